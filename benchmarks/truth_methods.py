@@ -16,9 +16,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
+from benchmarks.flip_rates import FlipRates, flip_rates
 from benchmarks.truth import on_chart, others_of
 from zatlas.demo import unpack
-from zatlas.directions.evaluate import Flips, flips
 from zatlas.directions.find import find_directions
 from zatlas.directions.types import Direction, FieldDirection
 from zatlas.gallery import FACE_ATTRIBUTES
@@ -31,8 +31,8 @@ METHODS = {
     "mean_difference": ("labels", {"method": "mean_difference"}),
     "linear without others": ("labels", {"method": "linear"}),
     "local": ("labels", {"method": "local"}),
-    "assessor": ("assessor", {"method": "linear"}),
-    "assessor local": ("assessor", {"method": "local"}),
+    "predictor": ("predictor", {"method": "linear"}),
+    "assessor local": ("predictor", {"method": "local"}),
 }
 ENOUGH, ASIDE = 0.9, 0.1
 
@@ -66,20 +66,20 @@ def ways_of(workspace: Workspace, name: str, method: str, classifier: Classifier
     kind, settings = METHODS[method]
     if method != "mean_difference":
         settings = {**settings, "orthogonal_to": others_of(name)}
-    if kind == "assessor":
-        settings = {**settings, "scorer": classifier}
+    if kind == "predictor":
+        settings = {**settings, "classifier": classifier}
     return find_directions(workspace, kind, names=[name], **settings)[0]
 
 
-def tell(result: Flips) -> str:
+def tell(result: FlipRates) -> str:
     """There, back and aside; in bold what is good on all counts."""
-    words = f"{result.there:.0%}, {result.back:.0%} | {result.side_effect:.1%}"
+    words = f"{result.gained:.0%}, {result.lost:.0%} | {result.side_effect:.1%}"
     return f"**{words.replace(' | ', '** | **')}**" if good(result) else words
 
 
-def good(result: Flips) -> bool:
+def good(result: FlipRates) -> bool:
     """Nine turns in ten, and less than a tenth of the others."""
-    return result.flips >= ENOUGH and result.side_effect < ASIDE
+    return result.mean >= ENOUGH and result.side_effect < ASIDE
 
 
 def report(workspace: Workspace, judge: Classifier, classifier: Classifier, faces: int) -> None:
@@ -99,7 +99,7 @@ def report(workspace: Workspace, judge: Classifier, classifier: Classifier, face
                 direction, FieldDirection
             ):  # by spreads, as all others, rather than by its own scale
                 direction = replace(direction, scale=None)
-            result = flips(workspace.generator, judge, z, direction, name, others_of(name))
+            result = flip_rates(workspace.generator, judge, z, direction, name, others_of(name))
             reached.setdefault(name, []).append(good(result))
             told.append(tell(result))
         right, aside = on_chart(workspace, judge, name)

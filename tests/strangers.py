@@ -17,9 +17,9 @@ DIM = 4
 def remade(folder: Path, **changed) -> Path:
     """A brought run with parts of its table changed, and the digest that goes with them."""
     made = json.loads((folder / "made.json").read_text())
-    made["brought"] |= changed
-    brought = read_table(made["brought"])
-    made["brought"]["digest"] = digest_of_all(brought, folder)
+    made["imported"] |= changed
+    brought = read_table(made["imported"])
+    made["imported"]["digest"] = digest_of_all(brought, folder)
     atomic.write_file(folder / "made.json", json.dumps(made).encode())
     return folder
 

@@ -82,7 +82,7 @@ def test_an_archive_made_to_fill_the_disk_is_stopped(tmp_path, monkeypatch):
     monkeypatch.setattr("zatlas.data.archive.MIN_CHECKED_BYTES", 1 << 20)
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("x.png", b"\0" * (8 << 20))
-    with pytest.raises(BadData, match="made to fill disks"):
+    with pytest.raises(BadData, match="decompression bomb"):
         unpack(tmp_path / "bomb.zip", tmp_path / "into")
     assert not (tmp_path / "into").exists()
 
@@ -93,16 +93,16 @@ def test_two_entries_of_one_name_are_refused(tmp_path, names):
     with zipfile.ZipFile(tmp_path / "twice.zip", "w") as packed:
         for name in names:
             packed.writestr(name, b"x")
-    with pytest.raises(BadData, match="twice"):
+    with pytest.raises(BadData, match="two files named"):
         unpack(tmp_path / "twice.zip", tmp_path / "into")
 
 
 @pytest.mark.parametrize(
     ("names", "told"),
     [
-        (("a.png", "a.png/b.png"), "within a file, or as a folder"),
-        (("x" * 300 + ".png",), "a name that is too long"),
-        (("a.doc",), "holds no image: nothing in it ends in"),
+        (("a.png", "a.png/b.png"), "a file and a folder with the same name"),
+        (("x" * 300 + ".png",), "is too long"),
+        (("a.doc",), "has no images"),
     ],
 )
 def test_an_archive_that_cannot_be_a_folder_says_why(tmp_path, names, told):

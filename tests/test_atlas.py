@@ -14,7 +14,7 @@ from zatlas.workspace import Workspace
 
 def test_codes_are_written_once_and_read_again(digits):
     table = digits.table("test")
-    path = next((digits.run.folder / "codes").glob("*-test.parquet"))
+    path = next((digits.run.folder / "latents").glob("*-test.parquet"))
     before = path.stat().st_mtime_ns
     again = Workspace.open(digits.run.folder).table("test")
     assert path.stat().st_mtime_ns == before
@@ -29,9 +29,9 @@ def test_codes_of_other_weights_are_made_again(digits, tmp_path):
 
     copy = tmp_path / "copy"
     shutil.copytree(digits.run.folder, copy)
-    path = next((copy / "codes").glob("*-test.parquet")) if (copy / "codes").exists() else None
+    path = next((copy / "latents").glob("*-test.parquet")) if (copy / "latents").exists() else None
     Workspace.open(copy).table("test")
-    path = next((copy / "codes").glob("*-test.parquet"))
+    path = next((copy / "latents").glob("*-test.parquet"))
     table = pq.read_table(path)
     made = json.loads(table.schema.metadata[b"zatlas"]) | {"weights": "others"}
     with atomic.file(path) as side:
@@ -45,9 +45,9 @@ def test_codes_of_other_weights_are_made_again(digits, tmp_path):
 
 def test_the_table_of_codes_is_for_people_too(portraits):
     portraits.table("test")
-    path = next((portraits.run.folder / "codes").glob("*-test.parquet"))
+    path = next((portraits.run.folder / "latents").glob("*-test.parquet"))
     table = pq.read_table(path).to_pandas()
-    assert {"index", "split", "z", "deviation", "Smiling", "hair_colour", "age"} <= set(table.columns)
+    assert {"index", "split", "z", "std", "Smiling", "hair_colour", "age"} <= set(table.columns)
     assert table["z"][0].shape == (8,) and set(table["split"]) == {"test"}
     rows = portraits.rows("test")
     assert (table["Smiling"] == portraits.dataset.attributes["Smiling"][rows]).all()
@@ -58,7 +58,7 @@ def test_codes_are_queried_with_sql(digits):
     labels = digits.labels(digits.rows("test"))
     assert result["n"].to_pylist() == np.bincount(labels).tolist()
     assert digits.query("select count(*) as n from latents")["n"][0].as_py() == len(digits.rows("train"))
-    with pytest.raises(BadRecipe, match="duckdb cannot answer"):
+    with pytest.raises(BadRecipe, match="duckdb cannot run"):
         digits.query("select nothing from nowhere")
 
 

@@ -21,7 +21,7 @@ from zatlas.data import image_reader, npy, sources
 from zatlas.data.attribute_table import read_table
 from zatlas.data.idx import read_idx
 from zatlas.data.image_reader import BadImage, read_image
-from zatlas.data.partitions import partitions_of
+from zatlas.data.partitions import open_partitions
 
 SIDE = 7900  # of an image of 62 megapixels: allowed by their number
 MEGABYTES = 1000  # of memory for one image
@@ -131,19 +131,19 @@ def test_a_flat_picture_of_an_ordinary_size_is_read(mode):
 
 
 def test_only_one_large_image_is_decoded_at_a_time(monkeypatch):
-    monkeypatch.setattr(image_reader, "LARGE_PIXELS", 0)
+    monkeypatch.setattr(image_reader, "LARGE_BYTES", 0)
     inside = []
 
     def picture(*given):
-        inside.append(image_reader._one_large.locked())
+        inside.append(image_reader._large_image_lock.locked())
         return whole(*given)
 
-    whole = image_reader._picture
-    monkeypatch.setattr(image_reader, "_picture", picture)
+    whole = image_reader._decode
+    monkeypatch.setattr(image_reader, "_decode", picture)
     buffer = io.BytesIO()
     Image.new("L", (8, 8)).save(buffer, "PNG")
     read_image(buffer.getvalue())
-    assert inside == [True] and not image_reader._one_large.locked()
+    assert inside == [True] and not image_reader._large_image_lock.locked()
 
 
 # Arrays ---------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def test_values_that_do_not_fit_into_memory_are_refused_before_they_are_read(tmp
     assert path.stat().st_size < 100_000
     monkeypatch.setattr(npy, "free_memory", lambda: 100 << 20)
     for read_it in (sources.load, lambda name: import_run(name, tmp_path / "run", show=False)):
-        with pytest.raises(TooLarge, match=r"holds 67,108,864 bytes of values.* and 104,857,600 are"):
+        with pytest.raises(TooLarge, match=r"has 67,108,864 bytes of values.* but 104,857,600 are"):
             read_it(str(path))
     assert not (tmp_path / "run").exists()
 
@@ -214,7 +214,7 @@ def test_values_that_do_not_fit_into_memory_are_refused_before_they_are_read(tmp
 def test_a_header_that_promises_more_than_its_file_holds_is_refused(tmp_path):
     path = packed(tmp_path / "a.npz", (8 << 10, 1024, 1024), 1 << 10)
     for read_it in (sources.load, lambda name: import_run(name, tmp_path / "run", show=False)):
-        with pytest.raises(BadData, match="promises 8,589,934,592 bytes of values, and 1,024 follow"):
+        with pytest.raises(BadData, match="states 8,589,934,592 bytes of values, but the file has 1,024"):
             read_it(str(path))
 
 
@@ -224,7 +224,7 @@ def test_an_entry_that_says_it_is_huge_is_refused(tmp_path):
     at = data.rindex(b"PK\x01\x02")
     data[at + 24 : at + 28] = struct.pack("<I", 0xFFFFFFF0)
     path.write_bytes(data)
-    with pytest.raises(BadData, match=r"cannot hold 4,294,967,280 of x\.npy"):
+    with pytest.raises(BadData, match=r"cannot unpack to 4,294,967,280 of x\.npy"):
         sources.load(str(path))
 
 
@@ -253,7 +253,7 @@ def seeds(folder):
     pq.write_table(pa.table({**table, "age": list(range(6))}), folder / "a.parquet")
 
     def shards(path):
-        pieces = partitions_of(str(path.parent), (1, 5, 5))
+        pieces = open_partitions(str(path.parent), (1, 5, 5))
         for number in range(len(pieces.counts)):
             pieces.read(number)
 

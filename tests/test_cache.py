@@ -18,7 +18,7 @@ from tests.conftest import small_run
 from zatlas.cli import main
 from zatlas.core.errors import BadData, BadRun, CannotRead, Damaged, TooLarge, ZatlasError
 from zatlas.data import files, image_reader, pixel_cache, sources
-from zatlas.data.partitions import partitions_of
+from zatlas.data.partitions import open_partitions
 from zatlas.store import retry
 
 
@@ -56,7 +56,7 @@ def fail(monkeypatch, error, names=("003.png", "017.png"), times=10**9):
 
 
 def aside(images):
-    return [(Path(one["file"]).name, one["reason"]) for one in images.report["set_aside"]]
+    return [(Path(one["file"]).name, one["reason"]) for one in images.report["skipped"]]
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.ESTALE, errno.EACCES, MemoryError])
@@ -66,7 +66,7 @@ def test_an_image_that_cannot_be_read_once_is_read_the_next_time(photos, cache_f
         images = sources.load(str(photos), size=12)
         assert len(images) == 58
         assert aside(images) == [("003.png", "not-read"), ("017.png", "not-read")]
-        assert "could not be read this time" in images.report["set_aside"][0]["detail"]
+        assert "could not be read this time" in images.report["skipped"][0]["detail"]
         assert len(sources.load(str(photos), size=12)) == 58
     well = sources.load(str(photos), size=12)
     assert len(well) == 60 and not aside(well)
@@ -83,7 +83,7 @@ def test_an_error_that_passes_is_not_noticed(photos, cache_folder, monkeypatch, 
 def test_a_disk_that_fails_for_many_images_stops_with_one_sentence(photos, cache_folder, monkeypatch, capsys):
     with monkeypatch.context() as patch:
         fail(patch, errno.EIO, names={f"{number:03d}.png" for number in range(4)})
-        with pytest.raises(CannotRead, match=r"4 of 60 files .* Input/output error .*same command"):
+        with pytest.raises(CannotRead, match=r"4 of 60 files .* Input/output error .*Repeat the command"):
             sources.load(str(photos), size=12)
         assert main(["train", str(photos), "--size", "12", "--out", "run"]) == 1
     assert "Traceback" not in capsys.readouterr().err
@@ -93,7 +93,7 @@ def test_a_disk_that_fails_for_many_images_stops_with_one_sentence(photos, cache
 
 def test_too_little_memory_while_decoding_is_no_damage(photos, cache_folder, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(image_reader, "_picture", lambda *_: (_ for _ in ()).throw(MemoryError))
+        patch.setattr(image_reader, "_decode", lambda *_: (_ for _ in ()).throw(MemoryError))
         with pytest.raises(CannotRead, match="not enough memory"):
             sources.load(str(photos), size=12)
     assert len(sources.load(str(photos), size=12)) == 60
@@ -101,7 +101,7 @@ def test_too_little_memory_while_decoding_is_no_damage(photos, cache_folder, mon
 
 def test_too_little_memory_for_a_whole_file_is_one_sentence(tmp_path, monkeypatch):
     np.save(tmp_path / "a.npy", np.zeros((4, 8, 8), np.uint8))
-    monkeypatch.setattr("zatlas.data.npz.joined", lambda *_: (_ for _ in ()).throw(MemoryError))
+    monkeypatch.setattr("zatlas.data.npz.concatenate_parts", lambda *_: (_ for _ in ()).throw(MemoryError))
     with pytest.raises(TooLarge, match=r"a\.npy does not fit into memory"):
         sources.load(str(tmp_path / "a.npy"))
 
@@ -120,7 +120,7 @@ def test_a_training_says_which_images_it_could_not_read(photos, cache_folder, tm
     fail(monkeypatch, errno.EIO)
     run = small_run(tmp_path / "run", photos, dim=2, epochs=1, size=12).run
     report = json.loads((run.folder / "data_report.json").read_text())
-    assert {one["reason"] for one in report["set_aside"]} == {"not-read"}
+    assert {one["reason"] for one in report["skipped"]} == {"not-read"}
     assert report["used"] == 58
 
 
@@ -142,7 +142,7 @@ def test_a_folder_that_is_deleted_while_it_is_read_is_one_sentence(photos, cache
         return whole(path)
 
     monkeypatch.setattr(Path, "read_bytes", deleted)
-    with pytest.raises(CannotRead, match="could not be read this time: it is not there"):
+    with pytest.raises(CannotRead, match="could not be read this time: it does not exist"):
         sources.load(str(photos), size=12)
     with pytest.raises(ZatlasError, match="There is no file or folder"):
         sources.load(str(photos), size=12)
@@ -163,7 +163,7 @@ def test_a_folder_that_cannot_be_listed_stops_with_one_sentence(photos, cache_fo
 
 
 def test_an_encoding_does_not_leave_out_an_image_that_could_not_be_read(photos, monkeypatch):
-    pieces = partitions_of(str(photos), (3, 12, 12))
+    pieces = open_partitions(str(photos), (3, 12, 12))
     fail(monkeypatch, errno.EACCES)
     with pytest.raises(CannotRead, match=r"003\.png could not be read this time: Permission denied"):
         pieces.read(0)
@@ -185,7 +185,7 @@ def test_every_damaged_file_of_the_cache_is_found_and_the_set_built_again(photos
     first = sources.load(str(photos), size=12)
     pixels, (place,) = first.pixels.copy(), list(cache_folder.iterdir())
     names = sorted(file.name for file in place.iterdir())
-    assert {"MANIFEST.json", "about.json", "labels.npy", "pixels.npy", "split.npy"} == set(names)
+    assert {"MANIFEST.json", "description.json", "labels.npy", "pixels.npy", "split.npy"} == set(names)
     chance = np.random.default_rng(0)
     capfd.readouterr()
     for trial in range(60):
@@ -211,7 +211,7 @@ def test_a_flip_that_keeps_the_time_is_found_by_whoever_trains(photos, cache_fol
     pixels, (place,) = first.pixels.copy(), list(cache_folder.iterdir())
     flip(place / "pixels.npy", keep_time=True)
     pixel_cache.verify_cache(place)
-    with pytest.raises(Damaged, match=r"pixels\.npy is not as it was written"):
+    with pytest.raises(Damaged, match=r"pixels\.npy has changed since"):
         pixel_cache.verify_cache(place, thorough=True)
     np.testing.assert_array_equal(sources.load_verified(str(photos), size=12).pixels, pixels)
     assert "are damaged" in capfd.readouterr().err
@@ -270,13 +270,13 @@ def test_damage_to_an_unpacked_archive_is_found_before_its_images_are_used(
 READER = r"""
 import sys, time
 from zatlas.data import files, sources
-whole = files._try
+whole = files._read_or_error
 def slow(*given):
     sys.stdout.write("reading\n")
     sys.stdout.flush()
     time.sleep(float(sys.argv[2]))
     return whole(*given)
-files._try = slow
+files._read_or_error = slow
 print(len(sources.load(sys.argv[1], size=12)))
 """
 

@@ -134,7 +134,7 @@ def test_bad_input_gets_one_clear_sentence(name, tmp_path, capsys):
     places = {key: tmp_path / key for key in ("empty", "newer", "plain")}
     for place in places.values():
         place.mkdir()
-    runs.create(places["newer"], {"made.json": b'{"format": 99}'})
+    runs.create_run(places["newer"], {"made.json": b'{"format": 99}'})
     import numpy as np
     from PIL import Image
 

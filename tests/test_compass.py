@@ -7,22 +7,22 @@ from zatlas.cli import main
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.demo import unpack
 from zatlas.directions.find import find_direction, store_of
-from zatlas.directions.preference import ERROR_RATE, POOL, compass
+from zatlas.directions.preference import ERROR_RATE, QUESTION_SIZE, compass
 from zatlas.workspace import Workspace
 
 CHOICES = 60
 
 
-def person(state, taste, seed, choices=CHOICES):
-    """The cosines after each choice of somebody who is wrong one time in ten."""
+def simulate(state, preference, seed, choices=CHOICES):
+    """The compass, and the cosine after each choice, of a user whose answers have the given error rate."""
     rng, cosines = np.random.default_rng(seed), []
     for _ in range(choices):
-        shown = state.next_pair()
-        liked = int((shown @ taste).argmax())
+        question = state.next_question()
+        choice = int((question @ preference).argmax())
         if rng.random() < ERROR_RATE:
-            liked = int(rng.choice([other for other in range(len(shown)) if other != liked]))
-        state = state.answer(liked)
-        cosines.append(float(state.direction().vector @ taste))
+            choice = int(rng.choice([other for other in range(len(question)) if other != choice]))
+        state = state.answer(choice)
+        cosines.append(float(state.direction().vector @ preference))
     return state, np.array(cosines)
 
 
@@ -30,8 +30,8 @@ def choices_needed(cosines):
     return int(np.argmax(cosines >= 0.9)) + 1 if (cosines >= 0.9).any() else 10**6
 
 
-def taste_in(latents, seed):
-    """A direction as the codes lie: what they do not use, nobody can see."""
+def random_preference(latents, seed):
+    """The direction between two latents of the data: a dimension without variance shows nothing."""
     rng = np.random.default_rng(seed)
     a, b = latents[rng.integers(len(latents), size=2)]
     return (a - b) / np.linalg.norm(a - b)
@@ -43,29 +43,29 @@ def faces(tmp_path_factory, own_cache):
 
 
 @pytest.mark.slow
-def test_a_taste_is_found_among_faces_within_sixty_choices(faces):
+def test_a_preference_among_faces_is_estimated_within_sixty_choices(faces):
     names = ("Male", "Pale_Skin", "Oval_Face")
-    tastes = [find_direction(faces, name).vector for name in names]
-    tastes += [taste_in(faces.cloud, seed) for seed in range(4)]
+    preferences = [find_direction(faces, name).vector for name in names]
+    preferences += [random_preference(faces.cloud, seed) for seed in range(4)]
     needed = []
-    for seed, taste in enumerate(tastes):
+    for seed, preference in enumerate(preferences):
         state = compass(faces.cloud, seed=seed)
-        assert state.count == POOL
-        needed.append(choices_needed(person(state, taste, seed)[1]))
-    print(f"faces, 32 axes: choices to 0.9 {sorted(needed)}, median {np.median(needed):g}")
+        assert state.count == QUESTION_SIZE
+        needed.append(choices_needed(simulate(state, preference, seed)[1]))
+    print(f"faces, 32 dimensions: choices to 0.9 {sorted(needed)}, median {np.median(needed):g}")
     assert max(needed) <= CHOICES
 
 
 @pytest.mark.parametrize("kind", ["digits", "even"])
-def test_pairs_are_enough_where_axes_are_few(wide, kind):
-    """Of twelve axes the digits use few; a normal cloud, which uses all alike, is the hardest case."""
+def test_pairs_are_enough_for_few_dimensions(wide, kind):
+    """Digits use few of twelve dimensions; a normal distribution uses all, and is the hardest case."""
     even = np.random.default_rng(0).standard_normal((2000, 12)).astype(np.float32)
     latents, needed = {"digits": wide.cloud, "even": even}[kind], []
     for seed in range(7):
         state = compass(latents, seed=seed)
         assert state.count == 2
-        needed.append(choices_needed(person(state, taste_in(latents, seed), seed)[1]))
-    print(f"{kind}, 12 axes: choices to 0.9 {sorted(needed)}, median {np.median(needed):g}")
+        needed.append(choices_needed(simulate(state, random_preference(latents, seed), seed)[1]))
+    print(f"{kind}, 12 dimensions: choices to 0.9 {sorted(needed)}, median {np.median(needed):g}")
     assert np.median(needed) <= 50 and sorted(needed)[-2] <= CHOICES
 
 
@@ -75,56 +75,58 @@ def latents():
     return (rng.standard_normal((500, 6)) * [3, 2, 2, 1, 1, 0.5]).astype(np.float32)
 
 
-def test_the_angle_that_is_told_is_about_the_true_one(latents):
-    told, true = [], []
+def test_the_expected_angle_is_near_the_true_one(latents):
+    expected, true = [], []
     for seed in range(6):
-        taste = taste_in(latents, seed)
-        state, cosines = person(compass(latents, seed=seed), taste, seed, choices=25)
-        told.append(state.angle)
+        preference = random_preference(latents, seed)
+        state, cosines = simulate(compass(latents, seed=seed), preference, seed, choices=25)
+        expected.append(state.angle)
         true.append(np.degrees(np.arccos(cosines[-1])))
-    assert 0.4 < np.mean(told) / np.mean(true) < 2.5
+    assert 0.4 < np.mean(expected) / np.mean(true) < 2.5
     assert compass(latents).angle == 90
 
 
-def test_an_answer_makes_another_compass_and_can_be_taken_back(latents):
+def test_an_answer_returns_a_new_compass_and_can_be_undone(latents):
     start = compass(latents, seed=3)
-    left, right = start.next_pair()
+    left, right = start.next_question()
     assert not np.allclose(left, right)
-    told = start.answer(0).answer(1)
-    assert told.choices == 2 and start.choices == 0
-    np.testing.assert_array_equal(told.undo().next_pair(), start.answer(0).next_pair())
-    passed = start.answer(None)
-    assert passed.choices == 0 and not np.allclose(passed.next_pair(), start.next_pair())
-    np.testing.assert_allclose(passed.posterior.mean, start.posterior.mean)
+    answered = start.answer(0).answer(1)
+    assert answered.choices == 2 and start.choices == 0
+    np.testing.assert_array_equal(answered.undo().next_question(), start.answer(0).next_question())
+    skipped = start.answer(None)
+    assert skipped.choices == 0 and not np.allclose(skipped.next_question(), start.next_question())
+    np.testing.assert_allclose(skipped.posterior.mean, start.posterior.mean)
 
 
-def test_the_same_seed_asks_the_same(latents):
-    np.testing.assert_array_equal(compass(latents, seed=1).next_pair(), compass(latents, seed=1).next_pair())
-    assert not np.allclose(compass(latents, seed=1).next_pair(), compass(latents, seed=2).next_pair())
+def test_the_same_seed_gives_the_same_questions(latents):
+    np.testing.assert_array_equal(
+        compass(latents, seed=1).next_question(), compass(latents, seed=1).next_question()
+    )
+    assert not np.allclose(compass(latents, seed=1).next_question(), compass(latents, seed=2).next_question())
 
 
-def test_questions_stay_among_the_data(portraits):
-    state, shown = compass(portraits.cloud), []
+def test_questions_stay_inside_the_data(portraits):
+    state, question = compass(portraits.cloud), []
     for _ in range(5):
-        shown.append(state.next_pair())
+        question.append(state.next_question())
         state = state.answer(1)
-    assert np.median(portraits.density.relative_distance(np.concatenate(shown))) < 2
+    assert np.median(portraits.density.relative_distance(np.concatenate(question))) < 2
 
 
 def test_an_update_takes_less_than_fifty_milliseconds(latents):
-    state, _ = person(compass(latents, seed=0), taste_in(latents, 0), 0, choices=40)
+    state, _ = simulate(compass(latents, seed=0), random_preference(latents, 0), 0, choices=40)
     times = []
     for _ in range(5):
-        begun = time.process_time()
+        start = time.process_time()
         state = state.answer(0)
-        state.next_pair()
-        times.append(time.process_time() - begun)
+        state.next_question()
+        times.append(time.process_time() - start)
     assert min(times) < 0.05
 
 
-def test_what_cannot_be_asked_says_so(latents):
+def test_invalid_answers_and_settings_raise_errors(latents):
     state = compass(latents)
-    with pytest.raises(BadData, match="no answer to take back"):
+    with pytest.raises(BadData, match="no answer to undo"):
         state.undo()
     with pytest.raises(BadData, match="Nothing has been chosen"):
         state.direction()
@@ -136,7 +138,7 @@ def test_what_cannot_be_asked_says_so(latents):
         compass(np.zeros((10, 3), np.float32))
 
 
-def test_the_compass_reads_choices_from_a_file_and_keeps_the_direction(wide, tmp_path, capsys):
+def test_the_command_reads_choices_from_a_file_and_saves_the_direction(wide, tmp_path, capsys):
     file = tmp_path / "choices.txt"
     file.write_text("# liked\na\nb\n=\nu\na\na\n")
     run = str(wide.run.folder)
@@ -149,14 +151,14 @@ def test_the_compass_reads_choices_from_a_file_and_keeps_the_direction(wide, tmp
     assert "'z' is no answer" in capsys.readouterr().err
 
 
-def test_the_compass_shows_a_picture_and_takes_letters(wide, tmp_path, capsys, monkeypatch):
+def test_the_command_draws_a_question_and_reads_letters(wide, tmp_path, capsys, monkeypatch):
     import io
 
     monkeypatch.setattr("sys.stdin", io.StringIO("a\nhuh\nu\nb\ns by hand\nq\n"))
     assert main(["compass", str(wide.run.folder), "--by", str(tmp_path / "shown")]) == 0
-    said = capsys.readouterr()
+    output = capsys.readouterr()
     assert (tmp_path / "shown" / "question.png").stat().st_size > 500
-    assert "'huh' is no answer" in said.err and "question.png" in said.err
-    assert said.out.strip().endswith("by-hand-" + said.out.strip().rpartition("-")[2])
-    assert "by hand" in [one.name for one in store_of(wide).all()]
-    store_of(wide).folder.joinpath(said.out.strip()).unlink()
+    assert "'huh' is no answer" in output.err and "question.png" in output.err
+    assert output.out.strip().endswith("by-hand-" + output.out.strip().rpartition("-")[2])
+    assert "by hand" in [direction.name for direction in store_of(wide).all()]
+    store_of(wide).folder.joinpath(output.out.strip()).unlink()

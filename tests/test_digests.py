@@ -14,7 +14,7 @@ from zatlas.store import run as runs
 
 @pytest.fixture
 def run(tmp_path):
-    return runs.create(tmp_path / "run", {"made.json": b'{"format": 1}'})
+    return runs.create_run(tmp_path / "run", {"made.json": b'{"format": 1}'})
 
 
 def flip(path, place=0):
@@ -126,7 +126,7 @@ def test_nothing_below_a_run_is_reached_through_a_link(run, tmp_path, kind):
             os.mkfifo(target)
         case "folder link":
             target.symlink_to(secret)
-    with pytest.raises(BadRun, match="zatlas opens ordinary files only"):
+    with pytest.raises(BadRun, match="zatlas opens only ordinary files"):
         run.path(*([target.name, "a.txt"] if kind == "folder link" else [target.name]))
     with pytest.raises(BadRun):  # whoever reaches the writer without asking for the path
         atomic.append_line(target / "a.txt" if kind == "folder link" else target, "x")
@@ -227,14 +227,14 @@ def test_a_disk_without_locks_still_has_one_trainer(run, monkeypatch, number):
             raise AssertionError("two held it")
     assert run.lock_holder is None
     # A process that was killed left its name.
-    (run.folder / lock.HELD).write_text(json.loads('"process 4194303 on "') + os.uname().nodename)
+    (run.folder / lock.HELD_FILE).write_text(json.loads('"process 4194303 on "') + os.uname().nodename)
     with run.lock():
         pass
 
 
 def test_a_folder_in_place_of_a_file_and_a_linked_record_are_refused(run, tmp_path):
     run.path("charts", "a.safetensors").mkdir(parents=True)
-    with pytest.raises(Damaged, match="is a folder where zatlas writes a file"):
+    with pytest.raises(Damaged, match="is a folder, but zatlas writes a file there"):
         digests.verify(run.path("charts", "a.safetensors"))
     (tmp_path / "mine").write_text("mine")
     (run.folder / digests.FILE).unlink()

@@ -1,4 +1,4 @@
-"""The scores against codes for which their own definitions say what must come out."""
+"""Disentanglement scores of latents for which the definitions give the exact result."""
 
 from itertools import product
 
@@ -20,7 +20,7 @@ from zatlas.metrics.disentanglement import (
 
 VALUES = 8  # of each factor; 4 bins or 20, each value has one of its own
 REPEATS = 8
-ERASED = 0.4  # of the noisy codes, so many are replaced by chance
+ERASED = 0.4  # share of the noisy latents that are replaced at random
 
 
 def grid(k: int, *, number: bool = True) -> dict[str, np.ndarray]:
@@ -30,12 +30,12 @@ def grid(k: int, *, number: bool = True) -> dict[str, np.ndarray]:
     return {f"factor {j}": rows[:, j].astype(kind) for j in range(k)}
 
 
-def as_codes(factors: dict[str, np.ndarray]) -> np.ndarray:
+def as_latents(factors: dict[str, np.ndarray]) -> np.ndarray:
     return np.stack([2 * column - 7 for column in factors.values()], axis=1).astype(np.float32)
 
 
 def rotated(latents: np.ndarray) -> np.ndarray:
-    """The first two axes turned by 45 degrees."""
+    """The first two dimensions rotated by 45 degrees."""
     turned = latents.copy()
     turned[:, 0] = (latents[:, 0] + latents[:, 1]) / np.sqrt(2)
     turned[:, 1] = (latents[:, 0] - latents[:, 1]) / np.sqrt(2)
@@ -43,13 +43,13 @@ def rotated(latents: np.ndarray) -> np.ndarray:
 
 
 def noisy(factors: dict[str, np.ndarray]) -> np.ndarray:
-    """Codes of which a part is replaced by a random value of the factor: an erasing channel."""
+    """Latents with a share of values replaced by random values of the factor: an erasure channel."""
     rng = np.random.default_rng(0)
     columns = []
     for column in factors.values():
         lost = rng.random(len(column)) < ERASED
         columns.append(np.where(lost, rng.integers(0, VALUES, len(column)), column))
-    return as_codes(dict(enumerate(columns)))
+    return as_latents(dict(enumerate(columns)))
 
 
 def random(n: int, d: int) -> np.ndarray:
@@ -57,14 +57,14 @@ def random(n: int, d: int) -> np.ndarray:
 
 
 def everything(table, factors) -> dict[str, float]:
-    pure, whole, told = dci(table, factors)
+    pure, full, told = dci(table, factors)
     draws = group_sampler(table, factors)
     return {
         "mig": mig(table, factors).value,
         "sap": sap(table, factors).value,
         "modularity": modularity(table, factors).value,
         "disentanglement": pure.value,
-        "completeness": whole.value,
+        "completeness": full.value,
         "informativeness": told.value,
         "factor_vae": factor_vae(draws, factors, table.std(axis=0)).value,
         "beta_vae": beta_vae(draws, factors).value,
@@ -85,16 +85,16 @@ NAMES = (
 
 @pytest.mark.parametrize("number", [True, False], ids=["numbers", "kinds"])
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1]], ids=["ideal", "permuted"])
-def test_codes_that_are_the_factors_in_any_order_have_every_score_at_one(number, order):
-    """Each axis knows all of one factor and, on a full grid, exactly nothing of the others.
+def test_latents_that_are_the_factors_in_any_order_have_every_score_at_one(number, order):
+    """Each dimension determines one factor and, on a full grid, is independent of the others.
 
-    So gaps and purities are 1; forests split on the right axis alone; the axis of the factor that is
-    held still does not vary at all; and the pairs that share a factor differ by 0 on its axis.
-    No score knows in which order the axes come. Only SAP is less for kinds: the second axis is right
-    by chance once in 8, and the definition takes that off.
+    So gaps and purities are 1; forests split on the right dimension only; the dimension of the fixed
+    factor has no variance; and pairs that share a factor differ by 0 in its dimension. No score depends
+    on the order of the dimensions. Only SAP is lower for categories: the second dimension guesses one in
+    8 at random, and the definition subtracts that.
     """
     factors = grid(3, number=number)
-    latents = as_codes(factors)[:, order] * np.float32([1, -1, 5])  # nor their signs and scales
+    latents = as_latents(factors)[:, order] * np.float32([1, -1, 5])  # nor their signs and scales
     result = everything(latents, factors)
     best = dict.fromkeys(NAMES, 1.0) | {"sap": 1.0 if number else 1 - 1 / VALUES}
     assert result == pytest.approx(best, abs=1e-6)
@@ -103,7 +103,7 @@ def test_codes_that_are_the_factors_in_any_order_have_every_score_at_one(number,
 def test_the_information_of_a_value_is_its_entropy_and_of_others_nothing():
     factors = grid(3)
     expected = np.log(VALUES) * np.eye(3)
-    np.testing.assert_allclose(mutual_information_table(as_codes(factors), factors), expected, atol=1e-9)
+    np.testing.assert_allclose(mutual_information_table(as_latents(factors), factors), expected, atol=1e-9)
 
 
 def test_two_factors_turned_by_45_degrees_have_no_axis_of_their_own():
@@ -116,7 +116,7 @@ def test_two_factors_turned_by_45_degrees_have_no_axis_of_their_own():
     tree reads the factors well, though not exactly, for its cuts are along the axes.
     """
     factors = grid(2)
-    result = everything(rotated(as_codes(factors)), factors)
+    result = everything(rotated(as_latents(factors)), factors)
     assert result["mig"] == pytest.approx(0, abs=1e-9)
     assert result["sap"] == pytest.approx(0, abs=1e-9)
     assert result["modularity"] == pytest.approx(0, abs=1e-9)
@@ -129,12 +129,12 @@ def test_two_factors_turned_by_45_degrees_have_no_axis_of_their_own():
 
 
 def test_of_three_factors_with_two_turned_each_score_is_what_its_weights_say():
-    """The third axis is ideal. Modularity: 1 - 1/(3 - 1) for two axes and 1 for one, so 2/3. MIG and
-    SAP: gaps of 0, 0 and 1, so 1/3. Disentanglement: 1 - log 2 / log 3 for two axes and 1 for one.
+    """The third dimension is ideal. Modularity: 1 - 1/(3 - 1) for two and 1 for one, so 2/3. MIG and
+    SAP: gaps of 0, 0 and 1, so 1/3. Disentanglement: 1 - log 2 / log 3 for two and 1 for one.
     FactorVAE: 1/2, 1/2 and 1, so 2/3.
     """
     factors = grid(3)
-    result = everything(rotated(as_codes(factors)), factors)
+    result = everything(rotated(as_latents(factors)), factors)
     assert result["mig"] == pytest.approx(1 / 3, abs=1e-6)
     assert result["sap"] == pytest.approx(1 / 3, abs=1e-6)
     assert result["modularity"] == pytest.approx(2 / 3, abs=1e-6)
@@ -146,15 +146,15 @@ def test_of_three_factors_with_two_turned_each_score_is_what_its_weights_say():
 
 
 @pytest.mark.parametrize("number", [True, False], ids=["numbers", "kinds"])
-def test_doubled_axes_have_no_gaps_but_each_still_means_one_thing(number):
-    """Of two copies the second knows as much as the first: MIG 0, SAP 0, though each axis is pure.
+def test_duplicated_dimensions_have_no_gap_but_are_disentangled(number):
+    """The second copy has the same information as the first: MIG 0, SAP 0, though each is pure.
 
-    Modularity and disentanglement look at axes and are 1; a vote for either copy is a vote for the
-    same factor, so FactorVAE and beta-VAE are 1. Completeness looks at factors: each is shared
-    evenly between two of 6 axes, 1 - log 2 / log 6, for forests choose between copies by lot.
+    Modularity and disentanglement measure dimensions and are 1; a vote for either copy is a vote for the
+    same factor, so FactorVAE and beta-VAE are 1. Completeness measures factors: each is shared evenly
+    between two of 6 dimensions, 1 - log 2 / log 6, because forests choose between copies at random.
     """
     factors = grid(3, number=number)
-    latents = np.repeat(as_codes(factors), 2, axis=1)
+    latents = np.repeat(as_latents(factors), 2, axis=1)
     result = everything(latents, factors)
     assert result["mig"] == pytest.approx(0, abs=1e-9)
     assert result["sap"] == pytest.approx(0, abs=1e-9)
@@ -163,17 +163,17 @@ def test_doubled_axes_have_no_gaps_but_each_still_means_one_thing(number):
     assert result["completeness"] == pytest.approx(1 - np.log(2) / np.log(6), abs=0.02)
 
 
-def test_noise_lessens_what_is_known_but_mixes_nothing():
-    """With the share e replaced by chance, a code keeps its value with p = 1 - e + e/8.
+def test_noise_lowers_informativeness_but_not_disentanglement():
+    """With the share e replaced at random, a latent keeps its value with p = 1 - e + e/8.
 
     The information left is log 8 - H(p, 7 x e/8), so MIG is that over log 8. The correlation is
     1 - e, so SAP is (1 - e)^2, which is also the R^2 of the best guess, (1 - e) z: no forest can do
-    better. The axes still answer to one factor each: purities are 1 for a reader that learns no noise,
-    and forests learn a little. FactorVAE: where the factor is v in -7, -5 ... 7, of variance 21, the
-    variance of its axis is e + e (1 - e) v^2 / 21 of the usual: 0.41 to 0.69 for six values, which is
-    told, and 0.96 for the two at the ends, which is told hardly better than by lot among three, when
-    64 codes know a variance to a tenth. So it lies between (6 + 2/3) / 8 and (6 + 2/2) / 8. Pairs see
-    differences alone: those of one value are equal with (1 - e)^2, and a mean of 64 tells that.
+    better. Each dimension still depends on one factor: purities are 1 for a predictor that fits no noise,
+    and forests fit a little. FactorVAE: where the factor is v in -7, -5 ... 7, of variance 21, the
+    relative variance of its dimension is e + e (1 - e) v^2 / 21: 0.41 to 0.69 for six values, which is
+    detected, and 0.96 for the two at the ends, where a vote is nearly random among three, because 64
+    latents estimate a variance to a tenth. So it lies between (6 + 2/3) / 8 and (6 + 2/2) / 8. Pairs
+    depend on differences only: those of one value are equal with (1 - e)^2, which a mean of 64 detects.
     """
     factors = grid(3)
     result = everything(noisy(factors), factors)
@@ -191,7 +191,7 @@ def test_noise_lessens_what_is_known_but_mixes_nothing():
     assert result["beta_vae"] > 0.95
 
 
-def test_codes_that_know_nothing_score_nothing_or_chance():
+def test_random_latents_score_zero_or_as_a_random_guess():
     """Gaps of nothing are nothing. Information from counts is too high by 19 x 7 / 2n for every pair
     alike, and the definition of modularity divides it by itself: an axis that knows as little of
     all is as one that knows as much of all, 0 and not 1 or undefined. Forests share out their
@@ -209,15 +209,15 @@ def test_codes_that_know_nothing_score_nothing_or_chance():
     assert result["beta_vae"] == pytest.approx(1 / 3, abs=0.1)
 
 
-def test_a_kind_is_told_by_as_many_thresholds_as_part_its_values():
+def test_a_category_needs_as_many_thresholds_as_separate_its_values():
     """On the axis of 8 kinds, 7 thresholds tell all; on one that knows nothing, 1/8 are right."""
     factors = grid(2, number=False)
-    assert sap(as_codes(factors), factors).value == pytest.approx(1 - 1 / VALUES)
+    assert sap(as_latents(factors), factors).value == pytest.approx(1 - 1 / VALUES)
 
 
 def test_an_axis_that_never_moves_has_no_vote_and_knows_nothing():
     factors = grid(2)
-    latents = np.concatenate([np.zeros((len(factors["factor 0"]), 1), np.float32), as_codes(factors)], 1)
+    latents = np.concatenate([np.zeros((len(factors["factor 0"]), 1), np.float32), as_latents(factors)], 1)
     result = everything(latents, factors)
     assert result["factor_vae"] == result["mig"] == pytest.approx(1)
     assert modularity(latents, factors).parts["dimension 0"] == 0
@@ -226,14 +226,14 @@ def test_an_axis_that_never_moves_has_no_vote_and_knows_nothing():
 
 def test_one_axis_is_compared_with_nothing():
     factors = grid(2)
-    one = as_codes(factors)[:, :1]
+    one = as_latents(factors)[:, :1]
     assert mig(one, factors).value == pytest.approx(0.5)  # all of the first factor, none of the second
     assert dci(one, factors)[1].value == 1  # where there is one axis, each factor has but one
 
 
 def test_groups_hold_their_factor_still_and_nothing_else():
     factors = grid(3)
-    fixed = group_sampler(as_codes(factors), factors)
+    fixed = group_sampler(as_latents(factors), factors)
     groups = fixed("factor 1", 50, GROUP_SIZE, np.random.default_rng(0))
     assert groups.shape == (50, GROUP_SIZE, 3)
     assert np.ptp(groups[:, :, 1], axis=1).max() == 0

@@ -111,7 +111,7 @@ def test_two_processes_end_with_equal_weights(kind, pair):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_two_processes_learn_what_one_learns(kind, pair, source, tmp_path):
+def test_two_processes_train_the_same_model_as_one(kind, pair, source, tmp_path):
     run = fit(recipe_of(kind, source), sources.load(source), tmp_path / "one")
     alike(untimed(run.folder), untimed(pair / kind))
     mine, theirs = load_file(run.weights), load_file(pair / kind / "weights.safetensors")
@@ -121,12 +121,12 @@ def test_two_processes_learn_what_one_learns(kind, pair, source, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_two_that_were_stopped_go_on_to_the_bit(kind, pair):
-    whole, half = pair / kind, pair / f"{kind}-half"
-    assert untimed(whole) == untimed(half)
-    assert (whole / "weights.safetensors").read_bytes() == (half / "weights.safetensors").read_bytes()
-    last = checkpoint.steps(whole / "checkpoints")[-1]
-    states = [checkpoint.load_checkpoint(run / "checkpoints", last)[0] for run in (whole, half)]
+def test_two_stopped_processes_resume_bit_for_bit(kind, pair):
+    full, half = pair / kind, pair / f"{kind}-half"
+    assert untimed(full) == untimed(half)
+    assert (full / "weights.safetensors").read_bytes() == (half / "weights.safetensors").read_bytes()
+    last = checkpoint.steps(full / "checkpoints")[-1]
+    states = [checkpoint.load_checkpoint(run / "checkpoints", last)[0] for run in (full, half)]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
@@ -152,7 +152,7 @@ def test_how_the_weights_are_held_makes_no_other_recipe(pair, source, tmp_path):
         resume(run, recipe_of("fsdp", source, clip=1.0))
 
 
-def test_no_number_in_one_process_stops_all(pair):
+def test_a_nan_in_one_process_ends_all(pair):
     steps = checkpoint.steps(pair / "spoilt" / "checkpoints")
     assert steps == [2]
     tensors, _ = checkpoint.load_checkpoint(pair / "spoilt" / "checkpoints", 2)
@@ -168,24 +168,24 @@ def test_no_thread_of_gloo_is_at_work_when_python_ends(rank, pair):
 
 @pytest.mark.parametrize("world", [2, 3, 4])
 def test_noise_of_an_image_does_not_depend_on_the_number_of_processes(world):
-    for whole in (1, 2, 3, 7, 32, 101):
+    for full in (1, 2, 3, 7, 32, 101):
         like = torch.zeros(1)
-        for draw, shape, axis in ((normal, (2, whole, 3), 1), (uniform, (whole, 1, 4), 0)):
-            wanted = draw(shape, like, torch.Generator().manual_seed(5), axis)
-            seen = torch.full_like(wanted, math.nan)
+        for draw, shape, axis in ((normal, (2, full, 3), 1), (uniform, (full, 1, 4), 0)):
+            expected = draw(shape, like, torch.Generator().manual_seed(5), axis)
+            result = torch.full_like(expected, math.nan)
             for rank in range(world):
                 rng = SharedNoise("cpu")
                 rng.manual_seed(5)
-                rng.part = part_of(whole, rank, world)
+                rng.part = part_of(full, rank, world)
                 rows = rng.part.rows
                 mine = list(shape)
-                mine[axis] = len(range(whole)[rows])
-                seen[(slice(None),) * axis + (rows,)] = draw(mine, like, rng, axis)
-            assert torch.equal(seen, wanted)
-        assert math.isclose(sum(part_of(whole, r, world).images for r in range(world)), whole)
+                mine[axis] = len(range(full)[rows])
+                result[(slice(None),) * axis + (rows,)] = draw(mine, like, rng, axis)
+            assert torch.equal(result, expected)
+        assert math.isclose(sum(part_of(full, r, world).images for r in range(world)), full)
 
 
-def test_the_company_is_read_from_what_the_launcher_says():
+def test_the_process_group_is_read_from_the_launcher_s_environment():
     torchrun = {"TORCHELASTIC_RUN_ID": "x", "RANK": "5", "LOCAL_WORLD_SIZE": "4", "WORLD_SIZE": "8"}
     assert process_group(torchrun) == ProcessGroup(5, 4, 2)
     srun = {"SLURM_STEP_ID": "0", "SLURM_NTASKS": "6", "SLURM_NTASKS_PER_NODE": "2"}
@@ -222,7 +222,7 @@ def after_epochs(run, count, started_process):
         time.sleep(0.05)
 
 
-def said(errors):
+def output(errors):
     return [line for line in errors.splitlines() if line.startswith("zatlas: ")]
 
 
@@ -233,21 +233,21 @@ def workers_of(agent):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
-def test_where_one_is_killed_the_other_stops_with_a_sentence_and_all_goes_on(victim, tmp_path):
+def test_after_a_killed_process_the_other_ends_with_an_error_and_the_run_resumes(victim, tmp_path):
     begin = [*TORCHRUN, *COMMAND, "--epochs", "40", "--out", "run"]
     run, agent = tmp_path / "run", started(begin, tmp_path)
     after_epochs(run, 3, agent)
     os.kill(workers_of(agent)[victim], signal.SIGKILL)
     out, errors = agent.communicate(timeout=60)
     assert agent.returncode == 1 and out == ""
-    (sentence,) = said(errors)
+    (sentence,) = output(errors)
     assert f"Process {1 - victim} of 2 stops" in sentence and "--resume run" in sentence
     step, wrong = checkpoint.latest(run / "checkpoints")
     assert step is not None and wrong == {}
-    whole = started([*begin[:-1], "whole"], tmp_path)
-    assert whole.communicate(timeout=120)[0] == "whole\n" and whole.returncode == 0
-    again = started([*TORCHRUN, "-m", "zatlas", "train", "--resume", "run"], tmp_path)
-    assert again.communicate(timeout=120)[0] == "run\n" and again.returncode == 0
+    full = started([*begin[:-1], "whole"], tmp_path)
+    assert full.communicate(timeout=120)[0] == "whole\n" and full.returncode == 0
+    resumed = started([*TORCHRUN, "-m", "zatlas", "train", "--resume", "run"], tmp_path)
+    assert resumed.communicate(timeout=120)[0] == "run\n" and resumed.returncode == 0
     assert untimed(run) == untimed(tmp_path / "whole")
     weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("run", "whole")]
     assert weights[0] == weights[1]
@@ -255,7 +255,7 @@ def test_where_one_is_killed_the_other_stops_with_a_sentence_and_all_goes_on(vic
 
 @pytest.mark.slow
 @pytest.mark.parametrize("everyone", [False, True])
-def test_a_signal_to_torchrun_stops_all_with_one_sentence_and_a_checkpoint(everyone, tmp_path):
+def test_a_signal_to_torchrun_ends_all_processes_with_one_message_and_a_checkpoint(everyone, tmp_path):
     """The agent passes it on; where the processes heard it themselves, twice is as once."""
     run = tmp_path / "run"
     agent = started([*TORCHRUN, *COMMAND, "--epochs", "4000", "--out", "run"], tmp_path)
@@ -264,13 +264,13 @@ def test_a_signal_to_torchrun_stops_all_with_one_sentence_and_a_checkpoint(every
         os.kill(pid, signal.SIGINT)
     out, errors = agent.communicate(timeout=60)
     assert agent.returncode != 0 and out == ""
-    (sentence,) = said(errors)
+    (sentence,) = output(errors)
     step, _ = checkpoint.latest(run / "checkpoints")
     assert f"Stopped by SIGINT at step {step:,}; all is saved." in sentence
 
 
 @pytest.mark.slow
-def test_two_tasks_that_srun_has_started_train_one_run_and_stop_with_the_right_status(tmp_path):
+def test_two_tasks_of_srun_train_one_run_and_end_with_the_right_status(tmp_path):
     slurm = {
         "SLURM_JOB_ID": "4711",
         "SLURM_JOB_NAME": "train",
@@ -294,7 +294,7 @@ def test_two_tasks_that_srun_has_started_train_one_run_and_stop_with_the_right_s
     ends = [task.communicate(timeout=60) for task in tasks]
     assert [task.returncode for task in tasks] == [143, 143]
     assert [out for out, _ in ends] == ["", ""]
-    assert [len(said(errors)) for _, errors in ends] == [1, 0]
+    assert [len(output(errors)) for _, errors in ends] == [1, 0]
     assert checkpoint.latest(run / "checkpoints")[0] is not None
 
 

@@ -9,7 +9,7 @@ import pytest
 from torch import nn
 
 import zatlas
-from tests.test_bring import Decoder
+from tests.test_importers import Decoder
 from tests.write_docs import DOCS
 from zatlas.core.registry import LAYOUTS
 from zatlas.demo import unpack

@@ -22,7 +22,7 @@ from zatlas.workspace import Workspace
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch):
     """Pieces of so few images that a few hundred make several."""
-    monkeypatch.setattr(partitions, "MAX_LISTED", 100)
+    monkeypatch.setattr(partitions, "PARTITION_SIZE", 100)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_labels_and_splits_go_with_the_points_and_duckdb_reads_all_parts(digits,
 
 
 def test_no_images_travel_to_another_process():
-    there = partitions.partitions_of("sprites:count=200", (1, 32, 32))
+    there = partitions.open_partitions("sprites:count=200", (1, 32, 32))
     here = there.read(0)
     sent = pickle.dumps(there)
     assert len(sent) < 1000 < here.pixels.nbytes
@@ -75,7 +75,7 @@ def test_what_is_there_is_not_made_again(digits, folder, tmp_path):
     out = encode(digits, str(folder), out=tmp_path / "codes.parquet")
     parts = sorted(out.glob("part-*.parquet"))
     whole = {part.name: part.read_bytes() for part in parts}
-    (out / tables.SEAL).unlink()  # as if it had been stopped
+    (out / tables.PARTS_FILE).unlink()  # as if it had been stopped
     parts[1].unlink()
     saved = {part: part.stat().st_mtime_ns for part in (parts[0], parts[2])}
     encode(digits, str(folder), out=out)
@@ -94,7 +94,7 @@ def test_parts_of_another_model_are_made_again(digits, plain, folder, tmp_path):
 
 
 def test_the_runs_own_codes_are_taken_from_the_parts(plain, tmp_path):
-    shutil.copytree(plain.run.folder, tmp_path / "run", ignore=shutil.ignore_patterns("codes"))
+    shutil.copytree(plain.run.folder, tmp_path / "run", ignore=shutil.ignore_patterns("latents"))
     workspace = Workspace.open(tmp_path / "run")
     out = encode(workspace, split="train")
     assert out.is_dir() and len(list(out.glob("part-*.parquet"))) > 10
@@ -143,7 +143,7 @@ def test_a_conditional_encoder_is_told_the_folders_names(told, folder, tmp_path)
     for name, z in by_file(out).items():
         np.testing.assert_allclose(z, expected[int(name[-8:-4])], atol=1e-5)
     (folder / "0").rename(folder / "nought")
-    with pytest.raises(BadData, match="folders of those names"):
+    with pytest.raises(BadData, match="folders with these names"):
         encode(told, str(folder), out=tmp_path / "other.parquet")
 
 
@@ -161,7 +161,7 @@ def test_a_model_without_an_encoder_is_told_how_to_get_one(rival, folder):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"), [(("nowhere",), "nowhere"), (("{folder}", "--split", "test"), "leave --split away")]
+    ("words", "said"), [(("nowhere",), "nowhere"), (("{folder}", "--split", "test"), "Remove --split")]
 )
 def test_what_cannot_be_encoded_is_said_in_a_sentence(words, said, digits, folder, capsys):
     given = [word.format(folder=folder) for word in words]

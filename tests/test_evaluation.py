@@ -36,7 +36,7 @@ def test_an_evaluation_has_metrics_of_every_group_that_applies(scored):
         assert figure.about and figure.n >= 0, figure.name
 
 
-def test_the_command_prints_json_alone_and_writes_a_report_that_needs_nothing_else(digits, tmp_path, capsys):
+def test_the_command_prints_only_json_and_writes_a_self_contained_report(digits, tmp_path, capsys):
     report = tmp_path / "report.html"
     words = ["score", str(digits.run.folder), "--only", "likelihood", "--only", "space"]
     assert cli.main([*words, "--out", str(report)]) == 0
@@ -70,11 +70,11 @@ def test_several_runs_are_compared_in_one_table(digits, plain, capsys, tmp_path)
         (("{run}", "--only", "samples", "--prior", "floww"), "flow"),
     ],
 )
-def test_inputs_that_cannot_be_evaluated_are_refused_in_one_sentence(words, said, digits, capsys):
+def test_inputs_that_cannot_be_evaluated_are_refused_in_one_sentence(words, output, digits, capsys):
     given = [word.format(run=digits.run.folder) for word in words]
     assert cli.main(["score", *given]) == 2
     printed, told = capsys.readouterr()
-    assert not printed and said in told and "Traceback" not in told
+    assert not printed and output in told and "Traceback" not in told
 
 
 @pytest.mark.parametrize("name", ["plain", "told", "rival", "portraits"])
@@ -90,13 +90,13 @@ def test_a_finding_that_another_explains_is_skipped():
         figures = {name: Metric(name, "space", value, "", 1, baseline=0.1) for name, value in values.items()}
         return RunSummary(Path("run"), "vae", 8, "normal", figures, None)
 
-    alone = diagnose(summary(active_units=0.0, rate=0.01, charge=1.0))
-    assert [finding.name for finding in alone] == ["posterior collapse"]
+    single = diagnose(summary(active_units=0.0, rate=0.01, charge=1.0))
+    assert [finding.name for finding in single] == ["posterior collapse"]
     explained = diagnose(summary(active_units=0.0, rate=0.01, charge=1.0, noise=1.0))
     assert [finding.name for finding in explained] == ["likelihood too noisy"]
 
 
-def test_a_collapse_found_by_the_rate_only_does_not_mention_dimensions():
+def test_a_collapse_that_only_the_rate_shows_does_not_mention_dimensions():
     rate = {"rate": Metric("rate", "likelihood", 0.1, "", 1)}
     (result,) = diagnose(RunSummary(Path("run"), "vae", 8, "normal", rate, None))
     assert result.text.startswith("A latent holds only 0.1 nats")
@@ -116,8 +116,8 @@ def test_a_suggestion_changes_a_setting_and_its_command_can_be_copied():
     assert [shlex.split(each.command)[3] for each in collapsed.suggestions] == ["my runs/a"]
     sick = replace(ill, recipe=replace(gan, model={**gan.model, "r1": 0.0}))
     assert len(diagnose(sick)[1].suggestions) == 2
-    brought = replace(ill, recipe=None)
-    assert [finding.suggestions for finding in diagnose(brought)] == [(), ()]
+    imported = replace(ill, recipe=None)
+    assert [finding.suggestions for finding in diagnose(imported)] == [(), ()]
 
 
 def test_a_run_on_one_image_can_be_evaluated(tmp_path, own_cache):
@@ -131,7 +131,7 @@ def test_a_run_on_one_image_can_be_evaluated(tmp_path, own_cache):
     assert "Training images and their reconstructions" in (tmp_path / "report.html").read_text()
 
 
-def test_names_in_brackets_are_shown_whole(digits, tmp_path, capsys):
+def test_names_in_brackets_are_printed_in_full(digits, tmp_path, capsys):
     run = tmp_path / "my [red] run"
     shutil.copytree(digits.run.folder, run)
     assert cli.main(["score", str(run), "--only", "likelihood", "--only", "likelihood"]) == 0
@@ -154,8 +154,8 @@ def test_a_folder_that_is_not_a_run_is_refused_before_any_run_is_measured(digits
         (9.2103404, 2e-8, "9.210 nats"),
     ],
 )
-def test_a_value_has_no_more_digits_than_its_error_supports(value, error, said):
-    assert format_value(Metric("rate", "likelihood", value, "", 9, error, "nats")) == said
+def test_a_value_has_no_more_digits_than_its_error_supports(value, error, output):
+    assert format_value(Metric("rate", "likelihood", value, "", 9, error, "nats")) == output
 
 
 @pytest.mark.slow
@@ -171,5 +171,5 @@ def test_broken_runs_get_the_right_finding_and_its_suggestion_improves_the_metri
 
 
 def test_an_evaluation_works_from_python(digits):
-    again = evaluate(Workspace.open(digits.run.folder), groups=["space"])
-    assert again.metric("active_units").value <= 2
+    second = evaluate(Workspace.open(digits.run.folder), groups=["space"])
+    assert second.metric("active_units").value <= 2

@@ -1,4 +1,4 @@
-"""Every picture command on every kind of run, through the command line."""
+"""Every command that draws figures, on every kind of run."""
 
 import json
 import shutil
@@ -40,8 +40,8 @@ def run(command, workspace, *words, out=None):
 
     told = io.StringIO()
     with contextlib.redirect_stdout(told):
-        place = ["--out", str(out)] if out else []
-        status = main([command, str(workspace.run.folder), *map(str, words), *place])
+        options = ["--out", str(out)] if out else []
+        status = main([command, str(workspace.run.folder), *map(str, words), *options])
     assert status == 0
     return [Path(line) for line in told.getvalue().splitlines()]
 
@@ -56,10 +56,10 @@ def refused(capsys, command, workspace, *words):
 
 
 def seen(path):
-    """A picture's size, when it is one that shows something."""
-    with Image.open(path) as picture:
-        assert len(set(picture.convert("L").resize((40, 40)).tobytes())) > 8
-        return picture.size
+    """The size of a figure, after checking that it is not blank."""
+    with Image.open(path) as figure:
+        assert len(set(figure.convert("L").resize((40, 40)).tobytes())) > 8
+        return figure.size
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -78,7 +78,7 @@ def test_every_command_needs_nothing_but_a_run(request, capsys, name, command):
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
 @pytest.mark.parametrize("command", ["sample", "points", "traverse"])
-def test_pictures_are_written_in_the_format_of_the_name(digits, tmp_path, command, suffix):
+def test_figures_are_written_in_the_format_of_the_file_name(digits, tmp_path, command, suffix):
     (path,) = run(command, digits, "--dark", out=tmp_path / f"picture{suffix}")
     start = {".png": b"\x89PNG", ".svg": b"<", ".pdf": b"%PDF"}[suffix]
     assert path.read_bytes().startswith(start)
@@ -104,8 +104,8 @@ def test_a_manifold_has_the_prior_s_quantiles_on_its_axes(digits, tmp_path):
 
 def test_interpolations_of_every_kind(digits, tmp_path):
     film = run("interpolate", digits, "1", "3", "--frames", 12, out=tmp_path / "film.gif")[0]
-    with Image.open(film) as picture:
-        assert picture.n_frames == 12
+    with Image.open(film) as figure:
+        assert figure.n_frames == 12
     assert run(
         "interpolate",
         digits,
@@ -125,7 +125,7 @@ def test_interpolations_of_every_kind(digits, tmp_path):
         assert run("interpolate", digits, "--panel", panel, "--frames", 6, out=file) == [file]
 
 
-def test_an_interpolation_begins_and_ends_with_what_the_model_makes_of_the_stops(digits):
+def test_an_interpolation_begins_and_ends_at_the_decoded_anchors(digits):
     from zatlas.figures.paths import interpolation
 
     anchors = locate_all(digits, ["4", "9"])
@@ -220,11 +220,11 @@ def test_the_gallery_shows_all_that_applies_and_leads_nowhere_else(request, name
     workspace = request.getfixturevalue(name)
     (page,) = run("gallery", workspace, "--no-open", out=tmp_path)
     text = page.read_text()
-    shown = set(re.findall(r'src="([^"]+)"', text))
-    assert shown == {path.name for path in tmp_path.iterdir()} - {"index.html"}
+    entries = set(re.findall(r'src="([^"]+)"', text))
+    assert entries == {path.name for path in tmp_path.iterdir()} - {"index.html"}
     assert "<script" not in text and "http" not in text
     assert all(f"zatlas {command} {workspace.run.folder}" in text for command in ("sample", "geometry"))
-    assert ("reconstructions.png" in shown) == (workspace.generator.encoder is not None)
+    assert ("reconstructions.png" in entries) == (workspace.generator.encoder is not None)
 
 
 def test_wrong_words_are_answered_with_one_sentence(digits, told, capsys, tmp_path):

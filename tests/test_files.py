@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.test_read import png_that_claims
+from tests.test_image_reader import png_that_claims
 from zatlas.core.errors import BadData, BadRecipe
 from zatlas.data import sources
 
@@ -68,7 +68,7 @@ def fill(folder, total, broken):
 def check_quarantine(folder, total, broken):
     bad = fill(folder, total, broken)
     images = sources.load(str(folder), size=16, tolerate=0.06)
-    aside = images.report["set_aside"]
+    aside = images.report["skipped"]
     assert {os.path.basename(entry["file"]) for entry in aside} == bad
     assert all(entry["reason"] and entry["detail"] for entry in aside)
     assert images.report["used"] == len(images) == total - broken
@@ -127,7 +127,7 @@ def test_a_pipe_or_a_bomb_among_the_images_neither_hangs_nor_warns(tmp_path):
     os.mkfifo(tmp_path / "p" / "00000a.jpg")
     (tmp_path / "p" / "00000b.png").write_bytes(png_that_claims(10_000, 10_000))
     images = sources.load(str(tmp_path / "p"), size=16)
-    reasons = [entry["reason"] for entry in images.report["set_aside"]]
+    reasons = [entry["reason"] for entry in images.report["skipped"]]
     assert reasons == ["not-a-file", "too-large"]
 
 
@@ -171,8 +171,8 @@ def test_an_interrupted_reading_leaves_nothing_behind(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return real(*arguments)
 
-    real = files._try
-    monkeypatch.setattr(files, "_try", interrupted)
+    real = files._read_or_error
+    monkeypatch.setattr(files, "_read_or_error", interrupted)
     with pytest.raises(KeyboardInterrupt):
         sources.load(str(tmp_path / "photos"), size=16)
     assert list((tmp_path / "cache").iterdir()) == []

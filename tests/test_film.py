@@ -15,9 +15,9 @@ KINDS = ["mp4", "gif", "png", "apng", "webp"]
 
 
 def batches(n, side=8, channels=1, size=4):
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for start in range(0, n, size):
-        yield chance.random((min(size, n - start), channels, side, side), np.float32)
+        yield rng.random((min(size, n - start), channels, side, side), np.float32)
 
 
 def images(*args, **options):
@@ -56,10 +56,10 @@ def test_a_film_opens_again_with_all_its_frames_at_their_pace(tmp_path, kind, n)
 def test_every_pixel_of_a_small_image_is_a_square_of_its_colour(tmp_path, kind, side, channels):
     path = film(batches(6, side, channels), tmp_path / f"film.{kind}", least=50)
     factor = -(-50 // side)
-    whole = enlarge(to_bytes(images(6, side, channels)), 50)
-    for result, wanted in zip(frames_of(path)[0], whole, strict=True):
+    total = enlarge(to_bytes(images(6, side, channels)), 50)
+    for result, expected in zip(frames_of(path)[0], total, strict=True):
         assert result.shape[0] % 2 == result.shape[1] % 2 == 0
-        np.testing.assert_array_equal(result[: side * factor, : side * factor], wanted)
+        np.testing.assert_array_equal(result[: side * factor, : side * factor], expected)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -121,7 +121,7 @@ def test_a_failing_film_leaves_the_old_one_as_it_was(tmp_path):
 
 def test_frames_that_make_no_film_are_refused_with_a_sentence(tmp_path):
     path = tmp_path / "film.gif"
-    places = np.zeros((5, 2), np.float32)
+    positions = np.zeros((5, 2), np.float32)
     with pytest.raises(ShapeError, match="no frames"):
         film([], path)
     with pytest.raises(ShapeError, match="no frames"):
@@ -129,11 +129,11 @@ def test_frames_that_make_no_film_are_refused_with_a_sentence(tmp_path):
     with pytest.raises(ShapeError, match="frames a second"):
         film(batches(3), path, fps=0)
     with pytest.raises(ShapeError, match="more frames than the 5"):
-        film(batches(6), path, panel=density_panel(places))
+        film(batches(6), path, panel=density_panel(positions))
     with pytest.raises(ShapeError, match="4 frames and 5"):
         film(batches(4), path, far=np.ones(5))
     with pytest.raises(ShapeError, match="5 positions and 4 distances"):
-        film(batches(5), path, panel=density_panel(places), far=np.ones(4))
+        film(batches(5), path, panel=density_panel(positions), far=np.ones(4))
     with pytest.raises(ShapeError, match="positions in a plane"):
         density_panel(np.zeros((5, 3), np.float32))
     for name in ("film.avi", "film"):
@@ -147,42 +147,42 @@ def test_frames_that_make_no_film_are_refused_with_a_sentence(tmp_path):
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=lambda theme: theme.name)
 def test_the_point_of_a_panel_is_where_its_frame_is(tmp_path, theme):
-    places = np.float32([[-2, -2], [0, 0], [2, 1], [-1, 2]])
-    panel = density_panel(places, theme=theme)
+    positions = np.float32([[-2, -2], [0, 0], [2, 1], [-1, 2]])
+    panel = density_panel(positions, theme=theme)
     path = film([images(4)], tmp_path / "film.png", panel=panel, title="A walk", theme=theme)
     result, _ = frames_of(path)
     spots = []
     for frame in result:
-        # The point is the only large spot of its colour; the trail is thin.
+        # The point is the only large area of its colour; the trail is thin.
         mine = (frame == rgb(theme.generated)).all(axis=2).astype(int)
         blocks = np.lib.stride_tricks.sliding_window_view(mine, (6, 6)).sum(axis=(2, 3))
         y, x = np.argwhere(blocks == 36).mean(axis=0)
         spots.append((x, y))
     away = np.diff(np.array(spots), axis=0)
-    wanted = np.diff(pixel_of(panel, 256), axis=0)
-    np.testing.assert_allclose(away, wanted, atol=2.5)
+    expected = np.diff(pixel_of(panel, 256), axis=0)
+    np.testing.assert_allclose(away, expected, atol=2.5)
 
 
 def test_a_trail_is_left_behind_the_point(tmp_path):
-    places = np.stack([np.linspace(-2, 2, 9), np.zeros(9)], axis=1).astype(np.float32)
-    path = film([images(9)], tmp_path / "film.png", panel=density_panel(places))
+    positions = np.stack([np.linspace(-2, 2, 9), np.zeros(9)], axis=1).astype(np.float32)
+    path = film([images(9)], tmp_path / "film.png", panel=density_panel(positions))
     orange = [(frame == rgb(LIGHT.generated)).all(axis=2).sum() for frame in frames_of(path)[0]]
     assert (np.diff(orange) > 0).all()
 
 
-def test_a_panel_holds_its_whole_cloud_and_curve():
-    chance = np.random.default_rng(0)
-    cloud = (chance.normal(size=(500, 2)) * [3, 1]).astype(np.float32)
-    places = np.float32([[9, 0], [0, -7]])
-    panel = cloud_panel(cloud, np.arange(500) % 40, places)
+def test_a_panel_contains_all_points_and_the_curve():
+    rng = np.random.default_rng(0)
+    cloud = (rng.normal(size=(500, 2)) * [3, 1]).astype(np.float32)
+    positions = np.float32([[9, 0], [0, -7]])
+    panel = cloud_panel(cloud, np.arange(500) % 40, positions)
     left, bottom, right, top = panel.box
     assert right - left == pytest.approx(top - bottom)
-    assert (places > [left, bottom]).all() and (places < [right, top]).all()
-    assert cloud_panel(cloud, None, places).picture.shape == panel.picture.shape
-    assert density_panel(places).box[2] > 9
+    assert (positions > [left, bottom]).all() and (positions < [right, top]).all()
+    assert cloud_panel(cloud, None, positions).image.shape == panel.image.shape
+    assert density_panel(positions).box[2] > 9
 
 
-def test_a_film_tells_when_it_leaves_the_data(tmp_path):
+def test_a_film_shows_when_it_leaves_the_data(tmp_path):
     far = np.array([1, 1, 3, 3, 1], float)
     path = film([images(5)], tmp_path / "film.png", far=far, title="Far")
     result, _ = frames_of(path)
@@ -190,7 +190,7 @@ def test_a_film_tells_when_it_leaves_the_data(tmp_path):
     assert min(alarm[2:4]) > max(alarm[0], alarm[1], alarm[4])
 
 
-def test_a_picture_of_ones_own_may_be_the_panel(tmp_path):
+def test_an_image_of_the_user_can_be_the_panel(tmp_path):
     picture = np.zeros((40, 40, 3), np.uint8)
     panel = Panel(picture, np.float32([[0, 0], [1, 1]]), (-2, -2, 2, 2))
     result, _ = frames_of(film([images(2)], tmp_path / "film.gif", panel=panel))

@@ -104,10 +104,10 @@ def test_labels_of_any_kind_are_classes(tmp_path):
     ("table", "told"),
     [
         ("name,score\nbob,3\n", "names none of the 1 images"),
-        ("file,label,label\n0.png,a,b\n", "more than one column named 'label'"),
-        ("weight,score\n1,3\n", "has no column of file names"),
+        ("file,label,label\n0.png,a,b\n", "several columns named 'label'"),
+        ("weight,score\n1,3\n", "has no column named file"),
         ("", "cannot be read as a table"),
-        ("file,Split\n0.png,west\n", "a split 'west'"),
+        ("file,Split\n0.png,west\n", "unknown split 'west'"),
     ],
 )
 def test_a_table_that_cannot_be_used_says_why(tmp_path, table, told):
@@ -117,7 +117,7 @@ def test_a_table_that_cannot_be_used_says_why(tmp_path, table, told):
 
 def test_a_label_that_no_table_has_is_refused(tmp_path):
     picture(tmp_path / "0.png")
-    with pytest.raises(BadData, match="no table to take 'age' from"):
+    with pytest.raises(BadData, match="no table with a column 'age'"):
         sources.load(str(tmp_path), label="age")
 
 
@@ -132,25 +132,25 @@ def test_an_image_without_a_split_is_for_training(tmp_path):
 
 def test_an_empty_folder_says_what_it_saw(tmp_path):
     (tmp_path / "p").mkdir()
-    with pytest.raises(BadData, match="holds no image: there is nothing in it"):
+    with pytest.raises(BadData, match="has no images; it contains nothing"):
         sources.load(str(tmp_path / "p"))
     (tmp_path / "p" / "notes.txt").touch()
     (tmp_path / "p" / "b.heic").touch()
-    with pytest.raises(BadData, match=r"1 \.\w+, 1 \.\w+ in it. Known are png, jpg"):
+    with pytest.raises(BadData, match=r"1 \.\w+, 1 \.\w+. Supported formats: png, jpg"):
         sources.load(str(tmp_path / "p"))
 
 
 def test_images_of_different_sizes_name_two_and_the_way_out(tmp_path):
     picture(tmp_path / "p" / "a.png", size=(10, 10))
     picture(tmp_path / "p" / "b.png", size=(10, 12))
-    with pytest.raises(BadData, match=r"a.png is 10x10, .*b.png is 10x12. Give them one, as --size 64"):
+    with pytest.raises(BadData, match=r"a.png is 10x10, .*b.png is 10x12. Resize all to one size: --size 64"):
         sources.load(str(tmp_path / "p"))
 
 
 def test_a_folder_whose_files_are_all_broken_is_refused(tmp_path):
     (tmp_path / "p").mkdir()
     (tmp_path / "p" / "a.png").write_bytes(b"x")
-    with pytest.raises(BadData, match="Not one is left"):
+    with pytest.raises(BadData, match="No file is left"):
         sources.load(str(tmp_path / "p"))
 
 
@@ -160,7 +160,7 @@ def test_a_link_that_leads_out_is_set_aside(tmp_path):
     picture(tmp_path / "secret.png", grey=255)
     (tmp_path / "p" / "link.png").symlink_to(tmp_path / "secret.png")
     images = sources.load(str(tmp_path / "p"))
-    assert [entry["reason"] for entry in images.report["set_aside"]] == ["link-outside"]
+    assert [entry["reason"] for entry in images.report["skipped"]] == ["link-outside"]
 
 
 def test_links_to_folders_are_told_of_and_a_link_to_itself_is_set_aside(tmp_path):
@@ -171,9 +171,9 @@ def test_links_to_folders_are_told_of_and_a_link_to_itself_is_set_aside(tmp_path
     (tmp_path / "p" / "c").symlink_to(tmp_path / "p" / "a")
     (tmp_path / "p" / "round.png").symlink_to(tmp_path / "p" / "round.png")
     report = sources.load(str(tmp_path / "p")).report
-    reasons = {os.path.basename(e["file"]): e["reason"] for e in report["set_aside"]}
+    reasons = {os.path.basename(e["file"]): e["reason"] for e in report["skipped"]}
     assert reasons == {"b": "link-outside", "round.png": "unreadable"}
-    assert report["notes"] == {"links to folders passed over": 1}
+    assert report["notes"] == {"links to folders ignored": 1}
 
 
 def test_what_is_passed_over_is_counted(tmp_path):
@@ -182,7 +182,7 @@ def test_what_is_passed_over_is_counted(tmp_path):
     (tmp_path / "p" / "b" / ".gitkeep").touch()
     (tmp_path / "p" / "photo.heic").touch()
     notes = sources.load(str(tmp_path / "p")).report["notes"]
-    assert notes == {"empty folders": 1, "files of other kinds passed over": 1}
+    assert notes == {"empty folders": 1, "files of other types ignored": 1}
 
 
 def test_names_that_are_no_text_are_read(tmp_path):
@@ -206,5 +206,5 @@ def test_what_is_not_there_says_what_could_be(tmp_path):
     with pytest.raises(NotFound, match="There is no file or folder"):
         sources.load(str(tmp_path / "none"))
     (tmp_path / "a.doc").touch()
-    with pytest.raises(NotFound, match="holds no set of images"):
+    with pytest.raises(NotFound, match="is not a dataset"):
         sources.load(str(tmp_path / "a.doc"))

@@ -62,7 +62,7 @@ def run(file, **inputs):
     return output.name, session.run(None, inputs)[0]
 
 
-def bring(source, folder, **settings):
+def import_source(source, folder, **settings):
     return import_run(source, folder / "run", show=False, **settings)
 
 
@@ -82,28 +82,28 @@ def alike(workspace, folder, atol=1e-6):
     ("layout", "last"), [("nchw", "Sigmoid"), ("nhwc", "Tanh"), ("nhw", "Tanh"), ("flat", "Sigmoid")]
 )
 def test_an_onnx_decoder_of_any_layout_is_wrapped(layout, last, rows, tmp_path):
-    workspace = bring(decoder(tmp_path / "d.onnx", rows, layout, last), tmp_path)
+    workspace = import_source(decoder(tmp_path / "d.onnx", rows, layout, last), tmp_path)
     images = alike(workspace, tmp_path)
     assert images.shape == (7, 3 if "c" in layout else 1, 4, 4) and images.std() > 0.02
     raw = sample_latents(workspace, 7, seed=1) @ weights(6, int(np.prod(SHAPES[layout])))
-    wanted = 1 / (1 + np.exp(-raw)) if last == "Sigmoid" else np.tanh(raw) / 2 + 0.5
-    wanted = wanted.reshape(7, *SHAPES[layout])
+    expected = 1 / (1 + np.exp(-raw)) if last == "Sigmoid" else np.tanh(raw) / 2 + 0.5
+    expected = expected.reshape(7, *SHAPES[layout])
     if layout == "nhwc":
-        wanted = wanted.transpose(0, 3, 1, 2)
-    np.testing.assert_allclose(images, wanted.reshape(images.shape), atol=1e-5)
+        expected = expected.transpose(0, 3, 1, 2)
+    np.testing.assert_allclose(images, expected.reshape(images.shape), atol=1e-5)
 
 
 @pytest.mark.parametrize("pixels", ["bytes", "logits"])
 def test_bytes_and_logits_are_converted_to_the_unit_range(pixels, tmp_path):
-    workspace = bring(decoder(tmp_path / "d.onnx", last="Identity"), tmp_path, pixels=pixels)
+    workspace = import_source(decoder(tmp_path / "d.onnx", last="Identity"), tmp_path, pixels=pixels)
     assert alike(workspace, tmp_path).max() <= 1
 
 
 def test_an_old_opset_and_float16_are_wrapped_too(tmp_path):
-    old = bring(decoder(tmp_path / "old.onnx", opset=9), tmp_path / "a")
+    old = import_source(decoder(tmp_path / "old.onnx", opset=9), tmp_path / "a")
     alike(old, tmp_path / "a")
     short = decoder(tmp_path / "short.onnx", rows=2, kind=TensorProto.FLOAT16)
-    alike(bring(short, tmp_path / "b"), tmp_path / "b", atol=2e-3)
+    alike(import_source(short, tmp_path / "b"), tmp_path / "b", atol=2e-3)
 
 
 @pytest.mark.parametrize("rows", ["n", 1, 3])
@@ -116,7 +116,7 @@ def test_a_conditional_decoder_is_wrapped(rows, tmp_path):
     ]
     constants = {"table": weights(5, 6), "w": weights(6, 16)}
     file = written(tmp_path / "d.onnx", nodes, [rows, 6], [rows, 16], **constants)
-    workspace = bring(file, tmp_path)
+    workspace = import_source(file, tmp_path)
     assert len(workspace.generator.classes) == 5
     out = export_decoder(workspace.generator, tmp_path / "out.onnx")
     z, y = sample_latents(workspace, 8, seed=1), np.arange(8) % 5
@@ -138,7 +138,7 @@ def test_names_in_subgraphs_are_renamed_too(tmp_path):
     constants = {"w": weights(6, 16), "w2": np.float32([3]), "yes": np.array(True)}
     for rows in ("n", 2):
         file = written(tmp_path / "d.onnx", nodes, [rows, 6], [rows, 16], **constants)
-        alike(bring(file, tmp_path / str(rows)), tmp_path / str(rows))
+        alike(import_source(file, tmp_path / str(rows)), tmp_path / str(rows))
 
 
 @pytest.mark.parametrize("rows", ["n", 1, 4])
@@ -154,7 +154,7 @@ def test_an_onnx_encoder_is_wrapped(layout, last, rows, tmp_path):
     sizes = {"flat": np.array([first, 48]), "shape": np.array([first, 2, 3])}
     back = written(tmp_path / "e.onnx", nodes, [rows, *shape], [rows, 2, 3], w=weights(48, 6), **sizes)
     source = decoder(tmp_path / "d.onnx", rows, layout, last)
-    workspace = bring(source, tmp_path, encoder=back)
+    workspace = import_source(source, tmp_path, encoder=back)
     out = export_encoder(workspace.generator, tmp_path / "out.onnx")
     x = workspace.decode(sample_latents(workspace, 7, seed=1))
     name, z = run(out, x=x)
@@ -166,7 +166,7 @@ def test_an_opset_that_cannot_be_converted_is_reported(tmp_path):
     nodes = [helper.make_node("Crop", ["x"], ["c"], border=[0, 0, 0, 0])]
     nodes += [helper.make_node("Sigmoid", ["c"], ["z"])]
     model = written(tmp_path / "d.onnx", nodes, ["n", 3, 4, 4], ["n", 3, 4, 4], opset=7)
-    workspace = bring(model, tmp_path)
+    workspace = import_source(model, tmp_path)
     with pytest.raises(NotSupported, match=r"opset 7.*Export it again with opset_version=18"):
         export_decoder(workspace.generator, tmp_path / "out.onnx")
     assert not (tmp_path / "out.onnx").exists()
@@ -207,7 +207,7 @@ def test_decoder_and_encoder_of_a_program_are_exported(kind, tmp_path):
     suffix = "pt" if kind == "script" else "pt2"
     there = saved(kind, Net(), torch.zeros(1, 6), tmp_path / f"there.{suffix}")
     back = saved(kind, Back(), torch.zeros(1, 1, 8, 8), tmp_path / f"back.{suffix}")
-    bring(there, tmp_path, encoder=back)
+    import_source(there, tmp_path, encoder=back)
     workspace = Workspace.open(tmp_path / "run")
     images = alike(workspace, tmp_path, atol=2e-3)
     out = export_encoder(workspace.generator, tmp_path / "back.onnx")
@@ -218,7 +218,7 @@ def test_a_function_that_torch_cannot_trace_is_refused(tmp_path):
     def strange(z):
         return torch.tensor([[[row[:4]] * 4] for row in z.tolist()]).sigmoid()
 
-    workspace = bring(strange, tmp_path, shape=(6,))
+    workspace = import_source(strange, tmp_path, shape=(6,))
     with pytest.raises(NotSupported, match="do not need ONNX") as caught:
         export_decoder(workspace.generator, tmp_path / "out.onnx")
     assert "\x1b" not in str(caught.value) and "\n" not in str(caught.value)

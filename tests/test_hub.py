@@ -76,14 +76,14 @@ def test_one_picture_in_colour_makes_a_set_of_colour(tmp_path):
 def test_pictures_of_other_sides_need_a_size(tmp_path):
     odd = Image.fromarray(np.zeros((9, 9), np.uint8))
     place = put(tmp_path / "set", image=pictures([*PICTURES, odd]))
-    with pytest.raises(BadData, match="differ in size, as 5x6 and 9x9"):
+    with pytest.raises(BadData, match="have different sizes: 5x6 and 9x9"):
         hub.load(place)
     assert hub.load(place, size=4).pixels.shape == (5, 1, 4, 4)
 
 
 def test_a_row_without_a_picture_is_set_aside(tmp_path):
     place = put(tmp_path / "set", image=pictures([*PICTURES, None]))
-    with pytest.raises(BadData, match=r"1 of 5 files .* cannot be used \(1 empty\), as train/4"):
+    with pytest.raises(BadData, match=r"1 of 5 files .* cannot be used \(1 empty\), such as train/4"):
         hub.load(place)
     assert len(hub.load(place, tolerate=0.2)) == 4
 
@@ -97,31 +97,31 @@ def test_what_cannot_be_meant_is_refused(tmp_path):
     )
     with pytest.raises(UnknownName, match=r"No column of hf:.* named 'images'. Did you mean 'image'"):
         hub.load(place, image="images")
-    with pytest.raises(BadData, match=r"column 'age' of hf:.* holds Value\('float32'\), not images"):
+    with pytest.raises(BadData, match=r"column 'age' of hf:.* has Value\('float32'\), not images"):
         hub.load(place, image="age")
-    with pytest.raises(BadData, match=r"'boxes' .* does not hold one value .*; age could be"):
+    with pytest.raises(BadData, match=r"'boxes' .* does not have one value .* labels: age"):
         hub.load(place, label="boxes")
     with pytest.raises(BadRecipe, match="not 2"):
         hub.load(place, channels=2)
-    with pytest.raises(BadData, match="has no column of images; its columns are age"):
+    with pytest.raises(BadData, match="has no column of images. Its columns are age"):
         hub.load(put(tmp_path / "other", age=([1.0], datasets.Value("float32"))))
-    with pytest.raises(NotFound, match="needs the name of a dataset"):
+    with pytest.raises(NotFound, match="Give the name of a dataset"):
         hub.load("")
 
 
 def test_what_is_out_of_reach_is_said_in_the_words_of_the_hub():
-    with pytest.raises(NotFound, match=r"could not be brought: Couldn't reach 'nobody/nothing'"):
+    with pytest.raises(NotFound, match=r"could not be downloaded: Couldn't reach 'nobody/nothing'"):
         hub.load("nobody/nothing")
 
 
 def test_mnist_comes_from_the_hub_where_no_file_is_here(tmp_path, monkeypatch):
     monkeypatch.setenv("ZATLAS_DATA", str(tmp_path / "none"))
     place = put(tmp_path / "set", image=pictures(), label=([3, 7, 3, 3], datasets.Value("int64")))
-    digits = mnist.load("mnist", place, mnist.DIGITS)
+    digits = mnist.load("mnist", place, mnist.DIGIT_CLASSES)
     assert digits.name == "mnist"
     assert digits.labels.tolist() == [3, 7, 3, 3]
-    with pytest.raises(NotFound, match=r"not on this machine.*could not be brought"):
-        mnist.load("mnist", "nobody/nothing", mnist.DIGITS)
+    with pytest.raises(NotFound, match=r"not on this machine.*could not be downloaded"):
+        mnist.load("mnist", "nobody/nothing", mnist.DIGIT_CLASSES)
 
 
 def test_the_package_that_is_missing_is_named(monkeypatch):

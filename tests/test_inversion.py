@@ -42,7 +42,7 @@ def black_box(generator: Generator) -> Generator:
 
 @pytest.fixture(scope="module")
 def rival(tmp_path_factory, own_cache) -> Workspace:
-    """A GAN of digits that has learnt to tell them apart, which that of the other tests has not."""
+    """A GAN of digits that is trained long enough to generate different digits."""
     folder = tmp_path_factory.mktemp("runs") / "rival"
     settings = {"training.average": 0.0, "training.rate": 1e-3}
     return small_run(folder, "digits", model="gan", dim=12, epochs=30, **settings)
@@ -50,7 +50,7 @@ def rival(tmp_path_factory, own_cache) -> Workspace:
 
 @pytest.fixture(scope="module")
 def trained(rival, tmp_path_factory) -> Workspace:
-    """A GAN that was taught an encoder, in a folder of its own."""
+    """A copy of a GAN with a trained inverter."""
     import shutil
 
     folder = tmp_path_factory.mktemp("taught") / "run"
@@ -84,11 +84,11 @@ def test_points_stay_where_the_prior_puts_its_own(rival):
     assert (norms < 1.5 * usual.max()).all()
 
 
-def test_an_encoder_is_asked_first_and_its_answer_refined(wide):
+def test_a_search_starts_at_the_encoder_and_refines_its_latents(wide):
     images = wide.dataset.images(wide.rows("test")[:8])
-    said = invert(wide, images, steps=0, show=False)
-    np.testing.assert_allclose(said.latents, wide.generator.encode(images), atol=1e-5)
-    assert (invert(wide, images, steps=30, show=False).rms <= said.rms + 1e-6).all()
+    output = invert(wide, images, steps=0, show=False)
+    np.testing.assert_allclose(output.latents, wide.generator.encode(images), atol=1e-5)
+    assert (invert(wide, images, steps=30, show=False).rms <= output.rms + 1e-6).all()
 
 
 def test_more_starts_are_no_worse_and_the_seed_decides(rival):
@@ -101,9 +101,9 @@ def test_more_starts_are_no_worse_and_the_seed_decides(rival):
 
 def test_images_do_not_disturb_each_other(rival):
     images = rival.decode(sample_latents(rival, 5, seed=8))
-    whole = invert(rival, images, steps=20, show=False)
-    alone = invert(rival, images[3:4], steps=20, show=False)
-    np.testing.assert_allclose(whole.latents[3:4], alone.latents, atol=1e-2)
+    full = invert(rival, images, steps=20, show=False)
+    only = invert(rival, images[3:4], steps=20, show=False)
+    np.testing.assert_allclose(full.latents[3:4], only.latents, atol=1e-2)
 
 
 def test_a_black_box_is_felt_for(wide):
@@ -114,13 +114,13 @@ def test_a_black_box_is_felt_for(wide):
     assert np.median(result.psnr) > 40
 
 
-def test_a_black_box_of_many_axes_is_refused_with_a_way_out():
+def test_a_black_box_of_many_dimensions_is_refused_with_an_alternative():
     generator = Generator(Space((600,)), lambda z, y: torch.ones(len(z), 1, 4, 4))
     with pytest.raises(NotSupported, match="--learn"):
         search(generator, np.ones((1, 1, 4, 4), np.float32), show=False)
 
 
-def test_a_conditional_model_is_told_the_class(told):
+def test_a_conditional_model_is_inverted_for_a_class(told):
     labels = np.array([1, 7])
     z = sample_latents(told, 2, seed=0)
     images = told.decode(z, labels=labels)
@@ -140,7 +140,7 @@ def test_points_of_a_sphere_stay_on_it():
     np.testing.assert_allclose(result.latents, z, atol=0.05)
 
 
-def test_a_space_without_prior_is_searched_among_points_that_are_known(plain):
+def test_a_space_without_prior_is_searched_near_encoded_latents(plain):
     images = plain.dataset.images(plain.rows("test")[:4])
     result = search(bare(plain), images, pool=plain.cloud, show=False)
     assert result.rms.max() < 0.4
@@ -165,33 +165,33 @@ def test_going_downhill_ends_at_the_foot_of_each_row_by_itself():
     feet = torch.randn(5, 12, generator=torch.Generator().manual_seed(0))
     steep = torch.logspace(0, 3, 12)
 
-    def slope(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def gradient(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         rest = z - feet
         return (steep * rest**2).sum(1), 2 * steep * rest
 
-    result, left = descend(slope, torch.zeros(5, 12), 80, quiet)
+    result, left = descend(gradient, torch.zeros(5, 12), 80, quiet)
     np.testing.assert_allclose(result, feet, atol=1e-2)
     assert left.max() < 1e-3
 
 
-def test_feeling_the_way_ends_there_too():
+def test_a_search_without_gradients_reaches_the_same_latent():
     feet = np.random.default_rng(0).standard_normal((3, 4)).astype(np.float32)
     result, left = numeric_descent(lambda z, rows: np.tanh(z - feet[rows]), np.zeros_like(feet), 20, quiet)
     np.testing.assert_allclose(result, feet, atol=1e-3)
     assert left.max() < 1e-6
 
 
-# A taught encoder -------------------------------------------------------------------------------
+# A trained inverter -----------------------------------------------------------------------------
 
 
-def test_a_taught_encoder_is_there_when_the_run_is_opened_again(trained, rival):
-    again = Workspace.open(trained.run.folder)
+def test_a_trained_inverter_is_loaded_with_the_run(trained, rival):
+    reopened = Workspace.open(trained.run.folder)
     images = rival.decode(sample_latents(rival, 32, seed=4))
-    np.testing.assert_array_equal(again.generator.encode(images), trained.generator.encode(images))
-    said = invert(again, images, steps=0, show=False)
+    np.testing.assert_array_equal(reopened.generator.encode(images), trained.generator.encode(images))
+    output = invert(reopened, images, steps=0, show=False)
     anywhere = invert(rival, images, steps=0, starts=1, show=False)
-    assert np.median(said.psnr) > np.median(anywhere.psnr) + 1
-    assert np.median(invert(again, images, steps=20, show=False).psnr) > np.median(said.psnr) + 3
+    assert np.median(output.psnr) > np.median(anywhere.psnr) + 1
+    assert np.median(invert(reopened, images, steps=20, show=False).psnr) > np.median(output.psnr) + 3
 
 
 def test_real_images_then_have_points_in_every_command(trained):
@@ -204,11 +204,11 @@ def test_real_images_then_have_points_in_every_command(trained):
     assert trained.nearest(table.latents[:2], 1, "test")[0][:, 0].tolist() == table.rows[:2].tolist()
 
 
-def test_an_encoder_for_other_weights_is_left_alone(trained):
+def test_an_inverter_of_other_weights_is_not_used(trained):
     assert load_inverter(trained.run.inverter, "of another model") is None
 
 
-def test_codes_are_made_again_for_another_encoder(trained, tmp_path):
+def test_latents_are_encoded_again_for_another_inverter(trained, tmp_path):
     import shutil
 
     folder = tmp_path / "run"
@@ -219,12 +219,12 @@ def test_codes_are_made_again_for_another_encoder(trained, tmp_path):
     assert (before.latents("test") != after.latents("test")).any()
 
 
-def test_a_model_with_an_encoder_of_its_own_is_taught_none(wide):
+def test_a_model_with_an_encoder_needs_no_inverter(wide):
     with pytest.raises(NotSupported, match="of its own"):
         train_encoder(wide, show=False)
 
 
-def test_a_black_box_is_taught_by_points_alone(rival):
+def test_an_inverter_of_a_black_box_is_trained_on_latents_only(rival):
     from zatlas.training.inverter_training import train_inverter
 
     z = sample_latents(rival, 512, seed=0)
@@ -236,15 +236,15 @@ def test_a_black_box_is_taught_by_points_alone(rival):
 # The command line -------------------------------------------------------------------------------
 
 
-def picture(rival: Workspace, folder: Path) -> Path:
+def figure(rival: Workspace, folder: Path) -> Path:
     """A sample of the model as a file."""
     grey = rival.decode(sample_latents(rival, 1, seed=11))[0, 0]
     Image.fromarray((255 * grey).astype(np.uint8)).save(folder / "one.png")
     return folder / "one.png"
 
 
-def test_the_command_tells_how_near_it_came_and_keeps_points_and_picture(rival, tmp_path, capsys):
-    file = picture(rival, tmp_path)
+def test_the_command_prints_the_error_and_saves_latents_and_figure(rival, tmp_path, capsys):
+    file = figure(rival, tmp_path)
     out = tmp_path / "points.npz"
     assert main(["invert", str(rival.run.folder), str(file), "--out", str(out)]) == 0
     (row,) = json.loads(capsys.readouterr().out)
@@ -262,10 +262,10 @@ def test_without_files_its_own_samples_are_searched_for(rival, tmp_path, capsys)
     assert main(["invert", str(rival.run.folder), "--out", "points.png"]) == 2
 
 
-def test_an_image_file_is_a_stop_of_a_model_without_encoder(rival, tmp_path, capsys):
-    stop = locate(rival, str(picture(rival, tmp_path)))
-    made = rival.decode(stop.latent)
-    assert np.sqrt(((made - stop.image) ** 2).mean()) < 0.05
+def test_an_image_file_is_an_anchor_for_a_model_without_encoder(rival, tmp_path, capsys):
+    stop = locate(rival, str(figure(rival, tmp_path)))
+    decoded = rival.decode(stop.latent)
+    assert np.sqrt(((decoded - stop.image) ** 2).mean()) < 0.05
     assert "searches for the latent of one.png" in capsys.readouterr().err
 
 

@@ -20,7 +20,7 @@ UNTIMED = ("seconds", "images_per_second")
 
 @pytest.fixture
 def source(tmp_path, blobs):
-    """The spots as a file that a recipe can name."""
+    """The images as a file that a recipe can name."""
     path = tmp_path / "spots.npz"
     train, test = blobs.split != 2, blobs.split == 2
     np.savez(
@@ -44,7 +44,7 @@ def from_file(source, **tables):
 def test_a_run_holds_what_its_description_promises(tmp_path, blobs):
     run = fit(recipe(training={"preview": 1}), blobs, tmp_path / "run")
     names = {path.name for path in run.folder.iterdir()}
-    wanted = {
+    expected = {
         "recipe.toml",
         "made.json",
         "data_report.json",
@@ -55,15 +55,15 @@ def test_a_run_holds_what_its_description_promises(tmp_path, blobs):
         "curves.png",
         "result.json",
     }
-    assert wanted <= names
+    assert expected <= names
     assert [row["epoch"] for row in run.metrics()] == [1, 2]
     assert {"train/elbo", "valid/elbo", "valid/rate"} <= run.metrics()[0].keys()
-    assert run.provenance()["data"] == blobs.fingerprint
+    assert run.provenance()["fingerprint"] == blobs.fingerprint
     result = json.loads((run.folder / "result.json").read_text())
     assert result["test"]["elbo"] < 0
 
 
-def test_tensorboard_is_told_where_it_is_there(tmp_path, blobs):
+def test_tensorboard_gets_the_metrics_where_it_is_installed(tmp_path, blobs):
     reading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     fit(recipe(), blobs, tmp_path / "run", [TensorBoard()])
     events = reading.EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
@@ -96,7 +96,7 @@ def test_looking_changes_nothing(tmp_path, blobs, family):
         assert torch.equal(states[0][name], states[1][name]), name
 
 
-def test_training_leaves_torch_s_own_chance_alone(tmp_path, blobs):
+def test_training_does_not_change_the_random_state_of_torch(tmp_path, blobs):
     torch.manual_seed(5)
     before = torch.get_rng_state()
     fit(recipe(), blobs, tmp_path / "run")
@@ -104,7 +104,7 @@ def test_training_leaves_torch_s_own_chance_alone(tmp_path, blobs):
     assert not torch.are_deterministic_algorithms_enabled()
 
 
-def test_the_kept_weights_are_those_of_the_best_epoch(tmp_path, blobs):
+def test_the_saved_weights_are_those_of_the_best_epoch(tmp_path, blobs):
     # A rate that explodes late: the best epoch is not the last.
     wild = {"epochs": 6, "rate": 0.5, "schedule": "exponential", "decay": 1.6}
     run = fit(recipe(training=wild), blobs, tmp_path / "run")
@@ -117,7 +117,7 @@ def test_the_kept_weights_are_those_of_the_best_epoch(tmp_path, blobs):
     assert all(torch.equal(saved[name], tensors[f"model.{name}"]) for name in saved)
 
 
-def test_a_moving_average_of_the_weights_is_what_is_kept(tmp_path, blobs):
+def test_the_moving_average_of_the_weights_is_saved(tmp_path, blobs):
     run = fit(recipe("gan", training={"average": 0.9, "epochs": 3}), blobs, tmp_path / "run")
     tensors, _ = checkpoint.load_checkpoint(run.checkpoints, checkpoint.steps(run.checkpoints)[-1])
     saved = load_file(run.weights)
@@ -155,15 +155,15 @@ def test_a_finished_run_resumed_is_left_as_it_is(tmp_path, source):
     assert (run.weights.read_bytes(), run.metrics()) == before
 
 
-def test_more_epochs_of_a_constant_rate_are_as_if_asked_for_at_once(tmp_path, source):
+def test_more_epochs_at_a_constant_rate_equal_one_longer_training(tmp_path, source):
     images = sources.load(source)
     short, long = (from_file(source, training={"epochs": n, "schedule": "constant"}) for n in (2, 4))
     run = fit(short, images, tmp_path / "grown")
     assert replace(short, training=long.training) == long
     resume(run.folder, long)
-    whole = fit(long, images, tmp_path / "whole")
-    assert rows_without_time(run) == rows_without_time(whole)
-    assert run.weights.read_bytes() == whole.weights.read_bytes()
+    full = fit(long, images, tmp_path / "whole")
+    assert rows_without_time(run) == rows_without_time(full)
+    assert run.weights.read_bytes() == full.weights.read_bytes()
 
 
 def test_another_recipe_is_refused_by_the_names_of_what_differs(tmp_path, source):
@@ -183,10 +183,10 @@ def test_other_images_under_the_same_name_are_refused(tmp_path, source):
         resume(run.folder)
 
 
-def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_taken(tmp_path, source):
+def test_a_damaged_checkpoint_is_renamed_and_the_previous_one_is_used(tmp_path, source):
     recipe_ = from_file(source, training={"epochs": 3})
     run = fit(recipe_, sources.load(source), tmp_path / "run")
-    whole = run.weights.read_bytes(), rows_without_time(run)
+    full = run.weights.read_bytes(), rows_without_time(run)
     last = run.checkpoints / f"{checkpoint.steps(run.checkpoints)[-1]:09d}"
     state = last / "state.safetensors"
     data = bytearray(state.read_bytes())
@@ -194,7 +194,7 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_taken(tmp_path,
     state.write_bytes(data)
     resume(run.folder)
     assert (run.checkpoints / f"damaged-{last.name}").is_dir()
-    assert (run.weights.read_bytes(), rows_without_time(run)) == whole
+    assert (run.weights.read_bytes(), rows_without_time(run)) == full
 
 
 def test_order_is_a_pure_function_of_seed_and_epoch(blobs):
@@ -214,15 +214,15 @@ def test_the_rows_of_two_processes_are_one_batch(blobs):
 
 
 def test_rows_of_a_large_file_are_read_as_they_are(tmp_path, monkeypatch):
-    whole = spots(200)
-    np.save(tmp_path / "pixels.npy", whole.pixels)
-    mapped = replace(whole, pixels=np.load(tmp_path / "pixels.npy", mmap_mode="c"))
+    full = spots(200)
+    np.save(tmp_path / "pixels.npy", full.pixels)
+    mapped = replace(full, pixels=np.load(tmp_path / "pixels.npy", mmap_mode="c"))
     monkeypatch.setattr("zatlas.data.image_dataset.LARGE_BYTES", 0)
     device = torch.device("cpu")
     rows = np.array([7, 199, 0, 7])
     read = Batches(mapped, mapped.rows("train"), 16, device)
     assert read.reader is not None
-    saved = Batches(whole, whole.rows("train"), 16, device)
+    saved = Batches(full, full.rows("train"), 16, device)
     assert torch.equal(read.select(rows)[0], saved.select(rows)[0])
 
 
@@ -233,5 +233,5 @@ def test_a_mirrored_batch_is_mirrored_by_index(blobs):
     plain, _ = batches.select(rows)
     turned, _ = batches.select(rows, flips)
     for index in rows:
-        wanted = plain[index].flip(2) if flips[index] else plain[index]
-        assert torch.equal(turned[index], wanted)
+        expected = plain[index].flip(2) if flips[index] else plain[index]
+        assert torch.equal(turned[index], expected)

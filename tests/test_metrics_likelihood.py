@@ -99,13 +99,13 @@ def test_levels_have_the_probability_of_their_cells():
     torch.testing.assert_close(missing.mean(), torch.tensor(16 * math.log(255)).double(), atol=0.05, rtol=0)
 
 
-def test_pixels_are_treated_as_they_are_said_to_be():
+def test_pixels_get_the_requested_treatment():
     x = torch.rand((400, 1, 8, 8), generator=rng(9))
-    drawn = apply_treatment(x, "dynamic", rng())
-    assert set(drawn.unique().tolist()) == {0.0, 1.0}
-    assert abs(float((drawn - x).mean())) < 0.01
-    torch.testing.assert_close(drawn, apply_treatment(x, "dynamic", rng()))
-    assert not torch.equal(drawn, apply_treatment(x, "dynamic", rng(1)))
+    binary = apply_treatment(x, "dynamic", rng())
+    assert set(binary.unique().tolist()) == {0.0, 1.0}
+    assert abs(float((binary - x).mean())) < 0.01
+    torch.testing.assert_close(binary, apply_treatment(x, "dynamic", rng()))
+    assert not torch.equal(binary, apply_treatment(x, "dynamic", rng(1)))
     torch.testing.assert_close(apply_treatment(x, "threshold", rng()), (x >= 0.5).float())
     assert float((apply_treatment(x, "levels", rng()) - x).abs().max()) <= 0.5 / 255 + 1e-6
     with pytest.raises(UnknownName, match="dynamic"):
@@ -117,8 +117,8 @@ def test_a_bound_takes_images_and_draws():
         importance_bound(Linear(), Linear().draw(2), 0, rng=rng())
 
 
-def by_name(workspace, **said):
-    return {figure.name: figure for figure in likelihood_metrics(workspace, **said)}
+def by_name(workspace, **output):
+    return {figure.name: figure for figure in likelihood_metrics(workspace, **output)}
 
 
 def test_metrics_of_a_vae_are_consistent(wide):
@@ -148,7 +148,7 @@ def test_metrics_are_equal_for_equal_seeds(digits):
     assert likelihood_metrics(digits, draws=20) != likelihood_metrics(digits, draws=20, seed=1)
 
 
-def test_a_conditional_vae_is_told_its_labels(told):
+def test_the_likelihood_of_a_conditional_vae_uses_its_labels(told):
     assert by_name(told, draws=20)["importance_bound"].value > -40
 
 
@@ -179,12 +179,12 @@ def test_the_effective_beta_and_the_noise_of_the_likelihood(tmp_path):
     assert result["elbo"].value == pytest.approx(expected, abs=3 * result["elbo"].error)
 
 
-def test_the_spread_of_a_gaussian_is_known():
+def test_the_std_of_a_gaussian_likelihood_enters_the_bound():
     assert Gaussian(0.3).std == 0.3
     assert Gaussian(0.0).std == pytest.approx(Gaussian.START)
 
 
-def test_an_image_set_smaller_than_asked_for_is_taken_whole(digits):
+def test_a_small_dataset_is_used_completely(digits):
     result = by_name(digits, images=10_000, draws=2)
     assert result["elbo"].n == len(digits.rows("test"))
     assert np.isfinite(result["elbo"].error)

@@ -34,7 +34,7 @@ def figures(workspace) -> dict[str, Metric]:
     return result
 
 
-def test_labels_are_told_from_the_codes_of_digits_far_above_chance(digits):
+def test_latents_of_digits_predict_labels_far_better_than_at_random(digits):
     result = figures(digits)
     assert not SCORES & set(result)  # no one knows the factors of handwriting
     for name in ("linear_probe", "neighbor_agreement"):
@@ -56,7 +56,7 @@ def test_of_portraits_each_attribute_has_its_own_part(portraits):
     }
 
 
-def test_without_an_encoder_only_the_pictures_are_looked_at(rival):
+def test_without_an_encoder_only_images_are_measured(rival):
     assert set(figures(rival)) == {"path_length", "path_evenness", "straightness"}
 
 
@@ -68,27 +68,27 @@ def test_every_family_has_its_figures(told, plain):
 
 
 def test_figures_follow_from_the_seed(digits):
-    again = semantics.meaning_metrics(digits, seed=3)
-    assert semantics.meaning_metrics(digits, seed=3) == again
+    second = semantics.meaning_metrics(digits, seed=3)
+    assert semantics.meaning_metrics(digits, seed=3) == second
     values = {f.name: f.value for f in semantics.meaning_metrics(digits, seed=4)}
-    assert values["path_length"] != {f.name: f.value for f in again}["path_length"]
+    assert values["path_length"] != {f.name: f.value for f in second}["path_length"]
 
 
-def test_planes_tell_what_lies_along_a_line_and_nothing_of_noise():
-    """A flag that is the side of a plane has area 1; a number along a line with noise of equal spread has
-    R^2 of 1/2; noise has area 1/2 and R^2 0."""
+def test_probes_predict_a_linear_attribute_and_not_noise():
+    """A flag that is the side of a plane has AUC 1; a linear number with noise of equal std has R^2 1/2;
+    noise has AUC 1/2 and R^2 0."""
     rng = np.random.default_rng(0)
     z = rng.standard_normal((6000, 5)).astype(np.float32)
-    known = {
+    labelled = {
         "side": z[:, 0] + z[:, 1] > 0,
         "lot": rng.random(6000) < 0.3,
         "line": z[:, 2] + 7,
         "half": z[:, 3] + rng.standard_normal(6000).astype(np.float32),
         "noise": rng.standard_normal(6000).astype(np.float32),
     }
-    known["line"][::7] = np.nan  # not known, so not counted
-    half = {name: column[:3000] for name, column in known.items()}
-    rest = {name: column[3000:] for name, column in known.items()}
+    labelled["line"][::7] = np.nan  # not known, so not counted
+    half = {name: column[:3000] for name, column in labelled.items()}
+    rest = {name: column[3000:] for name, column in labelled.items()}
     told = probe_scores(probe_predictions(z[:3000], half, z[3000:]), rest)
     assert told["side"] > 0.999 and told["line"] > 0.999
     assert told["lot"] == pytest.approx(0.5, abs=0.05)
@@ -96,7 +96,7 @@ def test_planes_tell_what_lies_along_a_line_and_nothing_of_noise():
     assert told["noise"] == pytest.approx(0, abs=0.02)
 
 
-def test_neighbours_in_one_heap_are_alike_by_chance_and_in_two_heaps_always():
+def test_neighbours_agree_at_random_in_one_cluster_and_always_in_two():
     rng = np.random.default_rng(0)
     kinds = np.arange(1000) % 2
     latents = rng.standard_normal((1000, 3)).astype(np.float32)
@@ -107,14 +107,14 @@ def test_neighbours_in_one_heap_are_alike_by_chance_and_in_two_heaps_always():
     assert same.mean() == 1
 
 
-def test_a_small_step_is_as_long_as_it_is_said_and_measured_by_the_unit():
+def test_a_small_step_has_the_given_length():
     a, b = np.zeros((50, 4), np.float32), np.full((50, 4), 2, np.float32)
     z, further = small_steps(a, b, lerp, seed=0)
-    apart = np.linalg.norm(further - z, axis=1)
-    np.testing.assert_allclose(apart, 4 * semantics.STEP, rtol=1e-3)
+    distance = np.linalg.norm(further - z, axis=1)
+    np.testing.assert_allclose(distance, 4 * semantics.STEP, rtol=1e-3)
     before, after = (latents.reshape(50, 1, 2, 2) for latents in (z, further))
     # A decoder that is the identity on four pixels: a unit in z moves each by 1/2, so their RMS by 1/2.
-    np.testing.assert_allclose(pixel_change_rate(before, after, apart), 0.5, rtol=1e-2)
+    np.testing.assert_allclose(pixel_change_rate(before, after, distance), 0.5, rtol=1e-2)
 
 
 def test_factors_that_go_together_have_no_scores():
@@ -122,11 +122,11 @@ def test_factors_that_go_together_have_no_scores():
     a, b = rng.random((2, 3000))
     assert factor_metrics.are_independent({"a": a, "b": b, "kind": rng.integers(0, 4, 3000)})
     assert not factor_metrics.are_independent({"a": a, "b": 0.5 * a + 0.5 * b})
-    alone, in_life = (faces.factors(3000, seed=0, correlated=c) for c in (False, True))
-    assert factor_metrics.are_independent(alone) and not factor_metrics.are_independent(in_life)
+    single, in_life = (faces.factors(3000, seed=0, correlated=c) for c in (False, True))
+    assert factor_metrics.are_independent(single) and not factor_metrics.are_independent(in_life)
 
 
-def test_what_a_source_says_it_is_drawn_from_is_in_its_table(portraits, tmp_path):
+def test_the_factors_of_a_source_are_columns_of_its_table(portraits, tmp_path):
     assert set(factor_metrics.true_factors(portraits, np.arange(600))) == {
         *faces.factors.__globals__["RANGES"],
         "Male",
@@ -147,7 +147,7 @@ def test_what_a_source_says_it_is_drawn_from_is_in_its_table(portraits, tmp_path
         assert 0 <= result[name].value <= 1 and result[name].error is not None
 
 
-def test_scores_prefer_the_factors_to_half_of_them_lost_and_that_to_chance():
+def test_scores_are_highest_for_all_factors_and_lowest_for_random_latents():
     rng = np.random.default_rng(0)
     table = {name: rng.random(2000).astype(np.float32) for name in "abcd"}
     ideal = np.stack(list(table.values()), axis=1)

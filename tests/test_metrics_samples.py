@@ -42,8 +42,8 @@ NEED_CODES = {"posterior_frechet", "reconstruction_frechet"}
 
 
 def normal(n, d=4, seed=0, mean=0.0, scale=1.0):
-    chance = np.random.default_rng(seed)
-    return (mean + scale * chance.standard_normal((n, d))).astype(np.float32)
+    rng = np.random.default_rng(seed)
+    return (mean + scale * rng.standard_normal((n, d))).astype(np.float32)
 
 
 def found(workspace, **settings):
@@ -72,14 +72,14 @@ def small_set():
 
 
 def test_the_frechet_distance_of_two_normals_is_the_closed_form():
-    chance = np.random.default_rng(0)
-    turn = [np.linalg.qr(chance.standard_normal((5, 5)))[0] for _ in range(2)]
-    first, second = (t @ np.diag(chance.uniform(0.2, 3, 5)) @ t.T for t in turn)
+    rng = np.random.default_rng(0)
+    turn = [np.linalg.qr(rng.standard_normal((5, 5)))[0] for _ in range(2)]
+    first, second = (t @ np.diag(rng.uniform(0.2, 3, 5)) @ t.T for t in turn)
     away = np.arange(5) / 2
 
     def exactly(cov, mean, n=500):
         """Rows whose sample mean and covariance are these to the last digit."""
-        rows = chance.standard_normal((n, 5))
+        rows = rng.standard_normal((n, 5))
         rows -= rows.mean(axis=0)
         white = rows @ np.linalg.inv(np.linalg.cholesky(np.cov(rows.T))).T
         return (mean + white @ np.linalg.cholesky(cov).T).astype(np.float32)
@@ -98,7 +98,7 @@ def test_the_frechet_distance_of_equal_normals_falls_with_their_number():
 def test_the_kernel_distance_of_equals_is_zero_within_its_error_and_of_others_is_not(mean):
     scores = []
     for seed in range(40):
-        pair = (normal(200, seed=place + seed, mean=mean) for place in (0, 1000))
+        pair = (normal(200, seed=index + seed, mean=mean) for index in (0, 1000))
         value, error = kernel_distance(*pair)
         scores.append(value / error)
     assert abs(np.mean(scores)) < 0.5 and np.mean(np.abs(scores) < 2) >= 0.9
@@ -120,21 +120,21 @@ def test_the_kernel_distance_is_the_mean_over_pairs_of_different_rows():
 def test_samples_of_half_of_the_modes_are_precise_and_recall_half():
     modes = np.repeat(50 * np.eye(4, dtype=np.float32), 100, axis=0)
     real = modes + normal(400)
-    made = modes[:200][np.tile(np.arange(200), 2)] + normal(400, seed=1)
-    assert precision(real, made).mean() > 0.85
-    assert precision(made, real).mean() == pytest.approx(0.5, abs=0.06)
-    assert coverage(real, made).mean() == pytest.approx(0.5, abs=0.03)
+    generated = modes[:200][np.tile(np.arange(200), 2)] + normal(400, seed=1)
+    assert precision(real, generated).mean() > 0.85
+    assert precision(generated, real).mean() == pytest.approx(0.5, abs=0.06)
+    assert coverage(real, generated).mean() == pytest.approx(0.5, abs=0.03)
 
 
 def test_density_and_coverage_of_a_worked_example():
     """Real at 0, 1, 2, 3 and 10: with one neighbour the reaches are 1, 1, 1, 1 and 7."""
     real = np.array([[0], [1], [2], [3], [10]], np.float32)
-    made = np.array([[0.5], [1], [9], [-5]], np.float32)
+    generated = np.array([[0.5], [1], [9], [-5]], np.float32)
     # 0.5 is within reach of 0 and 1; 1 of 0, 1 and 2; 9 of 10; -5 of none.
-    assert density(real, made, k=1).tolist() == [2, 3, 1, 0]
-    assert precision(real, made, k=1).tolist() == [1, 1, 1, 0]
+    assert density(real, generated, k=1).tolist() == [2, 3, 1, 0]
+    assert precision(real, generated, k=1).tolist() == [1, 1, 1, 0]
     # 0, 1 and 2 have a sample within 1; 3 has none within 1; 10 has one within 7.
-    assert coverage(real, made, k=1).tolist() == [1, 1, 1, 0, 1]
+    assert coverage(real, generated, k=1).tolist() == [1, 1, 1, 0, 1]
 
 
 def test_density_of_samples_like_the_real_is_one_and_falls_where_they_stray():
@@ -143,7 +143,7 @@ def test_density_of_samples_like_the_real_is_one_and_falls_where_they_stray():
     assert density(real, normal(1000, seed=1, scale=3)).mean() < 0.5
 
 
-def test_the_spread_is_the_mean_distance_of_pairs():
+def test_the_diversity_is_the_mean_distance_of_pairs():
     rows = np.array([[0, 0], [3, 4], [0, 0]], np.float32)
     assert mean_distance(rows) == pytest.approx(10 / 3, rel=1e-3)
 
@@ -155,18 +155,18 @@ def test_the_entropy_of_even_shares_is_the_logarithm_of_their_number():
 
 def test_a_copy_is_near_and_a_mean_of_many_is_not():
     train = normal(500, d=20)
-    asked = np.concatenate([train[:1], train[:50].mean(axis=0, keepdims=True)])
-    whole = nearest_ratio(asked, [train])
-    assert whole[0] == 0 and whole[1] > 0.7
-    assert nearest_ratio(asked, np.array_split(train, 7)) == pytest.approx(whole)
+    requested = np.concatenate([train[:1], train[:50].mean(axis=0, keepdims=True)])
+    total = nearest_ratio(requested, [train])
+    assert total[0] == 0 and total[1] > 0.7
+    assert nearest_ratio(requested, np.array_split(train, 7)) == pytest.approx(total)
 
 
 def test_copies_are_memorised_and_held_out_rows_are_not():
     train, held, others = normal(2000), normal(400, seed=1), normal(400, seed=2)
-    apart = [nearest_ratio(rows, [train]) for rows in (train[:400] + 1e-3, others, held)]
-    copies, baseline = memorized(apart[0], apart[2])
+    distance = [nearest_ratio(rows, [train]) for rows in (train[:400] + 1e-3, others, held)]
+    copies, baseline = memorized(distance[0], distance[2])
     assert copies.mean() > 0.97 and baseline < 0.12
-    assert memorized(apart[1], apart[2])[0].mean() < 0.12
+    assert memorized(distance[1], distance[2])[0].mean() < 0.12
 
 
 # The feature spaces
@@ -181,10 +181,10 @@ def test_a_network_trained_on_labels_reports_its_held_out_accuracy(small_set):
     last = [part for part in trained.classifier.function.body.modules() if isinstance(part, torch.nn.Linear)]
     with torch.no_grad():
         answers = last[-1](torch.from_numpy(rows)).softmax(1).numpy()
-    assert trained.classifier.score(small_set.images(np.arange(5))) == pytest.approx(answers, abs=1e-5)
+    assert trained.classifier.predict(small_set.images(np.arange(5))) == pytest.approx(answers, abs=1e-5)
 
 
-def test_a_net_is_taught_once_for_a_set_and_again_alike(tmp_path, monkeypatch):
+def test_a_feature_network_is_trained_once_per_dataset_and_reproducibly(tmp_path, monkeypatch):
     images = spots(150)
     monkeypatch.setenv("ZATLAS_CACHE", str(tmp_path / "one"))
     first = dataset_features(images)
@@ -238,18 +238,18 @@ def test_real_halves_are_nearer_than_blurred_and_those_nearer_than_noise(digits,
     """The baseline is printed: pytest -s."""
     train = small_set.images(small_set.rows("train"))
     noise = np.random.default_rng(0).random(train.shape, dtype=np.float32)
-    made = {"real": train, "blurred": gaussian_filter(train, (0, 0, 1, 1)), "noise": noise}
-    figures = {name: found(giving(digits, images)) for name, images in made.items()}
+    generated = {"real": train, "blurred": gaussian_filter(train, (0, 0, 1, 1)), "noise": noise}
+    figures = {name: found(giving(digits, images)) for name, images in generated.items()}
     frechets = {name: one["frechet"].value for name, one in figures.items()}
     baseline = figures["real"]["frechet"].baseline
     print(json.dumps({"baseline": baseline, **frechets}))
     assert frechets["real"] < 2 * baseline < frechets["blurred"] / 5 < frechets["noise"] / 5
-    kernels = [figures[name]["kernel_distance"].value for name in made]
+    kernels = [figures[name]["kernel_distance"].value for name in generated]
     assert kernels == sorted(kernels)
     assert figures["real"]["precision"].value > 0.85 > figures["noise"]["precision"].value
 
 
-def test_a_generator_that_copies_is_told_and_one_that_gives_held_out_images_is_not(digits):
+def test_copies_of_training_images_are_detected_and_held_out_images_are_not(digits):
     images = digits.dataset
     train, (held, _) = images.images(images.rows("train")), held_out_and_training(images, 2000)
     copied = found(giving(digits, train))["memorized"]
@@ -277,7 +277,7 @@ def test_every_model_has_the_figures_that_apply(digits, told, plain, rival):
         assert np.isfinite([figure.value, figure.error, figure.baseline]).all()
 
 
-def test_a_conditional_model_is_asked_for_every_class(told, digits):
+def test_a_conditional_model_is_sampled_for_every_class(told, digits):
     assert found(told)["variety"].value > 0.95 > found(digits)["variety"].value
 
 
@@ -294,8 +294,8 @@ def test_metrics_are_equal_for_equal_seeds(digits):
 
 def test_a_model_without_images_has_no_figures_of_samples(rival, tmp_path):
 
-    brought = import_run(rival.generator.decoder, out=tmp_path / "brought", shape=(12,))
-    assert real_images(brought) is None and sample_metrics(brought) == []
+    imported = import_run(rival.generator.decoder, out=tmp_path / "brought", shape=(12,))
+    assert real_images(imported) is None and sample_metrics(imported) == []
 
 
 def test_sets_have_as_many_of_each_and_share_none(small_set):

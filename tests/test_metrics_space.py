@@ -16,7 +16,7 @@ def posteriors(*telling, n=N, seed=0):
     return means.astype(np.float32), std.astype(np.float32)
 
 
-def drawn(means, std, seed=1):
+def samples(means, std, seed=1):
     noise = np.random.default_rng(seed).standard_normal(means.shape)
     return (means + noise * std).astype(np.float32)
 
@@ -36,7 +36,7 @@ def test_active_dimensions_are_counted(alive):
 
 
 @pytest.mark.parametrize("telling", [(0.95,), (0.95, 0.9), (0.9, 0.6, 0.0, 0.3)])
-def test_the_information_of_a_normal_channel_is_found_within_three_hundredths(telling):
+def test_the_information_of_a_normal_channel_is_estimated_within_three_hundredths(telling):
     means, std = posteriors(*telling, n=6000)
     result = figures.mutual_information(means, std, draws=3000)
     exact = -0.5 * np.log(1 - np.array(telling) ** 2).sum()
@@ -44,7 +44,7 @@ def test_the_information_of_a_normal_channel_is_found_within_three_hundredths(te
     assert result.parts["at least"] <= result.parts["at most"]
 
 
-def test_information_is_bounded_from_both_sides_where_codes_are_too_few():
+def test_information_of_few_latents_is_bounded_from_both_sides():
     means, std = posteriors(*[0.99] * AXES, n=500)
     result = figures.mutual_information(means, std)
     exact = -0.5 * AXES * np.log(1 - 0.99**2)
@@ -53,26 +53,26 @@ def test_information_is_bounded_from_both_sides_where_codes_are_too_few():
     assert "6.21" in result.about
 
 
-def test_dead_axes_tell_nothing():
+def test_unused_dimensions_have_no_information():
     assert figures.mutual_information(*posteriors(0.0, 0.0)).value == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("dim", [2, 8, 64])
-def test_codes_that_fill_the_prior_are_at_no_distance_from_it(dim):
-    latents = drawn(*posteriors(*[0.9] * dim))
+def test_latents_distributed_as_the_prior_have_distance_zero(dim):
+    latents = samples(*posteriors(*[0.9] * dim))
     result = figures.prior_distance(latents, Space((dim,)))
     assert result.value < max(result.baseline, 3 * result.error)
     assert figures.relative_norm(latents).value == pytest.approx(1, abs=0.02)
     assert figures.outside_prior(latents).value == pytest.approx(0.001, abs=0.002)
 
 
-def test_codes_that_leave_the_prior_are_farther_the_more_they_do():
-    latents = drawn(*posteriors(*[0.9] * AXES))
-    place = Space((AXES,))
-    result = [figures.prior_distance(latents + shift, place) for shift in (0.2, 0.5, 1.0)]
+def test_the_distance_to_the_prior_grows_with_the_mismatch():
+    latents = samples(*posteriors(*[0.9] * AXES))
+    position = Space((AXES,))
+    result = [figures.prior_distance(latents + shift, position) for shift in (0.2, 0.5, 1.0)]
     values = [figure.value for figure in result]
     assert values == sorted(values) and values[0] > result[0].baseline
-    narrow = figures.prior_distance(latents / 2, place)
+    narrow = figures.prior_distance(latents / 2, position)
     assert narrow.value > 10 * narrow.baseline
     assert figures.relative_norm(latents / 2).value == pytest.approx(0.5, abs=0.01)
     assert figures.outside_prior(latents * 3).value > 0.5
@@ -92,19 +92,19 @@ def test_the_kernel_distance_is_zero_on_average_and_that_of_one_kernel_by_its_fo
     assert figures.kernel_distance(a, b, 2.0) == pytest.approx(exact, rel=0.15)
 
 
-def test_holes_are_seen_where_there_are_some_and_nowhere_else():
-    latents = drawn(*posteriors(0.9, 0.9))
-    whole = figures.holes(latents, Space((2,)))
-    assert whole.value < 0.02 and whole.baseline < 0.02
+def test_holes_are_detected_only_where_the_prior_has_no_latents():
+    latents = samples(*posteriors(0.9, 0.9))
+    full = figures.holes(latents, Space((2,)))
+    assert full.value < 0.02 and full.baseline < 0.02
     half = figures.holes(latents[latents[:, 0] > 0], Space((2,)))
     assert half.value == pytest.approx(0.5, abs=0.1)
 
 
-def by_name(workspace, **said):
-    return {figure.name: figure for figure in space_metrics(workspace, **said)}
+def by_name(workspace, **output):
+    return {figure.name: figure for figure in space_metrics(workspace, **output)}
 
 
-def test_a_vae_of_few_axes_has_every_figure(digits):
+def test_a_vae_of_few_dimensions_has_every_metric(digits):
     result = by_name(digits)
     assert set(result) == {
         "active_units",

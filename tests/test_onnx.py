@@ -13,7 +13,7 @@ from zatlas.models.generator import Generator
 from zatlas.models.onnx_export import export_decoder, export_encoder
 
 
-def made(family="vae", net="mlp", shape=(1, 16, 16), dim=5, classes=(), **model):
+def exported(family="vae", net="mlp", shape=(1, 16, 16), dim=5, classes=(), **model):
     about = Description(family, {"dim": dim, **model}, net, {}, shape, classes)
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -29,7 +29,7 @@ def run(path, **inputs):
     "net", ["mlp", "conv", *(pytest.param(net, marks=pytest.mark.slow) for net in ("conv-even", "conv-deep"))]
 )
 def test_every_net_gives_the_same_results_in_onnxruntime(net, tmp_path):
-    model = made(net=net, shape=(3, 32, 32))
+    model = exported(net=net, shape=(3, 32, 32))
     there = export_decoder(model, tmp_path / "decoder.onnx")
     back = export_encoder(model, tmp_path / "encoder.onnx")
     assert max(there.error, back.error) < 2e-3
@@ -41,7 +41,7 @@ def test_every_net_gives_the_same_results_in_onnxruntime(net, tmp_path):
 
 @pytest.mark.parametrize("family", ["vae", "gan"])
 def test_a_conditional_model_takes_the_class_as_input(family, tmp_path):
-    model = made(family, conditional=True, classes=("a", "b", "c"))
+    model = exported(family, conditional=True, classes=("a", "b", "c"))
     file = export_decoder(model, tmp_path / "decoder.onnx")
     z, y = model.space.sample(5, seed=1), np.array([0, 1, 2, 0, 1])
     np.testing.assert_allclose(run(file.path, z=z, y=y), model.decode(z, y), atol=2e-3)
@@ -54,7 +54,7 @@ def test_a_conditional_model_takes_the_class_as_input(family, tmp_path):
 
 
 def test_weights_are_stored_in_16_bits(tmp_path):
-    file = export_decoder(made(), tmp_path / "decoder.onnx")
+    file = export_decoder(exported(), tmp_path / "decoder.onnx")
     weights = onnx.load(file.path).graph.initializer
     large = [one for one in weights if np.prod(one.dims) > 16]
     assert large and all(one.data_type == onnx.TensorProto.FLOAT16 for one in large)
@@ -77,7 +77,7 @@ def test_the_exported_decoder_takes_flat_latents(tmp_path):
 
 def test_a_missing_encoder_and_an_untraceable_decoder_are_refused(tmp_path):
     with pytest.raises(NotSupported, match="no encoder to export"):
-        export_encoder(made("gan"), tmp_path / "encoder.onnx")
+        export_encoder(exported("gan"), tmp_path / "encoder.onnx")
 
     def strange(z, y):
         return torch.as_tensor(np.zeros((len(z), 1, 4, 4), np.float32) + float(z.sum()))
@@ -102,7 +102,7 @@ def test_export_is_silent_and_keeps_the_random_state(tmp_path, capfd):
     level = logging.getLogger("torch.onnx").level
     torch.manual_seed(3)
     before, numbers = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
-    export_decoder(made(), tmp_path / "decoder.onnx")
+    export_decoder(exported(), tmp_path / "decoder.onnx")
     assert torch.equal(torch.get_rng_state(), before)
     assert (np.random.get_state()[1] == numbers).all()  # noqa: NPY002
     assert logging.getLogger("torch.onnx").level == level

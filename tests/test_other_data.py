@@ -127,9 +127,9 @@ def test_what_needs_no_data_works_without_it(stranger, tmp_path):
 @pytest.mark.parametrize("fingerprint", [None, "", "0" * 64, 7])
 def test_a_run_that_records_no_fingerprint_or_a_false_one_is_refused(stranger, fingerprint):
     made = json.loads((stranger / "made.json").read_text())
-    made = {key: value for key, value in made.items() if key != "data"}
+    made = {key: value for key, value in made.items() if key != "fingerprint"}
     if fingerprint is not None:
-        made["data"] = fingerprint
+        made["fingerprint"] = fingerprint
     rename(stranger, "made.json", json.dumps(made))
     with pytest.raises(DataMismatch):
         _ = Workspace.open(stranger).dataset
@@ -162,7 +162,7 @@ def test_the_data_of_an_imported_model_is_recorded_and_compared(tmp_path, capsys
     images = fill(tmp_path / "images", 4)
     run = tmp_path / "brought"
     import_run(Decoder(), run, data=str(images), show=False)
-    assert len(json.loads((run / "made.json").read_text())["data"]) == 64
+    assert len(json.loads((run / "made.json").read_text())["fingerprint"]) == 64
     assert len(Workspace.open(run).dataset) == 40
     (images / "kind 0" / "00.png").unlink()
     with pytest.raises(DataMismatch, match="was made with other data"):
@@ -171,7 +171,7 @@ def test_the_data_of_an_imported_model_is_recorded_and_compared(tmp_path, capsys
 
 def test_images_that_zatlas_draws_are_not_compared(tmp_path, capfd):
     run = small_run(tmp_path / "run", "sprites:count=64", size=SIDE, dim=2, epochs=1).run.folder
-    made = json.loads((run / "made.json").read_text()) | {"data": "0" * 64}
+    made = json.loads((run / "made.json").read_text()) | {"fingerprint": "0" * 64}
     rename(run, "made.json", json.dumps(made))
     capfd.readouterr()
     assert len(Workspace.open(run).dataset) == 64

@@ -22,12 +22,12 @@ from safetensors import safe_open
 from safetensors.torch import save, save_file
 
 from tests.strangers import EndlessToRead, endless_script, onnx_decoder, remade
-from tests.test_bring import Decoder
+from tests.test_importers import Decoder
 from zatlas.cli import main
 from zatlas.commands import app
 from zatlas.core.deadline import call_with_deadline, within
 from zatlas.core.errors import BadData, BadRun, Damaged, NeedsTrust, ZatlasError
-from zatlas.create import import_run as bring
+from zatlas.create import import_run as import_source
 from zatlas.models import trust
 from zatlas.models.description import load_weights
 from zatlas.models.external_classifiers import open_classifier
@@ -100,7 +100,7 @@ def test_a_user_class_is_imported_again_only_from_its_folder(tmp_path):
 
 def test_a_trust_file_that_others_can_write_trusts_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "state"))
-    folder = bring(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
+    folder = import_source(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
     monkeypatch.setattr(trust, "_trusted", set())
     (tmp_path / "state" / "trusted.json").chmod(0o666)
     with pytest.raises(NeedsTrust):
@@ -110,13 +110,13 @@ def test_a_trust_file_that_others_can_write_trusts_nothing(tmp_path, monkeypatch
 def test_a_read_only_state_folder_gives_only_a_warning(tmp_path, monkeypatch, capsys):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "file" / "state"))
-    bring(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run")
+    import_source(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run")
     assert "--trust" in capsys.readouterr().err.replace("\n", " ")
 
 
 def test_a_classifier_that_lies_in_a_run_needs_consent(tmp_path, monkeypatch, digits):
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "state"))
-    folder = bring(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
+    folder = import_source(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
     monkeypatch.setattr(trust, "_trusted", set())
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "other"))
     for spec in (folder / "decoder.onnx", f"{folder}/decoder.onnx:pixels=signed"):
@@ -130,12 +130,12 @@ def test_a_classifier_that_lies_in_a_run_needs_consent(tmp_path, monkeypatch, di
 def test_a_script_that_loops_while_it_is_read_is_refused_unread(tmp_path):
     torch.jit.script(EndlessToRead()).save(str(tmp_path / "m.pt"))
     with pytest.raises(BadData, match="runs while it is loaded"):
-        bring(tmp_path / "m.pt", tmp_path / "run", shape=(4,), show=False)
+        import_source(tmp_path / "m.pt", tmp_path / "run", shape=(4,), show=False)
     assert not list(tmp_path.glob(".side-*"))
 
 
 def test_an_endless_decoder_is_stopped_and_named(tmp_path, monkeypatch):
-    folder = bring(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
+    folder = import_source(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
     data = onnx_decoder(tmp_path / "e.onnx", endless=True).read_bytes()
     atomic.write_file(folder / "decoder.onnx", data)
     workspace = Workspace.open(remade(folder), trust=True)
@@ -196,7 +196,7 @@ def test_a_program_that_would_unpack_to_far_more_is_refused_before(tmp_path, suf
             for _ in range(300):
                 part.write(bytes(1 << 20))
     with pytest.raises(BadData, match=rf"bomb\.{suffix} would unpack to 0\.31 GB") as refused:
-        bring(bomb, tmp_path / "run", show=False)
+        import_source(bomb, tmp_path / "run", show=False)
     assert ".side-" not in str(refused.value) and not list(tmp_path.glob(".side-*"))
 
 
@@ -205,13 +205,13 @@ def test_a_table_that_needs_too_much_memory_is_refused(tmp_path):
     texts = pa.array(["x"] * 199_999 + ["y" * 9_000]).dictionary_encode()
     pq.write_table(pa.table({"z": latents, "text": texts}), path := tmp_path / "t.parquet")
     with pytest.raises(BadData, match="Leave that column out"):
-        bring(path, tmp_path / "run", show=False)
+        import_source(path, tmp_path / "run", show=False)
     many = pa.table({"a": pa.array(np.zeros(1000)), "b": pa.array(np.zeros(1000))})
     pq.write_table(many, path := tmp_path / "m.parquet")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("zatlas.data.npy.free_memory", lambda: 1000)
         with pytest.raises(ZatlasError, match="memory"):
-            bring(path, tmp_path / "run", show=False)
+            import_source(path, tmp_path / "run", show=False)
 
 
 def test_a_safetensors_header_is_bounded(tmp_path):
@@ -219,10 +219,10 @@ def test_a_safetensors_header_is_bounded(tmp_path):
     huge.write_bytes(struct.pack("<Q", 9 << 20) + b"{" + b" " * (9 << 20))
     many = tmp_path / "many.safetensors"
     save_file({f"w{i}": torch.zeros(1) for i in range(20_001)}, many)
-    for path, said in ((huge, "header of 9,437,184 bytes"), (many, "20,001 tensors")):
-        with pytest.raises(BadData, match=said):
-            bring(path, tmp_path / "run", net="dcgan", show=False)
-        with pytest.raises(Damaged, match=said):
+    for path, output in ((huge, "header of 9,437,184 bytes"), (many, "20,001 tensors")):
+        with pytest.raises(BadData, match=output):
+            import_source(path, tmp_path / "run", net="dcgan", show=False)
+        with pytest.raises(Damaged, match=output):
             load_weights(path)
 
 
@@ -374,12 +374,12 @@ VALUES = [
 ]
 
 
-def places(table, at=()):
+def paths(table, at=()):
     """The keys that lead to each value of a table of JSON."""
     yield at
     pairs = table.items() if isinstance(table, dict) else enumerate(table) if isinstance(table, list) else ()
     for key, inner in pairs:
-        yield from places(inner, (*at, key))
+        yield from paths(inner, (*at, key))
 
 
 def changed_at(table, at, value):
@@ -400,24 +400,24 @@ def test_five_hundred_changed_tables_give_a_result_or_an_error_message(tmp_path)
     pq.write_table(pa.table(table), tmp_path / "c.parquet")
     sources = {
         "m.onnx": {},
-        "w.safetensors": {"module": "tests.test_bring:Decoder"},
+        "w.safetensors": {"module": "tests.test_importers:Decoder"},
         "d.safetensors": {"net": "dcgan"},
         "c.parquet": {},
     }
     onnx_decoder(tmp_path / "m.onnx")
     runs = [
-        bring(tmp_path / name, tmp_path / f"run-{name}", show=False, **settings).run.folder
+        import_source(tmp_path / name, tmp_path / f"run-{name}", show=False, **settings).run.folder
         for name, settings in sources.items()
     ]
     draw, refused = random.Random(0), 0
     for _ in range(500):
         folder = draw.choice(runs)
         good = (folder / "made.json").read_bytes()
-        made = json.loads(good)
+        provenance = json.loads(good)
         for _ in range(draw.randint(1, 3)):
-            known = [at for at in places(made) if at and at[0] in ("brought", "format", "zatlas")]
-            changed_at(made, draw.choice(known), draw.choice(VALUES))
-        atomic.write_file(folder / "made.json", json.dumps(made).encode())
+            known = [at for at in paths(provenance) if at and at[0] in ("imported", "format", "zatlas")]
+            changed_at(provenance, draw.choice(known), draw.choice(VALUES))
+        atomic.write_file(folder / "made.json", json.dumps(provenance).encode())
         try:
             workspace = Workspace.open(folder, trust=True)
             if workspace.source.decodes:
@@ -432,13 +432,13 @@ def test_five_hundred_changed_tables_give_a_result_or_an_error_message(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["onnx", "safetensors"])
-def test_a_changed_byte_of_an_imported_model_is_found(kind, tmp_path):
+def test_a_changed_byte_of_an_imported_model_is_detected(kind, tmp_path):
     save_file(Decoder().state_dict(), tmp_path / "w.safetensors")
     source, settings = {
         "onnx": (onnx_decoder(tmp_path / "m.onnx"), {}),
-        "safetensors": (tmp_path / "w.safetensors", {"module": "tests.test_bring:Decoder"}),
+        "safetensors": (tmp_path / "w.safetensors", {"module": "tests.test_importers:Decoder"}),
     }[kind]
-    folder = bring(source, tmp_path / "run", show=False, **settings).run.folder
+    folder = import_source(source, tmp_path / "run", show=False, **settings).run.folder
     (file,) = [one for one in folder.iterdir() if one.name.startswith(("decoder", "weights"))]
     data = bytearray(file.read_bytes())
     data[-5] ^= 1
@@ -451,17 +451,17 @@ def test_a_changed_byte_of_an_imported_model_is_found(kind, tmp_path):
 def test_an_error_names_the_file_that_the_user_gave(name, tmp_path, capsys):
     (tmp_path / name).write_bytes(b"PK\x03\x04 no model at all" * 9)
     assert main(["bring", str(tmp_path / name), "--out", str(tmp_path / "run")]) == 2
-    said = capsys.readouterr().err
-    assert name in said and ".side-" not in said
+    output = capsys.readouterr().err
+    assert name in output and ".side-" not in output
     encoder = tmp_path / "encoder.onnx"
     encoder.write_bytes(b"no encoder")
     words = ["bring", str(onnx_decoder(tmp_path / "good.onnx")), "--encoder", str(encoder)]
     assert main([*words, "--out", str(tmp_path / "run")]) == 2
-    said = capsys.readouterr().err
-    assert str(encoder) in said and ".side-" not in said
+    output = capsys.readouterr().err
+    assert str(encoder) in output and ".side-" not in output
 
 
-def test_dependencies_start_at_versions_without_known_holes():
+def test_dependencies_start_at_versions_without_known_vulnerabilities():
     def parts(version):
         return tuple(map(int, version.split(".")))
 

@@ -46,7 +46,7 @@ def test_nan_survives_being_written():
     assert math.isnan(tomllib.loads(recipe.to_toml())["data"]["missing"])
 
 
-def test_what_is_not_said_is_as_the_family_usually_has_it():
+def test_missing_settings_have_the_defaults_of_the_family():
     recipe = make_recipe({"data": {"source": "digits"}, "model": {"family": "gan"}})
     assert recipe.net == "conv"
     assert recipe.training.schedule == "constant" and recipe.training.beta1 == 0.5
@@ -174,6 +174,6 @@ def test_the_one_cycle_rate_rises_to_its_highest_and_falls_to_nothing():
 
 
 def test_the_exponential_rate_falls_once_an_epoch():
-    said = {"epochs": 3, "rate": 1.0, "schedule": "exponential", "decay": 0.5}
-    training = make_recipe({"data": {"source": "x"}, "training": said}).training
+    output = {"epochs": 3, "rate": 1.0, "schedule": "exponential", "decay": 0.5}
+    training = make_recipe({"data": {"source": "x"}, "training": output}).training
     assert [rate_at(training, step, 2) for step in range(6)] == [1, 1, 0.5, 0.5, 0.25, 0.25]

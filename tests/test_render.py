@@ -63,7 +63,7 @@ def test_pixels_are_rounded_clipped_and_never_a_surprise():
     assert result[..., 0].ravel().tolist() == [0, 128, 255, 255, 0, 0]
 
 
-def test_small_images_are_enlarged_by_whole_pixels():
+def test_small_images_are_enlarged_by_an_integer_factor():
     tile = np.arange(12, dtype=np.uint8).reshape(1, 2, 2, 3)
     large = enlarge(tile, 5)
     assert large.shape == (1, 6, 6, 3)
@@ -93,9 +93,9 @@ def test_a_manifold_has_no_gaps_and_goes_upwards():
     canvas = sheet(noise(16), 4, axes=axes)
     (grid,) = tiles_of(canvas)
     assert grid.gap == 0 and len(list(grid.blocks())) == 1
-    said = {item.text: item for item in words_of(canvas)}
-    assert said[MINUS + "1.5"].x < said["1.5"].x
-    assert said[MINUS + "15"].y > said["15"].y
+    output = {item.text: item for item in words_of(canvas)}
+    assert output[MINUS + "1.5"].x < output["1.5"].x
+    assert output[MINUS + "15"].y > output["15"].y
     assert_tidy(canvas)
 
 
@@ -104,12 +104,12 @@ def test_the_origin_is_marked_where_nought_falls(marks):
     canvas = sheet(noise(len(marks) ** 2), len(marks), axes=(Axis("first", marks), Axis("second", marks)))
     (grid,) = tiles_of(canvas)
     left, top, _, bottom = grid.box()
-    place = np.interp(0, marks, np.arange(len(marks))) + 0.5
+    position = np.interp(0, marks, np.arange(len(marks))) + 0.5
     lines_ = [item for item in canvas.items if isinstance(item, Bar) and item.colour == LIGHT.ink]
     upright = {(bar.left + bar.right) / 2 for bar in lines_ if bar.bottom - bar.top > 2}
     across = {(bar.top + bar.bottom) / 2 for bar in lines_ if bar.right - bar.left > 2}
-    assert all(abs(x - left - place * grid.wide) <= 1 for x in upright) and upright
-    assert all(abs(bottom - y - place * grid.high) <= 1 for y in across) and across
+    assert all(abs(x - left - position * grid.wide) <= 1 for x in upright) and upright
+    assert all(abs(bottom - y - position * grid.high) <= 1 for y in across) and across
     crosses = [bar for bar in lines_ if (bar.top, bar.bottom) == (top, bottom)]
     assert bool(crosses) is (0 not in marks)  # an image at the origin is not crossed out
 
@@ -135,8 +135,8 @@ def test_words_never_collide_or_run_off_the_paper(columns):
     canvas = sheet(
         noise(2 * columns),
         columns,
-        title="A title that is a good deal longer than the paper of a small picture is wide " * 3,
-        note="And a note of many words, which says how the picture was made, and from what. " * 3,
+        title="A title that is a good deal longer than the paper of a small figure is wide " * 3,
+        note="And a note of many words, which says how the figure was drawn, and from what. " * 3,
         rows=["real", "a_rather_long_name_for_a_row"],
         heads=heads,
     )
@@ -152,7 +152,7 @@ def test_rows_that_are_dimmed_fade_into_the_paper():
         sheet(images, 2, dim=np.zeros(3, bool))
 
 
-def test_a_picture_too_large_is_averaged_down_and_not_refused():
+def test_a_figure_that_is_too_large_is_reduced_by_averaging():
     canvas = sheet(noise(60, 300), 60)
     assert max(canvas.size) < 10_000
 
@@ -174,7 +174,7 @@ def test_a_picture_too_large_is_averaged_down_and_not_refused():
         lambda: clouds({}, (), title="", axes=("x", "y")),
     ],
 )
-def test_what_cannot_be_drawn_is_said_in_a_sentence(draw):
+def test_invalid_input_raises_an_error_in_one_sentence(draw):
     with pytest.raises(ShapeError, match=r"[a-z].*[.]$"):
         draw()
 
@@ -194,11 +194,11 @@ def test_blocks_stand_side_by_side_under_their_names():
 def test_a_strip_says_where_it_leaves_the_data():
     far = np.array([1, 1, 2.5, 3, 1, 1, 1, 1, 1, 1.9])
     canvas = strip(noise(10), columns=5, far=far, heads=["real", "", "", "", "real"])
-    said = [item for item in words_of(canvas) if item.text == MAX_COLUMNS]
+    output = [item for item in words_of(canvas) if item.text == MAX_COLUMNS]
     (grid,) = tiles_of(canvas)
-    assert len(said) == 1
-    assert grid.at(2)[0] < said[0].x < grid.at(4)[0]
-    assert said[0].y < grid.at(5)[1]  # under its own row
+    assert len(output) == 1
+    assert grid.at(2)[0] < output[0].x < grid.at(4)[0]
+    assert output[0].y < grid.at(5)[1]  # under its own row
     bars_ = [item for item in canvas.items if isinstance(item, Bar)]
     heights = [bar.bottom - bar.top for bar in bars_[:10]]
     assert heights[3] > heights[2] > heights[0]
@@ -206,12 +206,12 @@ def test_a_strip_says_where_it_leaves_the_data():
     assert_tidy(canvas)
 
 
-def test_every_row_of_a_strip_may_have_its_own_stops():
+def test_every_row_of_a_strip_can_have_its_own_headings():
     heads = ["4", "", "", "9", "1", "", "", "real"]
     canvas = strip(noise(8), columns=4, heads=heads, rows=["one", "two"])
     (grid,) = tiles_of(canvas)
-    said = {item.text: item for item in words_of(canvas)}
-    assert grid.at(0)[1] + grid.high < said["1"].y < grid.at(4)[1]
+    output = {item.text: item for item in words_of(canvas)}
+    assert grid.at(0)[1] + grid.high < output["1"].y < grid.at(4)[1]
     assert_tidy(canvas)
 
 
@@ -224,8 +224,8 @@ def test_an_equation_has_its_operands_their_means_and_the_result():
     ]
     canvas = equation(terms, title="Sum")
     assert_tidy(canvas)
-    said = [item.text for item in words_of(canvas)]
-    assert [word for word in said if word in (MINUS, "+", "≈")] == [MINUS, "+", "≈"]
+    output = [item.text for item in words_of(canvas)]
+    assert [word for word in output if word in (MINUS, "+", "≈")] == [MINUS, "+", "≈"]
     grids = tiles_of(canvas)
     assert sum(len(grid.pixels) for grid in grids) == 3 + 7 + 3 + 1 + 3
     assert len({grid.box()[3] for grid in grids if len(grid.pixels) == 1}) == 1
@@ -260,8 +260,8 @@ def test_svg_keeps_words_as_words_and_pixels_as_pixels():
     space = "{http://www.w3.org/2000/svg}"
     texts = [node.text for node in root.iter(f"{space}text")]
     assert texts[:2] == ["a < b", "c & d"] and text.clean(ODD) in " ".join(texts)
-    pictures = list(root.iter(f"{space}image"))
-    for node, pixels in zip(pictures, to_bytes(images), strict=True):
+    figures = list(root.iter(f"{space}image"))
+    for node, pixels in zip(figures, to_bytes(images), strict=True):
         data = base64.b64decode(node.get("href").partition(",")[2])
         np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(data))), pixels)
         assert node.get("width") == str(8 * 160 // 8) and "pixelated" in node.get("style")
@@ -282,40 +282,40 @@ def test_letters_that_the_face_lacks_are_no_error(tmp_path):
 
 
 def points(n=60, kinds=3):
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     labels = np.arange(n) % kinds
-    return (chance.normal(size=(n, 2)) + 4 * labels[:, None]).astype(np.float32), labels
+    return (rng.normal(size=(n, 2)) + 4 * labels[:, None]).astype(np.float32), labels
 
 
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
 def test_plots_are_written_in_every_usual_format(tmp_path, kind):
-    places, labels = points()
-    figure = cloud(places, labels, ("a", "b", "c"), title="t", axes=("x", "y"))
+    positions, labels = points()
+    figure = cloud(positions, labels, ("a", "b", "c"), title="t", axes=("x", "y"))
     path = save(figure, tmp_path / f"cloud.{kind}")
     assert path.stat().st_size > 1000
     if kind == "svg":
         assert {node.text for node in ElementTree.parse(path).iter()} >= {"a", "b", "c", "t"}
-    again = cloud(places, labels, ("a", "b", "c"), title="t", axes=("x", "y"))
-    assert save(again, tmp_path / f"again.{kind}").read_bytes() == path.read_bytes()
+    second = cloud(positions, labels, ("a", "b", "c"), title="t", axes=("x", "y"))
+    assert save(second, tmp_path / f"again.{kind}").read_bytes() == path.read_bytes()
 
 
-def test_classes_are_named_where_they_are_and_beside_the_plot_where_they_lie_on_one_another():
-    places, labels = points(kinds=10, n=300)
+def test_classes_are_labelled_in_the_plot_or_in_a_legend_where_they_overlap():
+    positions, labels = points(kinds=10, n=300)
     names = [f"class {i}" for i in range(10)]
-    apart = cloud(places, labels, names, title="", axes=("x", "y"), marks={"A": (0, 0)})
-    assert {text.get_text() for text in apart.axes[0].texts} == {*names, "A"}
-    assert apart.axes[0].get_legend() is None
-    same = places - 4 * labels[:, None].astype(np.float32)
+    distance = cloud(positions, labels, names, title="", axes=("x", "y"), marks={"A": (0, 0)})
+    assert {text.get_text() for text in distance.axes[0].texts} == {*names, "A"}
+    assert distance.axes[0].get_legend() is None
+    same = positions - 4 * labels[:, None].astype(np.float32)
     together = cloud(same, labels, names, title="", axes=("x", "y"), density=True, theme=DARK)
     assert not together.axes[0].texts
     assert [text.get_text() for text in together.axes[0].get_legend().get_texts()] == names
 
 
 @pytest.mark.parametrize("values", [None, np.linspace(0, 1, 300)])
-def test_many_classes_and_quantities_get_a_bar_beside_the_data(values):
-    places, labels = points(kinds=20, n=300)
+def test_many_classes_and_quantities_get_a_color_bar(values):
+    positions, labels = points(kinds=20, n=300)
     names = [f"class {i}" for i in range(20)]
-    figure = cloud(places, labels, names, title="", axes=("x", "y"), values=values)
+    figure = cloud(positions, labels, names, title="", axes=("x", "y"), values=values)
     figure.draw_without_rendering()
     plot, bar = figure.axes
     assert plot.get_position().x1 < bar.get_position().x0
@@ -324,9 +324,9 @@ def test_many_classes_and_quantities_get_a_bar_beside_the_data(values):
 
 
 def test_clouds_stand_side_by_side_with_a_line_of_numbers_under_each():
-    places, labels = points()
+    positions, labels = points()
     figure = clouds(
-        {"ae": (places * 9, labels), "vae": (places, labels)},
+        {"ae": (positions * 9, labels), "vae": (positions, labels)},
         ("a", "b", "c"),
         title="two",
         axes=("x", "y"),
@@ -377,7 +377,7 @@ def test_forty_bars_are_as_readable_as_two():
     assert not [pair for pair in combinations(result, 2) if collide(*pair)]
 
 
-def test_numbers_are_told_apart_with_as_few_digits_as_that_takes():
+def test_numbers_have_as_few_digits_as_distinguish_them():
     assert text.numbers([-2, -1, 0, 1]) == [MINUS + "2", MINUS + "1", "0", "1"]
     assert text.numbers([-1.64, -0.67, 0.67]) == [MINUS + "1.6", MINUS + "0.7", "0.7"]
     assert text.number(-0.001, 1) == "0.0"
@@ -396,7 +396,7 @@ def test_colours_of_classes_are_enough_and_stand_out_from_the_paper():
             assert (pair[1] + 0.05) / (pair[0] + 0.05) > least
 
 
-def test_figures_drawn_by_several_threads_at_once_change_nothing_outside(tmp_path):
+def test_drawing_in_several_threads_changes_no_global_state(tmp_path):
     import matplotlib
 
     before = dict(matplotlib.rcParams)

@@ -22,7 +22,7 @@ UNTIMED = ("seconds", "images_per_second")
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A run of four epochs on a file of spots, and its recipe."""
+    """A run of four epochs on a file of images, and its recipe."""
     folder = tmp_path_factory.mktemp("trained")
     images, train = spots(150), spots(150).split != 2
     arrays = {}
@@ -60,7 +60,7 @@ def resumed(run, capsys, *words):
 
 
 def forbid(monkeypatch, name, latent, times=10**9):
-    """Let reading a file of this name fail so many times."""
+    """Let reading a file of this name fail `times` times."""
     left = [times]
     for method in ("read_bytes", "open"):
         real = getattr(Path, method)
@@ -81,7 +81,7 @@ def no_pause(monkeypatch):
 
 @pytest.mark.parametrize("name", ["MANIFEST.json", "state.safetensors", "meta.json"])
 @pytest.mark.parametrize("latent", [errno.EIO, errno.ESTALE, errno.EACCES, errno.ETIMEDOUT])
-def test_a_read_error_stops_and_changes_nothing(run, monkeypatch, capsys, name, latent):
+def test_a_read_error_ends_the_training_and_changes_nothing(run, monkeypatch, capsys, name, latent):
     before = state_of(run)
     with monkeypatch.context() as patch:
         forbid(patch, name, latent)
@@ -117,7 +117,7 @@ def test_a_folder_that_cannot_be_listed_is_a_read_error(run, monkeypatch):
 
 
 @pytest.mark.parametrize("how", ["missing", "empty"])
-def test_a_finished_run_without_checkpoints_is_said_to_be_finished(run, capsys, how):
+def test_a_finished_run_without_checkpoints_is_reported_as_finished(run, capsys, how):
     shutil.rmtree(run.checkpoints)
     if how == "empty":
         run.checkpoints.mkdir()
@@ -140,7 +140,7 @@ def test_a_run_that_lost_its_checkpoints_is_not_trained_again_without_consent(ru
 
 
 @pytest.mark.parametrize("harm", ["flip", "remove", "folder"])
-def test_without_a_whole_checkpoint_nothing_is_renamed_before_consent(run, capsys, harm):
+def test_without_an_intact_checkpoint_nothing_is_renamed_before_consent(run, capsys, harm):
     for place in run.checkpoints.iterdir():
         state = place / "state.safetensors"
         data = bytearray(state.read_bytes())
@@ -184,7 +184,7 @@ def test_restart_keeps_the_weights_until_new_ones_are_written(run, capsys):
     assert status == 2 and "cannot be resumed" in told and run.weights.read_bytes() == before
 
 
-def test_restart_alone_means_nothing(capsys):
+def test_restart_needs_resume(capsys):
     assert main(["train", "digits", "--restart"]) == 2
     assert "zatlas train --resume RUN --restart" in capsys.readouterr().err
 
@@ -234,7 +234,7 @@ def test_damaged_metrics_are_named_and_restored_from_the_checkpoint(run, capsys,
     assert status == 0 and run.metrics_file.read_bytes() == good
 
 
-def test_metrics_that_cannot_be_read_stop_the_training_and_stay(run, monkeypatch, capsys):
+def test_unreadable_metrics_end_the_training_and_are_preserved(run, monkeypatch, capsys):
     before = state_of(run)
     with monkeypatch.context() as patch:
         forbid(patch, "metrics.jsonl", errno.EIO)

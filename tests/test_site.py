@@ -16,7 +16,7 @@ from zatlas.core.errors import NotSupported
 from zatlas.create import import_run
 from zatlas.directions.evaluate import evaluate
 from zatlas.directions.find import find_direction, find_directions, store_of
-from zatlas.directions.measure import evaluator_of
+from zatlas.directions.measure import make_evaluator
 from zatlas.latent.density import density
 from zatlas.models.classifier import Classifier
 from zatlas.server.follow import follow_run
@@ -179,7 +179,10 @@ def test_charts_hold_every_point_and_their_lattice_inverts_them(wide, digits):
     projected = pca["projection"]["origin"] + (tree.latents - pca["projection"]["mean"]) @ components.T
     np.testing.assert_allclose(projected[:, 0], table[pca["x"]].to_numpy(), atol=1e-3)
     (only,) = run_tree(digits).entry["charts"]
-    assert only["name"] == "dimensions" and np.reshape(only["projection"]["components"], (2, 2)).tolist() == [[1, 0], [0, 1]]
+    assert only["name"] == "dimensions" and np.reshape(only["projection"]["components"], (2, 2)).tolist() == [
+        [1, 0],
+        [0, 1],
+    ]
 
 
 def test_a_single_dimension_is_charted_as_a_strip(tmp_path):
@@ -220,7 +223,8 @@ def test_directions_have_scores_and_probes(wide, portraits):
     male = portraits.dataset.attributes["Male"][tree.rows]
     assert probability[male].mean() > probability[~male].mean() + 0.02
     assert normals[probe] @ weights[probe] > 0
-    shares = [direction["explained_variance"] for direction in directions["list"] if direction["kind"] == "principal"]
+    principal = [entry for entry in directions["list"] if entry["kind"] == "principal"]
+    shares = [entry["explained_variance"] for entry in principal]
     assert shares == sorted(shares, reverse=True) and 0.9 < sum(shares) < 1.01
     kinds = {entry["name"]: entry["kind"] for entry in run_tree(wide).entry["directions"]["list"]}
     assert kinds["4"] == "class" and kinds["principal 1"] == "principal"
@@ -303,7 +307,7 @@ def test_a_saved_direction_is_a_slider_with_the_range_of_its_report(digits, tmp_
     workspace = Workspace.open(folder)
     before = run_tree(workspace, max_points=200).entry
     direction = replace(find_direction(workspace, "1"), name="upright")
-    report = evaluate(evaluator_of(workspace), [direction])[0]
+    report = evaluate(make_evaluator(workspace), [direction])[0]
     store_of(workspace).save(direction, report)
     after = run_tree(workspace, max_points=200).entry
     (entry,) = [item for item in after["directions"]["list"] if item["kind"] == "saved"]
@@ -330,17 +334,17 @@ def test_nonlinear_directions_and_the_classifier_are_files_of_the_page(portraits
     numbers = np.frombuffer(tree.files[field["url"]](), "<f4")
     np.testing.assert_array_equal(
         numbers[: 2 * dim],
-        np.concatenate([direction.vector_field.layers.mean, direction.vector_field.layers.std]),
+        np.concatenate([direction.vector_field.network.mean, direction.vector_field.network.std]),
     )
-    inputs, first, second, outputs = field["sizes"]
-    assert numbers.size == 2 * inputs + inputs * first + first * second + second * outputs + first + second + outputs
+    sizes = np.array(field["sizes"])
+    assert numbers.size == 2 * dim + (sizes[:-1] * sizes[1:]).sum() + sizes[1:].sum()
     classifier = tree.entry["classifier"]
     assert classifier["names"] == ["Male", "age"] and classifier["kinds"] == ["flag", "number"]
     data = tree.files[classifier["url"]]()
     assert len(data) == classifier["bytes"]
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     images = workspace.decode(tree.latents[:5])
-    wanted = workspace.classifier.score(images)
+    wanted = workspace.classifier.predict(images)
     np.testing.assert_allclose(session.run(None, {"x": images})[0], wanted, atol=0.02, rtol=0.02)
     attributes = [item for item in tree.entry["directions"]["list"] if item["kind"] == "attribute"]
     assert attributes and all("range" in item for item in attributes)

@@ -80,7 +80,7 @@ def test_damage_is_found(tmp_path, harm):
 
 def test_too_little_room_is_said_before_anything_is_written(tmp_path):
     with (
-        pytest.raises(CannotWrite, match=r"1,000,000,000,000,000,000 bytes are needed, [\d,]+ are free"),
+        pytest.raises(CannotWrite, match=r"1,000,000,000,000,000,000 bytes are needed, [\d,]+ bytes are free"),
         atomic.folder(tmp_path / "f", need=10**18),
     ):
         raise AssertionError("the block must not begin")
@@ -88,10 +88,10 @@ def test_too_little_room_is_said_before_anything_is_written(tmp_path):
 
 @pytest.mark.parametrize(
     ("number", "match"),
-    [(errno.ENOSPC, "No room for"), (errno.EROFS, "Choose a place"), (errno.EIO, "untouched")],
+    [(errno.ENOSPC, "No room for"), (errno.EROFS, "Choose a folder"), (errno.EIO, "untouched")],
 )
 def test_the_system_s_refusal_becomes_a_sentence(tmp_path, number, match):
-    with pytest.raises(CannotWrite, match=match), atomic.explained(tmp_path / "a" / "b", need=5):
+    with pytest.raises(CannotWrite, match=match), atomic.explain_errors(tmp_path / "a" / "b", need=5):
         raise OSError(number, os.strerror(number))
 
 
@@ -100,12 +100,12 @@ def test_sweeping_clears_what_a_kill_left(tmp_path):
     (tmp_path / ".side-x" / "a").write_text("")
     (tmp_path / ".side-file").write_text("")
     (tmp_path / "kept").write_text("")
-    atomic.sweep(tmp_path)
+    atomic.remove_leftovers(tmp_path)
     assert os.listdir(tmp_path) == ["kept"]
 
 
 def made(folder, **said):
-    return runs.create(folder, {"made.json": json.dumps({"format": 1, **said}).encode()})
+    return runs.create_run(folder, {"made.json": json.dumps({"format": 1, **said}).encode()})
 
 
 def test_a_run_is_made_once(tmp_path):
@@ -117,20 +117,20 @@ def test_a_run_is_made_once(tmp_path):
 def test_a_run_of_a_newer_format_is_refused_and_left_alone(tmp_path):
     run = made(tmp_path / "run", format=99, zatlas="9.0")
     before = (run.folder / "made.json").read_bytes()
-    with pytest.raises(BadRun, match=r"format 99, made by zatlas 9.0; .*pip install -U zatlas"):
+    with pytest.raises(BadRun, match=r"format 99, written by zatlas 9.0, .*pip install -U zatlas"):
         runs.open_run(run.folder)
     assert (run.folder / "made.json").read_bytes() == before
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{}", b'{"format": "x"}', b"\xff"])
 def test_a_spoilt_made_json_is_named(tmp_path, text):
-    run = runs.create(tmp_path / "run", {"made.json": text})
+    run = runs.create_run(tmp_path / "run", {"made.json": text})
     with pytest.raises(BadRun, match=r"made\.json"):
         runs.open_run(run.folder)
 
 
 def test_a_folder_that_is_no_run_is_said_to_be_none(tmp_path):
-    with pytest.raises(BadRun, match="is no run"):
+    with pytest.raises(BadRun, match="is not a run"):
         runs.open_run(tmp_path)
     with pytest.raises(BadRun, match=r"There is no run at .*zatlas train digits"):
         runs.open_run(tmp_path / "none")

@@ -68,8 +68,8 @@ def test_each_combination_is_a_run_of_its_own_and_a_row(swept):
 def test_what_is_finished_is_not_trained_again(swept):
     result, settings = swept
     before = {path: path.stat().st_mtime_ns for path in result.folder.glob("*/weights.safetensors")}
-    again = zatlas.sweep("digits", settings, out=result.folder, show=False)
-    assert again.rows == result.rows
+    second = zatlas.sweep("digits", settings, out=result.folder, show=False)
+    assert second.rows == result.rows
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
@@ -83,13 +83,13 @@ LONG = {**SMALL, "training.epochs": 40, "training.batch": 64}
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory, own_cache):
+def full(tmp_path_factory, own_cache):
     """One run that was never stopped."""
     return sweep("digits", LONG, out=tmp_path_factory.mktemp("sweeps") / "whole", show=False)
 
 
 @pytest.mark.parametrize("on", ["here", pytest.param("processes", marks=pytest.mark.slow)])
-def test_a_run_that_was_stopped_goes_on_exactly(tmp_path, capfd, whole, on):
+def test_a_stopped_run_of_a_sweep_resumes_exactly(tmp_path, capfd, full, on):
     run = tmp_path / "s" / "run"
 
     def interrupt():
@@ -106,21 +106,21 @@ def test_a_run_that_was_stopped_goes_on_exactly(tmp_path, capfd, whole, on):
     assert status == 130
     assert told[-1].startswith("zatlas: Stopped by SIGINT after 0 of 1 runs; unfinished runs are saved")
     assert not (run / "result.json").exists()
-    again = sweep("digits", LONG, out=tmp_path / "s", show=False)
-    assert again.rows[0].metrics == whole.rows[0].metrics
-    a, b = (load_file(s.folder / "run" / "weights.safetensors") for s in (whole, again))
+    second = sweep("digits", LONG, out=tmp_path / "s", show=False)
+    assert second.rows[0].metrics == full.rows[0].metrics
+    a, b = (load_file(s.folder / "run" / "weights.safetensors") for s in (full, second))
     assert all(np.array_equal(a[name], b[name]) for name in a)
 
 
 @pytest.mark.parametrize("on", ["here", pytest.param("processes", marks=pytest.mark.slow)])
-def test_one_broken_run_does_not_stop_the_rest(tmp_path, capfd, on):
+def test_a_failed_run_does_not_end_the_sweep(tmp_path, capfd, on):
     """A learning rate that is far too high makes the loss infinite."""
     settings = {**SMALL, "training.rate": [1e-3, 1e30], "training.epochs": 1}
     status = main(["sweep", "digits", "--on", on, "--out", str(tmp_path / "s"), *words(settings)])
-    said = capfd.readouterr()
+    output = capfd.readouterr()
     assert status == 1
-    assert said.out == f"{tmp_path / 's'}\n"
-    assert "1 of 2 runs failed, as training.rate-1e30: The loss is NaN or infinite" in said.err
+    assert output.out == f"{tmp_path / 's'}\n"
+    assert "1 of 2 runs failed, as training.rate-1e30: The loss is NaN or infinite" in output.err
     rows = json.loads((tmp_path / "s" / "sweep.json").read_text())["runs"]
     assert [bool(row["error"]) for row in rows] == [False, True]
     assert rows[0]["metrics"]["loss"] > 0 and (tmp_path / "s" / "samples.png").exists()
@@ -139,7 +139,7 @@ def test_a_value_that_means_nothing_is_the_error_of_its_run_and_of_all_if_it_is_
     assert not (tmp_path / "none").exists()
 
 
-def test_a_killed_process_is_the_end_of_its_run_alone(tmp_path, swept):
+def test_a_killed_process_ends_only_its_own_run(tmp_path, swept):
     result, _ = swept
     recipe = make_recipe(read_recipe(result.folder / "dim-2_beta-1" / "recipe.toml"))
     job = SweepJob(tmp_path / "killed", recipe)
@@ -154,9 +154,9 @@ def test_a_killed_process_is_the_end_of_its_run_alone(tmp_path, swept):
 def test_a_sweep_begins_with_a_preset_or_a_recipe_file_too(tmp_path, swept):
     result, _ = swept
     file = result.folder / "dim-2_beta-1" / "recipe.toml"
-    again = sweep(file, {"seed": [1, 2], "training.epochs": 1}, out=tmp_path / "file", show=False)
-    assert [row.name for row in again.rows] == ["seed-1", "seed-2"]
-    losses = [row.metrics["loss"] for row in again.rows]
+    second = sweep(file, {"seed": [1, 2], "training.epochs": 1}, out=tmp_path / "file", show=False)
+    assert [row.name for row in second.rows] == ["seed-1", "seed-2"]
+    losses = [row.metrics["loss"] for row in second.rows]
     assert losses[0] != losses[1]
     with pytest.raises(UnknownName, match="demos"):
         sweep("demos", {}, out=tmp_path / "none", show=False)
@@ -169,7 +169,7 @@ def test_values_are_parted_by_commas_outside_brackets_and_quotes():
     assert parse_values("vae") == ["vae"]
 
 
-def test_pictures_are_drawn_of_words_too_and_of_runs_of_other_sizes(tmp_path):
+def test_figures_show_text_settings_and_runs_of_other_sizes(tmp_path):
     varied = {"model.likelihood": ["bernoulli", "gaussian"], "data.size": [8, 12]}
     result = sweep("digits", {**SMALL, **varied}, out=tmp_path / "s", show=False)
     assert not result.failed

@@ -17,10 +17,10 @@ import torch
 from torch import nn
 
 from tests.strangers import DIM, endless_script, onnx_decoder, remade
-from tests.test_bring import Decoder
+from tests.test_importers import Decoder
 from zatlas.cli import main
 from zatlas.core.errors import NeedsTrust, ZatlasError
-from zatlas.create import import_run as bring
+from zatlas.create import import_run as import_source
 from zatlas.models import trust
 from zatlas.sample import sample_latents
 from zatlas.store import atomic
@@ -61,7 +61,7 @@ def stranger(request, tmp_path, monkeypatch):
         torch.jit.script(Small()).save(str(source))
     else:
         source = Small()
-    folder = bring(source, tmp_path / "run", shape=(DIM,), show=False).run.folder
+    folder = import_source(source, tmp_path / "run", shape=(DIM,), show=False).run.folder
     forget(monkeypatch, tmp_path / "mine")
     return folder
 
@@ -75,8 +75,8 @@ def test_a_program_runs_only_with_consent(stranger, tmp_path, capsys, command):
     given = [name, str(stranger), *options]
     given += {"export": [str(tmp_path / "o.html")], "interpolate": ["random", "random"]}.get(name, [])
     assert main(given) == 2
-    said = capsys.readouterr().err
-    assert "is a program (decoder." in said and "add --trust" in said
+    output = capsys.readouterr().err
+    assert "is a program (decoder." in output and "add --trust" in output
     assert main([*given, "--trust"]) == 0
 
 
@@ -91,7 +91,7 @@ def test_consent_holds_for_one_command_and_is_not_remembered(stranger, monkeypat
 
 def test_the_user_who_imported_a_program_opens_it_without_an_option(tmp_path, monkeypatch):
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "state"))
-    folder = bring(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
+    folder = import_source(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
     forget(monkeypatch, tmp_path / "state")
     assert Workspace.open(folder).dim == DIM
     noted = tmp_path / "state" / "trusted.json"
@@ -126,8 +126,10 @@ def test_a_module_beside_a_run_is_never_executed(tmp_path, monkeypatch, name, co
     save_file(Decoder().state_dict(), tmp_path / "w.safetensors")
     place, marker = tmp_path / "download", tmp_path / "marker"
     place.mkdir()
-    brought = bring(tmp_path / "w.safetensors", place / "run", module="tests.test_bring:Decoder", show=False)
-    settings = json.loads((brought.run.folder / "made.json").read_text())["brought"]["settings"]
+    brought = import_source(
+        tmp_path / "w.safetensors", place / "run", module="tests.test_importers:Decoder", show=False
+    )
+    settings = json.loads((brought.run.folder / "made.json").read_text())["imported"]["settings"]
     remade(brought.run.folder, settings={**settings, "module": name})
     (place / "evilpkg").mkdir()
     for file in ("evilnet.py", "evilpkg/__init__.py", "evilpkg/inner.py", "sitecustomize.py"):
@@ -169,17 +171,17 @@ def test_a_model_that_never_returns_ends_with_the_first_signal(tmp_path, make, n
     assert process.poll() is None
     process.send_signal(number)
     try:
-        _, said = process.communicate(timeout=30)
+        _, output = process.communicate(timeout=30)
     finally:
         process.kill()
-    assert process.returncode == 128 + number and said.strip().startswith("zatlas: ")
+    assert process.returncode == 128 + number and output.strip().startswith("zatlas: ")
     assert not list(tmp_path.glob(".side-*")) and not (tmp_path / "run").exists()
 
 
 def test_a_model_that_never_returns_is_stopped_after_the_time_limit(tmp_path, monkeypatch):
     monkeypatch.setattr("zatlas.core.deadline.PROBING", 0.5)
     with pytest.raises(ZatlasError, match=r"m\.onnx"):
-        bring(onnx_decoder(tmp_path / "m.onnx", endless=True), tmp_path / "run", show=False)
+        import_source(onnx_decoder(tmp_path / "m.onnx", endless=True), tmp_path / "run", show=False)
     assert not list(tmp_path.glob(".side-*"))
 
 
@@ -196,26 +198,26 @@ def test_a_zip_that_would_unpack_to_hundreds_of_times_its_size_is_refused(tmp_pa
                 file.write(bytes(1 << 20))
     assert (tmp_path / "bomb.pt").stat().st_size < 2 << 20
     with pytest.raises(ZatlasError, match=r"bomb\.pt") as refused:
-        bring(tmp_path / "bomb.pt", tmp_path / "run", show=False)
+        import_source(tmp_path / "bomb.pt", tmp_path / "run", show=False)
     assert ".side-" not in str(refused.value)
     assert sum(file.stat().st_size for file in tmp_path.rglob("*")) < 4 << 20
 
 
 ODD = (None, True, -1, 0, 10**18, 1e308, "", "x", "\0", [], {}, [1], [[]], [-1, 2], {"a": {}}, [None])
-FIELDS = ("kind", "files", "settings", "shape", "image", "prior", "pixels", "layout", "spread", "classes")
+FIELDS = ("kind", "files", "settings", "shape", "image", "prior", "pixels", "layout", "std", "classes")
 
 
 def test_any_description_of_a_model_gives_a_result_or_an_error_message(tmp_path, monkeypatch):
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "state"))
-    folder = bring(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
+    folder = import_source(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", show=False).run.folder
     good = (folder / "made.json").read_bytes()
     refused = 0
     draw = random.Random(0)
     for _ in range(150):
-        made = json.loads(good)
+        provenance = json.loads(good)
         for field in draw.sample(FIELDS, draw.randint(1, 2)):
-            made["brought"][field] = draw.choice(ODD)
-        atomic.write_file(folder / "made.json", json.dumps(made).encode())
+            provenance["imported"][field] = draw.choice(ODD)
+        atomic.write_file(folder / "made.json", json.dumps(provenance).encode())
         try:
             sample_latents(Workspace.open(folder, trust=True), 2)
         except ZatlasError:

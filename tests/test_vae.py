@@ -115,8 +115,8 @@ def test_conv_refuses_other_sizes_and_names_one_that_fits():
 
 def test_dynamic_pixels_are_resampled_with_the_grey_level_as_probability():
     model = small(pixels="dynamic")
-    one, again = terms(model), terms(model)
-    torch.testing.assert_close(one["loss"], again["loss"])
+    one, second = terms(model), terms(model)
+    torch.testing.assert_close(one["loss"], second["loss"])
     other = model.loss(X, None, "model", torch.Generator().manual_seed(2), 1.0)
     assert other["loss"] != one["loss"]
     black_and_white = transformed(X, "dynamic", torch.Generator().manual_seed(5))
@@ -149,11 +149,11 @@ def test_the_importance_weighted_loss_equals_the_bound_from_torch_distributions(
 
 
 def test_importance_weighted_gradients_are_exact_for_the_decoder_and_unbiased_for_the_encoder():
-    """Doubly reparametrized slopes have the mean of the plain ones, and less spread."""
+    """Doubly reparametrized gradients have the mean of the plain ones, and a smaller std."""
     model = small(importance=True, samples=4)
     x = X[:8]
 
-    def slopes(weigh, seed):
+    def gradients(weigh, seed):
         rng = torch.Generator().manual_seed(seed)
         mean, log_variance = model.posterior(x)
         z = mean + torch.randn((4, *mean.shape), generator=rng) * (log_variance / 2).exp()
@@ -166,7 +166,7 @@ def test_importance_weighted_gradients_are_exact_for_the_decoder_and_unbiased_fo
         above = z.square() - (z - mean).square() / log_variance.exp() - log_variance
         return -(-distortion - 0.5 * above.sum(2)).logsumexp(0).mean()
 
-    result = [(slopes(importance_weighted, seed), slopes(plain, seed)) for seed in range(150)]
+    result = [(gradients(importance_weighted, seed), gradients(plain, seed)) for seed in range(150)]
     for ours, theirs in result[:3]:
         torch.testing.assert_close(ours[1], theirs[1])
     ours, theirs = (torch.stack([pair[side][0] for pair in result]) for side in (0, 1))

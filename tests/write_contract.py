@@ -16,7 +16,7 @@ from zatlas.render.theme import DARK, LIGHT, Theme
 from zatlas.site import schema, tree
 
 CONTRACT = Path(__file__).parents[1] / "web" / "src" / "contract.ts"
-HEAD = """/** Written by `python -m tests.write_contract` from the package and its site/schema.py. Do not edit. */
+HEAD = """/** Written by `python -m tests.write_contract` from the Python package. Do not edit. */
 
 // The manifest and the server's socket. URLs are relative to the page; numbers in files are little-endian.
 """
@@ -35,11 +35,14 @@ CONSTANTS: dict[str, tuple[float | str, str]] = {
     "SPLINE_MIN": (flow.MIN_SIZE, "minimum bin width, bin height and derivative of these splines"),
     "MAX_COMPONENTS": (preference.MAX_DIMENSIONS, "principal components in which a preference is estimated"),
     "MIN_STD": (preference.MIN_STD, "components with a smaller share of the largest std are ignored"),
-    "MAX_PAIRWISE": (preference.PAIRS, "most components for questions of 2 images; above, GROUP images"),
-    "GROUP": (preference.POOL, "images of a question in many dimensions"),
-    "RADIUS": (preference.REACH, "distance of the shown images from the starting latent, in std"),
+    "MAX_PAIRWISE": (
+        preference.MAX_PAIR_DIMENSIONS,
+        "most components for questions of 2 images; above, GROUP images",
+    ),
+    "GROUP": (preference.QUESTION_SIZE, "images of a question in many dimensions"),
+    "RADIUS": (preference.RADIUS, "distance of the shown images from the starting latent, in std"),
     "ERROR_RATE": (preference.ERROR_RATE, "of the user's answers"),
-    "NOISE": (preference.BLUR, "preference difference below which answers are close to random"),
+    "NOISE": (preference.NOISE, "preference difference below which answers are close to random"),
     "SWEEPS": (preference.SWEEPS, "of expectation propagation over all answers"),
     "CANDIDATES": (preference.CANDIDATES, "questions, of which the most informative is shown"),
     "SAMPLES": (preference.POSTERIOR_SAMPLES, "posterior samples for the information of a question"),

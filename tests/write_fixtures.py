@@ -147,9 +147,9 @@ def neighbor_case(latents: Latents, rng: np.random.Generator) -> dict[str, Any]:
 def direction_case(latents: Latents, rng: np.random.Generator) -> dict[str, Any]:
     """Directions by example, made orthogonal to others, and their side effects."""
     flags = {name: latents @ rng.standard_normal(DIM) > 0.4 for name in ("smile", "hat", "beard")}
-    normals = [directions.normal(latents, flags[name], name) for name in ("hat", "beard")]
-    by_example = directions.by_example(latents[:20], latents[20:50], "smile", latents)
-    clean = directions.orthogonal(by_example, normals, latents)
+    normals = [directions.plane_normal(latents, flags[name], name) for name in ("hat", "beard")]
+    by_example = directions.example_direction(latents[:20], latents[20:50], "smile", latents)
+    clean = directions.orthogonalize(by_example, normals, latents)
     fitted = probes.fit_probes(latents, flags)
     return {
         "latents": latents,
@@ -158,8 +158,8 @@ def direction_case(latents: Latents, rng: np.random.Generator) -> dict[str, Any]
         "orthogonal": {"name": clean.name, "vector": clean.vector, "std": clean.std},
         "moved": clean.move(latents[:4], 1.5),
         "probes": {"names": fitted.names, "weights": fitted.weights.T, "offsets": fitted.offsets},
-        "read": fitted.read(latents[:5]),
-        "effects": directions.with_statistics(by_example, latents, flags, fitted).side_effects,
+        "read": fitted.predict(latents[:5]),
+        "effects": directions.with_side_effects(by_example, latents, flags, fitted).side_effects,
     }
 
 
@@ -170,20 +170,20 @@ def field_cases() -> dict[str, Any]:
     amounts, starts = [0.0, 1.0, -2.5, 3.2], latents[:4]
 
     def layers(outputs: int, width: int) -> field_networks.AttributeNetwork:
-        initial = field_networks.initial_layers(latents, outputs, seed=outputs, width=width)
+        initial = field_networks.initial_network(latents, outputs, seed=outputs, width=width)
         offsets = [0.3 * rng.standard_normal(o.shape).astype(np.float32) for o in initial.offsets]
         return replace(initial, offsets=tuple(offsets))
 
     cases = []
     gradients = [field_networks.GradientField(layers(outputs, 8)) for outputs in (3, 1)]
     for field in (*gradients, field_networks.VectorField(layers(5, 6))):
-        _, arrays, weight = field_networks.to_arrays(field)
+        _, arrays, ridge = field_networks.to_arrays(field)
         kind = "gradient" if isinstance(field, field_networks.GradientField) else "vector"
         sizes = [5, *(arrays[f"offset {i}"].size for i in range(3))]
         cases.append(
             {
-                "about": {"kind": kind, "sizes": sizes, "held": weight},
-                "numbers": np.concatenate([arrays[name].ravel() for name in field_networks.PARTS]),
+                "about": {"kind": kind, "sizes": sizes, "ridge": ridge},
+                "numbers": np.concatenate([arrays[name].ravel() for name in field_networks.ARRAY_NAMES]),
                 "moved": [FieldDirection("field", field).move(starts, amount) for amount in amounts],
             }
         )
@@ -257,7 +257,7 @@ def skewed(count: int, dim: int) -> Latents:
 def principal_case() -> dict[str, Any]:
     """Principal components with their signs."""
     latents = skewed(300, 5)
-    result = directions.principal(latents, 5)
+    result = directions.principal_directions(latents, 5)
     components, std = [item.vector for item in result], [item.std for item in result]
     return {"dim": 5, "latents": latents, "components": np.stack(components), "std": std}
 
@@ -272,7 +272,7 @@ def compass_case(count: int, dim: int, seed: int) -> dict[str, Any]:
     case: dict[str, Any] = {"seed": seed, "dim": dim, "latents": state.starts}
     case |= {"components": state.components, "std": state.std, "steps": []}
     for number in range(6):
-        shown, choice = state.next_pair(), None if number == 2 else number % state.count
+        shown, choice = state.next_question(), None if number == 2 else number % state.count
         state = state.answer(choice)
         result = state.direction()
         step = {"shown": shown, "choice": choice, "vector": result.vector, "std": result.std}

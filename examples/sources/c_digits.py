@@ -23,7 +23,7 @@ def main() -> None:
     vae = trained(out / "manifold-c1", data, preset="manifold-c1", **how)
     print_paths(
         save(sheets.manifold(vae, 10), out / "c2-manifold.png"),
-        save(maps.latent_scatter(vae, each=300, drawn=True), out / "c3-points.png"),
+        save(maps.latent_scatter(vae, each=300, samples=True), out / "c3-points.png"),
     )
     for first in ("1", "6"):
         for last in "0123456789":
@@ -36,7 +36,7 @@ def main() -> None:
     print_paths(
         save(sheets.manifold(conditional, 10), out / "c6-manifolds.png"),
         save(sheets.sample_sheet(conditional, 64, label=7), out / "c6-sevens.png"),
-        save(maps.latent_scatter(conditional, each=300, drawn=True), out / "c7-points.png"),
+        save(maps.latent_scatter(conditional, each=300, samples=True), out / "c7-points.png"),
     )
     print_paths(*draw_comparison([vae, conditional], out / "c7-compare")[0])
 

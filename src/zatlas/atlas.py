@@ -10,7 +10,7 @@ import numpy as np
 from zatlas.core.arrays import Images, Labels, Latents, Rows
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.directions import find, measure
-from zatlas.directions.decoding import module_of
+from zatlas.directions.decoding import decoder_module
 from zatlas.directions.direction_report import DirectionReport
 from zatlas.directions.types import Direction, renamed
 from zatlas.encoder import invert, train_encoder
@@ -66,7 +66,7 @@ class Atlas:
     @property
     def model(self) -> "nn.Module | None":
         """The decoder as a torch module; None if the decoder is not one."""
-        return module_of(self.generator)
+        return decoder_module(self.generator)
 
     @property
     def dataset(self) -> ImageDataset:

@@ -1,4 +1,4 @@
-"""What the folder of a run contains: its model, its dataset, and where files that are made of them go."""
+"""Open the model and the dataset of a run, and find the folder for files that are computed from them."""
 
 import hashlib
 from dataclasses import replace
@@ -37,7 +37,7 @@ def open_dataset(run: Run, *, data_changed: bool = False) -> ImageDataset:
     """Return the images of the recipe, with the labels that came with imported latents; of latents
     alone, only those labels.
 
-    Raise `OtherData` if the images are not those that the run was made with, unless `data_changed`.
+    Raise `DataMismatch` if the images are not those that the run was made with, unless `data_changed`.
     """
     labels = importers.dataset_of(run)
     if labels is not None and not run.recipe_file.exists():
@@ -45,7 +45,7 @@ def open_dataset(run: Run, *, data_changed: bool = False) -> ImageDataset:
     recipe = make_recipe(read_recipe(run.recipe_file))
     images = sources.load_same(
         recipe.source,
-        fingerprint=run.provenance().get("data"),
+        fingerprint=run.provenance().get("fingerprint"),
         run=run.folder,
         data_changed=data_changed,
         size=recipe.size,
@@ -60,13 +60,13 @@ def open_dataset(run: Run, *, data_changed: bool = False) -> ImageDataset:
 
 
 def folder_for(run: Run, name: str) -> Path:
-    """Return a folder of the run; one of the cache, where the run is read-only."""
+    """Return a folder of the run; a folder of the cache if the run is read-only."""
     if atomic.is_writable(run.folder):
         return run.path(name)
     location = str(run.folder.resolve())
-    place = cache_root() / "runs" / hashlib.sha256(repr(location).encode()).hexdigest()[:12]
-    digests.ensure(place)
-    return safe_paths.path(place, name)
+    folder = cache_root() / "runs" / hashlib.sha256(repr(location).encode()).hexdigest()[:12]
+    digests.ensure(folder)
+    return safe_paths.path(folder, name)
 
 
 def weights_digest(run: Run) -> str:

@@ -1,4 +1,4 @@
-"""The demo: clothes laid out by a VAE trained here, faces by one that comes along; a gallery of each."""
+"""The demo: a VAE of clothes that is trained here, a shipped VAE of faces, and a gallery of each."""
 
 import shutil
 from importlib.resources import as_file, files
@@ -18,23 +18,23 @@ FACES_ARCHIVE = "faces-vae"
 
 
 def demo(out: Path) -> Path:
-    """Train on clothes, unpack the face model, draw both galleries; the page that leads to them."""
+    """Train on clothes, unpack the face model, draw both galleries; return the page that links to them."""
     folder = out / CLOTHES_RUN
-    begun = (folder / "made.json").exists()
-    clothes = resume(folder) if begun else train(CLOTHES, preset="demo", out=folder)
+    exists = (folder / "made.json").exists()
+    clothes = resume(folder) if exists else train(CLOTHES, preset="demo", out=folder)
     faces = Workspace.open(unpack(out / FACES_ARCHIVE))
     for workspace in (clothes, faces):
         console().print(f"drawn: {draw_gallery(workspace)}", soft_wrap=True)
-    return atomic.write_file(out / "index.html", _front(clothes, faces).encode())
+    return atomic.write_file(out / "index.html", _index_page(clothes, faces).encode())
 
 
-def run_tour(out: Path, told: Print) -> None:
+def run_tour(out: Path, write: Print) -> None:
     """Open both runs of a demo in the explorer, until Ctrl-C."""
-    explore([out / FACES_ARCHIVE, out / CLOTHES_RUN], print_url=told)
+    explore([out / FACES_ARCHIVE, out / CLOTHES_RUN], print_url=write)
 
 
 def unpack(folder: Path) -> Path:
-    """Put the run of the face model that comes along into a folder, unless it is there."""
+    """Copy the run of the shipped face model into a folder, unless it is there."""
     if not (folder / "made.json").exists():
         with (
             as_file(files("zatlas") / "shipped" / FACES_ARCHIVE) as source,
@@ -45,16 +45,16 @@ def unpack(folder: Path) -> Path:
     return folder
 
 
-def _front(clothes: Workspace, faces: Workspace) -> str:
-    both = (
-        (clothes, "manifold.png", "Clothes", "Fashion-MNIST's clothes in two numbers, learnt a minute ago."),
-        (faces, "chart-sheet.png", "Faces", "Drawn portraits in many numbers, laid out flat."),
+def _index_page(clothes: Workspace, faces: Workspace) -> str:
+    galleries = (
+        (clothes, "manifold.png", "Clothes", "A VAE with two dimensions, trained just now on Fashion-MNIST."),
+        (faces, "chart-sheet.png", "Faces", "A VAE with many dimensions, on a chart of drawn portraits."),
     )
     sections = []
-    for workspace, picture, title, about in both:
+    for workspace, image, title, about in galleries:
         gallery = workspace.run.gallery.relative_to(workspace.run.folder.parent).as_posix()
         figure = PageFigure(
-            f"{gallery}/{picture}",
+            f"{gallery}/{image}",
             f"{title}: the gallery",
             about,
             "",
@@ -62,4 +62,6 @@ def _front(clothes: Workspace, faces: Workspace) -> str:
             f"{gallery}/index.html",
         )
         sections.append(PageSection(title, (figure,)))
-    return render_page("Two latent spaces", "An atlas of z, for clothes and for faces.", sections)
+    return render_page(
+        "Two latent spaces", "Galleries of two models, one of clothes and one of faces.", sections
+    )

@@ -1,7 +1,7 @@
-"""Very many images to points: part by part, in this process or on a cluster, and never one twice.
+"""Encode large datasets part by part, in this process or on a cluster.
 
-A part is a file that is written whole or not at all, by whichever process reads its images. What is
-there is not made again, so a job that was stopped goes on, and a worker that dies costs time alone.
+Each part is a file that is written atomically. Existing parts are not encoded again, so that an interrupted
+job can be resumed, and a failed worker does not lose finished parts.
 """
 
 import json
@@ -23,7 +23,7 @@ from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.logs import log_level
 from zatlas.core.progress import bar
 from zatlas.core.shell import shell_command
-from zatlas.data.partitions import LABEL, DatasetPartitions, Partitions, ReadBlock, partitions_of
+from zatlas.data.partitions import LABEL, DatasetPartitions, Partitions, ReadBlock, open_partitions
 from zatlas.latent.latent_blocks import accepts_bytes
 from zatlas.models.generator import Generator
 from zatlas.store import atomic
@@ -34,43 +34,43 @@ from zatlas.workspace import Workspace
 
 Where = Literal["here", "ray"]
 
-MAX_BAD_SHARE = 0.05  # share of the images that may be bad
-RESERVED_COLUMNS = ("index", "z", "deviation")  # names of columns of our own
+MAX_BAD_SHARE = 0.05  # maximum share of skipped images
+RESERVED_COLUMNS = ("index", "z", "std")  # columns of zatlas
 
 
 @dataclass(frozen=True)
 class EncodeJob:
-    """What is to be encoded, by what, and where to."""
+    """Images to encode, the run with the model, and the folder for the result."""
 
     run: Path
-    pieces: Partitions
+    partitions: Partitions
     folder: Path
     made: Mapping[str, Any]
 
     def missing(self) -> list[int]:
-        """The parts that are not there yet; those of other images or weights are cleared away."""
-        atomic.remove_file(self.folder / tables.SEAL)
-        wanted = {tables.part(self.folder, number): number for number in range(len(self.pieces.counts))}
-        there = []
+        """Return the numbers of the missing parts; parts of other images or weights are removed."""
+        atomic.remove_file(self.folder / tables.PARTS_FILE)
+        numbers = {tables.part_path(self.folder, n): n for n in range(len(self.partitions.counts))}
+        finished = []
         for path in self.folder.glob("part-*.parquet"):
-            if path in wanted and tables.provenance(path) == self._part(wanted[path]):
-                there.append(wanted[path])
+            if path in numbers and tables.provenance(path) == self._part(numbers[path]):
+                finished.append(numbers[path])
                 continue
             atomic.remove_file(path)
             atomic.remove_file(path.with_suffix(".json"))
-        return sorted(set(wanted.values()) - set(there))
+        return sorted(set(numbers.values()) - set(finished))
 
     def write(self, number: int, read: ReadBlock, generator: Generator) -> int:
-        """Encode what was read and write the part; how many images it holds."""
-        labels = _labels(read, generator)
+        """Encode a block and write it as a part; return its number of images."""
+        labels = _labels_of(read, generator)
         latents = LatentTable(read.rows, *generator.latents(read.pixels, labels))
         columns = {
             name if name not in RESERVED_COLUMNS else f"{name}_": column
             for name, column in read.columns.items()
         }
-        path = tables.part(self.folder, number)
-        if read.set_aside:
-            atomic.write_file(path.with_suffix(".json"), atomic.as_json(list(read.set_aside)))
+        path = tables.part_path(self.folder, number)
+        if read.skipped:
+            atomic.write_file(path.with_suffix(".json"), atomic.as_json(list(read.skipped)))
         tables.write(path, [LatentBlock(latents, columns)], self._part(number))
         return len(latents)
 
@@ -86,85 +86,85 @@ def encode(
     on: Where = "here",
     out: Path | None = None,
 ) -> Path:
-    """Encode DATA, or the run's own images, into a folder of Parquet files; the folder's path.
+    """Encode DATA, or the images of the run, into a folder of Parquet files, and return its path.
 
-    The run's own splits, encoded so, are what its charts and pictures are made of from then on.
+    Charts and other commands use the encoded splits of the run.
     """
     if not workspace.source.decodes:
-        raise NotSupported(f"{workspace.name} is codes alone: there is no model to encode images with.")
+        raise NotSupported(f"{workspace.name} has latents without a model, so it cannot encode images.")
     if workspace.generator.encoder is None:
         raise NotSupported(
-            f"{workspace.name} has no encoder, so its images have no known points. Teach it one: "
+            f"{workspace.name} has no encoder, so it cannot encode images. Train one: "
             f"{shell_command('invert', workspace.run.folder, '--learn')}"
         )
-    job = _job(workspace, data, split, out)
+    job = _make_job(workspace, data, split, out)
     if tables.provenance(job.folder) == job.made:
         return job.folder
     job.folder.mkdir(parents=True, exist_ok=True)
     missing = job.missing()
-    numbers = _here(job, workspace, missing) if on == "here" else _on_ray(job, missing)
-    counts = job.pieces.counts
+    numbers = _encode_here(job, workspace, missing) if on == "here" else _encode_on_ray(job, missing)
+    counts = job.partitions.counts
     with bar("encoding", sum(counts)) as advance:
         advance(sum(counts) - sum(counts[number] for number in missing))
         for number in numbers:
             advance(counts[number])
-    _refuse_many(job)
-    tables.seal(job.folder, job.made)
+    _check_skipped(job)
+    tables.mark_complete(job.folder, job.made)
     return job.folder
 
 
-def _job(workspace: Workspace, data: str | None, split: str | None, out: Path | None) -> EncodeJob:
+def _make_job(workspace: Workspace, data: str | None, split: str | None, out: Path | None) -> EncodeJob:
     made = {"weights": workspace.digest}
     if data is None:
         recipe = workspace.recipe
         open_dataset(
             workspace.run, data_changed=workspace.data_changed
-        )  # refused, if they are not those that the run was made with
+        )  # raises `DataMismatch` if the images differ
         pieces: Partitions = DatasetPartitions(recipe.source, recipe.size, recipe.options, split)
     else:
-        pieces = partitions_of(data, workspace.description.shape)
+        pieces = open_partitions(data, workspace.description.shape)
         if split is not None:
             if not isinstance(pieces, DatasetPartitions):
-                raise BadData(f"{data} has no splits that are known: leave --split away.")
+                raise BadData(f"{data} has no splits. Remove --split.")
             pieces = DatasetPartitions(pieces.source, pieces.size, pieces.options, split)
-    made |= {"data": pieces.fingerprint, "split": split or "all"}
+    made |= {"fingerprint": pieces.fingerprint, "split": split or "all"}
     name = file_name(f"{pieces.name}-{split or 'all'}")
     if out is not None and out.is_file():
-        raise BadData(f"{out} is a file; the codes become a folder of files. Name another place.")
-    folder = out or workspace.folder("codes") / f"{name}.parquet"
-    _refuse_foreign(folder)
+        raise BadData(f"{out} is a file, but the result is a folder. Choose another folder: --out FOLDER")
+    folder = out or workspace.folder("latents") / f"{name}.parquet"
+    _check_folder(folder)
     if folder.is_file() and tables.provenance(folder) != made:
-        atomic.remove_file(folder)  # a table of the run's own, of other weights
+        atomic.remove_file(folder)  # a table of other weights
     return EncodeJob(workspace.run.folder.resolve(), pieces, folder.resolve(), made)
 
 
-def _refuse_foreign(folder: Path) -> None:
-    """Touch no folder that holds a run, or parts of someone else's making."""
-    seal = tables.provenance(folder) if folder.is_dir() else None
-    foreign = [] if seal is None or "weights" in seal else [folder / tables.SEAL]
+def _check_folder(folder: Path) -> None:
+    """Raise `BadData` for a folder with a run or with files of another program."""
+    provenance = tables.provenance(folder) if folder.is_dir() else None
+    foreign = [] if provenance is None or "weights" in provenance else [folder / tables.PARTS_FILE]
     parts = sorted(folder.glob("part-*.parquet"))
     foreign += [path for path in parts if tables.provenance(path) is None]
     if foreign:
         raise BadData(
-            f"{folder} holds {foreign[0].name}, which is of no table of codes and would be lost. Name "
-            "another place for them."
+            f"{folder} contains {foreign[0].name}, which is not part of a table of latents and would be "
+            "lost. Choose another folder: --out FOLDER"
         )
 
 
-def _here(job: EncodeJob, workspace: Workspace, numbers: Sequence[int]) -> Iterator[int]:
-    """Part after part; the next is read while one is encoded."""
+def _encode_here(job: EncodeJob, workspace: Workspace, numbers: Sequence[int]) -> Iterator[int]:
+    """Encode part after part; a thread reads the next one."""
     generator = accepts_bytes(workspace.generator)
     with ThreadPoolExecutor(1) as pool:
-        ahead = [pool.submit(job.pieces.read, number) for number in numbers[:1]]
-        for place, number in enumerate(numbers):
+        ahead = [pool.submit(job.partitions.read, number) for number in numbers[:1]]
+        for index, number in enumerate(numbers):
             read = ahead.pop().result()
-            ahead += [pool.submit(job.pieces.read, n) for n in numbers[place + 1 : place + 2]]
+            ahead += [pool.submit(job.partitions.read, n) for n in numbers[index + 1 : index + 2]]
             job.write(number, read, generator)
             yield number
 
 
-def _on_ray(job: EncodeJob, numbers: Sequence[int]) -> Iterator[int]:
-    """Parts as they are done by ray's processes: on the cluster of RAY_ADDRESS, or on this machine.
+def _encode_on_ray(job: EncodeJob, numbers: Sequence[int]) -> Iterator[int]:
+    """Encode parts in processes of Ray: on the cluster of RAY_ADDRESS, or on this machine.
 
     Moritz et al. 2018, https://arxiv.org/abs/1712.05889
     """
@@ -172,9 +172,9 @@ def _on_ray(job: EncodeJob, numbers: Sequence[int]) -> Iterator[int]:
         return
 
     class Encoding:
-        """What one process holds: the model, opened once. It travels with the job in it.
+        """The model in a worker process, opened once.
 
-        The process that sends the job has opened the same run, with consent if that was needed.
+        The process that sends the job has already opened the same run, with consent if it needs trust.
         """
 
         def __init__(self) -> None:
@@ -182,44 +182,46 @@ def _on_ray(job: EncodeJob, numbers: Sequence[int]) -> Iterator[int]:
 
         def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
             for number in batch["part"].tolist():
-                job.write(number, job.pieces.read(number), self.generator)
+                job.write(number, job.partitions.read(number), self.generator)
             return batch
 
-    # What ray tells of its workers is no result.
+    # The output of Ray is not part of the result.
     quiet = log_level("ray.data", logging.ERROR)
     with redirect_stdout(sys.stderr), ray_cluster("Encoding") as ray, quiet:
         threads = int(ray.cluster_resources().get("CPU", 1))
-        cards = int(ray.cluster_resources().get("GPU", 0))
-        workers = min(cards or threads, len(numbers))
+        gpus = int(ray.cluster_resources().get("GPU", 0))
+        workers = min(gpus or threads, len(numbers))
         items = [{"part": number} for number in numbers]
         result = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
-            Encoding, batch_size=1, concurrency=workers, num_cpus=1, num_gpus=1 if cards else 0
+            Encoding, batch_size=1, concurrency=workers, num_cpus=1, num_gpus=1 if gpus else 0
         )
         for row in result.iter_rows():
             yield int(row["part"])
 
 
-def _labels(read: ReadBlock, generator: Generator) -> Labels | None:
-    """The labels that a conditional encoder is told, by the names of its classes."""
+def _labels_of(read: ReadBlock, generator: Generator) -> Labels | None:
+    """Return the labels for a conditional encoder; None if the encoder is unconditional."""
     if not generator.classes:
         return None
-    known = {name: number for number, name in enumerate(generator.classes)}
+    index_of = {name: number for number, name in enumerate(generator.classes)}
     names = read.columns.get(LABEL)
-    if names is None or not set(names.tolist()) <= set(known):
+    if names is None or not set(names.tolist()) <= set(index_of):
         raise BadData(
-            "This model is told the class of each image, and these images have not the classes that it "
-            f"knows: {', '.join(generator.classes)}. Put them into folders of those names."
+            "This model needs the class of each image, and these images lack its classes: "
+            f"{', '.join(generator.classes)}. Put the images into folders with these names."
         )
-    return np.array([known[name] for name in names.tolist()], np.int64)
+    return np.array([index_of[name] for name in names.tolist()], np.int64)
 
 
-def _refuse_many(job: EncodeJob) -> None:
-    """Say so where more images than tolerated were bad; the parts stay."""
-    asides = [one for path in sorted(job.folder.glob("part-*.json")) for one in json.loads(path.read_bytes())]
-    total = sum(job.pieces.counts)
-    if len(asides) > MAX_BAD_SHARE * total:
-        first = asides[0]
+def _check_skipped(job: EncodeJob) -> None:
+    """Raise `BadData` if too many images were skipped; the finished parts are not removed."""
+    paths = sorted(job.folder.glob("part-*.json"))
+    skipped = [file for path in paths for file in json.loads(path.read_bytes())]
+    total = sum(job.partitions.counts)
+    if len(skipped) > MAX_BAD_SHARE * total:
+        first = skipped[0]
         raise BadData(
-            f"{len(asides):,} of {total:,} images cannot be used, as {first['file']}: {first['detail']}. "
-            f"All are named in {job.folder}/part-*.json. Mend them or take them out, and encode again."
+            f"{len(skipped):,} of {total:,} images cannot be used, such as {first['file']}: "
+            f"{first['detail']}. {job.folder}/part-*.json lists all of them. Repair or remove them, and "
+            "encode again."
         )

@@ -74,14 +74,14 @@ def draw_gallery(workspace: Workspace, folder: Path | None = None, *, theme: The
     entries = list(_entries(workspace, theme))
     if workspace.source.indexed:
         workspace.table("train"), workspace.table("test")  # computed once, before threads need them
-    drawn: list[tuple[Entry, Path]] = []
+    figures: list[tuple[Entry, Path]] = []
     missing: dict[str, list[str]] = {}  # reason -> titles of the figures that were not drawn
     with bar("drawing", len(entries), "figures") as advance, ThreadPoolExecutor(2) as pool:
         jobs = [(entry, pool.submit(entry.draw, folder / entry.file)) for entry in entries]
         try:
             for entry, job in jobs:
                 try:
-                    drawn.append((entry, job.result()))
+                    figures.append((entry, job.result()))
                 except (NotSupported, BadData) as error:
                     missing.setdefault(str(error), []).append(entry.title)
                 advance(1)
@@ -94,7 +94,7 @@ def draw_gallery(workspace: Workspace, folder: Path | None = None, *, theme: The
     text = render_page(
         f"The latent space of {workspace.name}",
         describe_run(workspace),
-        _sections(drawn, folder),
+        _sections(figures, folder),
         skipped,
         dark=theme.name == "dark",
     )
@@ -263,11 +263,11 @@ def _paths(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
 
 def _directions(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
     run, section = workspace.run.folder, "What directions mean"
-    flags, kind, known = binary_names(workspace.dataset), workspace.source.kind, known_names(workspace)
+    flags, kind, names = binary_names(workspace.dataset), workspace.source.kind, known_names(workspace)
     chosen = [name for name in FACE_ATTRIBUTES if name in flags] or flags[:MAX_ATTRIBUTES]
     files = file_names(f"attribute-{name}" for name in chosen)
     for number, (name, file) in enumerate(zip(chosen, files, strict=True)):
-        typed = text_of(ParsedName("attribute", name), known, anchor=False)
+        typed = text_of(ParsedName("attribute", name), names, anchor=False)
         yield from _path(
             section,
             file,
@@ -281,7 +281,7 @@ def _directions(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
             theme,
             film=number < MAX_FILMS,
         )
-    equation = _equation(workspace, chosen, known)
+    equation = _equation(workspace, chosen, names)
     if not equation:
         return
     yield Entry(
@@ -295,14 +295,14 @@ def _directions(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
     )
 
 
-def _equation(workspace: Workspace, flags: Sequence[str], known: KnownNames) -> str:
+def _equation(workspace: Workspace, flags: Sequence[str], names: KnownNames) -> str:
     """An equation with an attribute or three classes; an empty string if there are too few."""
     if flags:
         chosen = "Eyeglasses" if "Eyeglasses" in flags else flags[0]
         added = ParsedName("attribute", chosen)
-        removed = text_of(replace(added, negated=True), known)
+        removed = text_of(replace(added, negated=True), names)
         without = np.flatnonzero(~flags_of(workspace.dataset, workspace.table("test").rows, added))
-        word = text_of(added, known)
+        word = text_of(added, names)
         return f"{without[0]} + {word} - {removed}" if len(without) else f"{word} - 0 + 1"
     classes = classes_with_images(workspace)
     if len(classes) < 3:
@@ -389,9 +389,9 @@ def _save_figure(draw: Callable[[], "Canvas | Plot"], path: Path) -> Path:
     return save(draw(), path)
 
 
-def _sections(drawn: Sequence[tuple[Entry, Path]], folder: Path) -> list[PageSection]:
+def _sections(figures: Sequence[tuple[Entry, Path]], folder: Path) -> list[PageSection]:
     figures_of: dict[str, list[PageFigure]] = {}
-    for entry, path in drawn:
+    for entry, path in figures:
         figure = PageFigure(
             path.relative_to(folder).as_posix(), entry.title, entry.about, entry.theory, entry.command
         )

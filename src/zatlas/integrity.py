@@ -1,4 +1,4 @@
-"""Whether every file of a run holds what zatlas wrote, and the repair of what can be made again."""
+"""Check that the files of a run are as zatlas wrote them, and repair those that can be made again."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -15,17 +15,16 @@ from zatlas.training import checkpoint
 from zatlas.training.recovery import best_weights, metrics_text, recipe_text
 
 IMAGE_FOLDERS = ("previews/", "gallery/", "curves.png", "report.html")
-# What is made again when it is needed. Fitted priors, directions and readings are not: a person
-# chose their settings.
-DERIVED_FILES = ("charts/", "codes/", "site/", *IMAGE_FOLDERS)
-# Sealed by manifests of their own, or another program's.
+# Made again when needed. Priors, directions and predictions are not: a user chose their settings.
+DERIVED_FILES = ("charts/", "latents/", "site/", *IMAGE_FOLDERS)
+# They have their own manifests, or belong to another program.
 UNRECORDED = ("checkpoints", "tensorboard")
 UNNAMED = (".lock", ".lock-held", digests.FILE)
 
 
 @dataclass
 class CheckResult:
-    """What was found: names from the run's folder, and of damage a sentence each."""
+    """File names relative to the run's folder; damaged and repaired files with an explanation."""
 
     files: int = 0
     damaged: dict[str, str] = field(default_factory=dict)
@@ -37,46 +36,46 @@ class CheckResult:
 def check(folder: Path | str, accept: Sequence[str] = ()) -> CheckResult:
     """Compare every file of a run with its record, byte for byte, and repair what can be made again.
 
-    `accept` names files, or folders with all their files, that are right as they are: they are
-    recorded so. "." is the whole run.
+    `accept` names files or folders whose present content is correct: it becomes the record. "." is the
+    whole run.
     """
     run = Run(Path(folder))
     if not safe_paths.is_file(run.folder / "made.json"):
         raise BadRun(f"{folder} is not a run: it has no made.json.")
     if (trainer := run.lock_holder) is not None:
-        raise Busy(f"{folder} is being trained by {trainer}. Check it when the training has ended.")
+        raise Busy(f"{folder} is being trained by {trainer}. Check it after the training.")
     for name in accept:
         _accept(run, name)
     result = CheckResult()
     _compare(run, result)
     _compare_checkpoints(run, result)
     for name in discard_damaged(_fingerprint(run)):
-        result.repaired[f"cached images of {name}"] = "removed; they are read again from their source"
+        result.repaired[f"cached images of {name}"] = "removed; zatlas reads them again from their source"
     result.unrecorded = sorted(_names(run) - set(digests.entries(run.folder)))
     _repair(run, result)
     return result
 
 
 def _fingerprint(run: Run) -> object:
-    """The fingerprint of the run's images; None where made.json does not say."""
+    """The fingerprint of the run's images; None if made.json has none."""
     try:
-        return run.provenance().get("data")
+        return run.provenance().get("fingerprint")
     except (ZatlasError, ValueError, AttributeError):
         return None
 
 
 def _accept(run: Run, name: str) -> None:
-    """Record a file as it is, or every file of a folder."""
-    place = Path(name)
-    if place.is_absolute() or ".." in place.parts:
-        raise BadData(f"--accept names a file of the run, from its folder, not {name!r}.")
-    safe_paths.check_links(run.folder, place.parts)
-    wanted = {one for one in _names(run) if place in (Path(one), *Path(one).parents)}
-    if not wanted:
+    """Record the present content of a file, or of every file of a folder."""
+    path = Path(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise BadData(f"--accept takes a path relative to the run's folder, not {name!r}.")
+    safe_paths.check_links(run.folder, path.parts)
+    files = {file for file in _names(run) if path in (Path(file), *Path(file).parents)}
+    if not files:
         raise NotFound(f"There is no file {name!r} in {run.folder} that zatlas records.")
-    known = digests.entries(run.folder)
-    grows = {one for one, rows in known.items() if rows[-1].grows} | {"metrics.jsonl"}
-    digests.accept_files(run.folder, [(run.folder / one, one in grows) for one in sorted(wanted)])
+    recorded = digests.entries(run.folder)
+    grows = {file for file, rows in recorded.items() if rows[-1].grows} | {"metrics.jsonl"}
+    digests.accept_files(run.folder, [(run.folder / file, file in grows) for file in sorted(files)])
 
 
 def _compare(run: Run, result: CheckResult) -> None:
@@ -101,18 +100,18 @@ def _compare(run: Run, result: CheckResult) -> None:
 
 
 def _compare_checkpoints(run: Run, result: CheckResult) -> None:
-    with suppress(BadRun):  # a link in their place is among the unrecorded
+    with suppress(BadRun):  # a link in place of the folder is listed as unrecorded
         for step in checkpoint.steps(run.checkpoints):
-            place = run.path("checkpoints", f"{step:09d}")
+            folder = run.path("checkpoints", f"{step:09d}")
             try:
-                atomic.verify(place)
-                result.files += sum(1 for _ in place.iterdir())
+                atomic.verify(folder)
+                result.files += sum(1 for _ in folder.iterdir())
             except ZatlasError as error:
-                result.damaged[f"checkpoints/{place.name}"] = str(error)
+                result.damaged[f"checkpoints/{folder.name}"] = str(error)
 
 
 def _names(run: Run) -> set[str]:
-    """The files of the run that a record should name, links included."""
+    """The files of the run that belong into the record, including links."""
     return {path.relative_to(run.folder).as_posix() for path in _files(run.folder)}
 
 
@@ -128,40 +127,40 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _repair(run: Run, result: CheckResult) -> None:
-    """Mend what is damaged or missing, if that can be made again to the byte, or when it is needed."""
-    made = {"recipe.toml": recipe_text, "metrics.jsonl": metrics_text, "weights.safetensors": best_weights}
+    """Rewrite files that a checkpoint reproduces exactly; remove files that are made again when needed."""
+    sources = {"recipe.toml": recipe_text, "metrics.jsonl": metrics_text, "weights.safetensors": best_weights}
     for name in [*result.damaged, *result.missing]:
-        how = ""
-        if name in made:
-            how = _rewritten(run, name, made[name](run))
+        repair = ""
+        if name in sources:
+            repair = _rewrite(run, name, sources[name](run))
         elif name.startswith(DERIVED_FILES) and name in result.damaged:
-            how = _removed(run, name)
-        if how:
-            result.repaired[name] = how
+            repair = _remove(run, name)
+        if repair:
+            result.repaired[name] = repair
             result.damaged.pop(name, None)
             if name in result.missing:
                 result.missing.remove(name)
 
 
-def _rewritten(run: Run, name: str, data: bytes | None) -> str:
-    """Write the file again from a checkpoint, if these are the bytes that were recorded."""
+def _rewrite(run: Run, name: str, data: bytes | None) -> str:
+    """Write these bytes to the file if they are the recorded ones; say so, or return an empty text."""
     entry = digests.entries(run.folder)[name][-1]
-    if data is None or not digests.holds(entry, data):
+    if data is None or not digests.matches(entry, data):
         return ""
     atomic.write_file(run.folder / name, data, grows=entry.grows)
     return "written again from a checkpoint, byte for byte"
 
 
-def _removed(run: Run, name: str) -> str:
-    """Remove a file that is made again when it is needed; of a table in parts, what says it is whole."""
+def _remove(run: Run, name: str) -> str:
+    """Remove a file that is made again when needed, with the seal of its table, and say so."""
     path = run.folder / name
     try:
         atomic.remove_file(path)
-    except BadRun:  # a link or a pipe in its place, which zatlas did not write
+    except BadRun:  # a link or a pipe, which zatlas did not write
         return ""
     if path.name.startswith("part-"):
-        atomic.remove_file(path.with_name(tables.SEAL))
+        atomic.remove_file(path.with_name(tables.PARTS_FILE))
         return "removed; encode the images again: zatlas encode"
     if name.startswith(IMAGE_FOLDERS):
-        return "removed; draw the run's pictures again: zatlas gallery"
-    return "removed; it is made again when it is needed"
+        return "removed; draw the figures again: zatlas gallery"
+    return "removed; it is made again when needed"

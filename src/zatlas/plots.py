@@ -52,7 +52,7 @@ class Plots:
     ) -> Canvas:
         """One latent, changed in one dimension at a time."""
         start = None if anchor is None else locate(self.workspace, anchor)
-        return paths.traversal(self.workspace, start, axes=dimensions).strip(frames, theme=self.theme)
+        return paths.traversal(self.workspace, start, dimensions=dimensions).strip(frames, theme=self.theme)
 
     def arithmetic(self, equation: str) -> Canvas:
         """An equation of latents, such as "Eyeglasses - not Eyeglasses + Smiling"."""

@@ -1,4 +1,4 @@
-"""What a scorer has read of a run's images: attributes for images that nobody has labelled."""
+"""Predictions of a classifier for the images of a run, used as attributes of unlabelled images."""
 
 import hashlib
 import json
@@ -17,24 +17,24 @@ from zatlas.models.classifier import Classifier, resized_for
 from zatlas.store import atomic, digests
 from zatlas.training.classifier_training import targets_of
 
-KEY = b"zatlas"  # of the file's metadata
+KEY = b"zatlas"  # metadata key
 MIN_CONFIDENCE = 0.5  # probability from which a flag is true
-BLOCK = 1024  # images at a time
+BLOCK = 1024  # images
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """A column for each attribute that a scorer knows, and the images that they are of."""
+    """One column for each attribute of a classifier, and the fingerprint of the images."""
 
     data: str  # fingerprint of the images
     columns: Mapping[str, Column]
 
     def add_to(self, images: ImageDataset) -> ImageDataset:
-        """The same images with what was read of them as attributes, beside those they have."""
+        """Return the images with the predictions as further attributes."""
         if images.fingerprint != self.data:
             raise NotSupported(
-                "The scorer has read other images than those that the run has now. Read them again: "
-                "zatlas scorer read FILE RUN"
+                "The predictions are for other images than the run has now. Predict again: "
+                "zatlas classifier predict FILE RUN"
             )
         digest = hashlib.sha256(images.fingerprint.encode())
         for name, column in self.columns.items():
@@ -44,52 +44,52 @@ class Predictions:
 
 
 def predict(classifier: Classifier, images: ImageDataset) -> Predictions:
-    """The answers of a scorer: flags are true from a probability of 0.5, of classes the likeliest counts,
-    and numbers stay numbers.
-    """
+    """Return the predictions of a classifier: flags (probability of at least 0.5), classes and numbers."""
     parts = []
-    with bar("reading", len(images)) as advance:
+    with bar("predicting", len(images)) as advance:
         for start in range(0, len(images), BLOCK):
             rows = np.arange(start, min(start + BLOCK, len(images)))
-            parts.append(classifier.score(resized_for(classifier, images.images(rows))))
+            parts.append(classifier.predict(resized_for(classifier, images.images(rows))))
             advance(len(rows))
     scores = np.concatenate(parts)
-    result: dict[str, Column] = {}
+    columns: dict[str, Column] = {}
     for target in targets_of(classifier):
-        read = scores[:, [classifier.column(name) for name in target.columns]]
+        values = scores[:, [classifier.column(name) for name in target.columns]]
         if target.kind == "class":
-            result[target.name] = np.array(target.classes)[read.argmax(1)]
+            columns[target.name] = np.array(target.classes)[values.argmax(1)]
         else:
-            result[target.name] = read[:, 0] >= MIN_CONFIDENCE if target.kind == "flag" else read[:, 0]
-    return Predictions(images.fingerprint, result)
+            columns[target.name] = values[:, 0] >= MIN_CONFIDENCE if target.kind == "flag" else values[:, 0]
+    return Predictions(images.fingerprint, columns)
 
 
 def save_predictions(path: Path, predictions: Predictions, model: str) -> Path:
-    """One Parquet file, with the digest of the model whose images they are."""
+    """Write one Parquet file, with the digest of the model in its metadata."""
     table = pa.table({name: pa.array(column) for name, column in predictions.columns.items()})
-    made = json.dumps({"data": predictions.data, "model": model}).encode()
+    made = json.dumps({"fingerprint": predictions.data, "model": model}).encode()
     with atomic.file(path) as side:
         pq.write_table(table.replace_schema_metadata({KEY: made}), side)
     return path
 
 
 def load_predictions(path: Path, model: str) -> Predictions | None:
-    """What was read of this model's images; None if nothing was, or it has changed since."""
+    """Return the saved predictions; None if there are none, or the model has changed."""
     if not path.exists():
         return None
     digests.verify(path)
     try:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
-        raise Damaged(f"{path} cannot be read: {error}. Remove it, and read again.") from error
+        raise Damaged(
+            f"{path} cannot be read: {error}. Remove it, and predict again: zatlas classifier predict"
+        ) from error
     try:
         made = json.loads((table.schema.metadata or {}).get(KEY, b"{}"))
         if made.get("model") != model:
             return None
         columns = {name: _column(table[name]) for name in table.column_names}
-        return Predictions(str(made["data"]), columns)
+        return Predictions(str(made["fingerprint"]), columns)
     except (ValueError, LookupError, AttributeError, RecursionError, pa.ArrowInvalid) as error:
-        raise Damaged(f"{path} does not hold what a scorer has read: {error}.") from error
+        raise Damaged(f"{path} does not contain predictions of a classifier: {error}.") from error
 
 
 def _column(column: pa.ChunkedArray) -> Column:

@@ -48,8 +48,8 @@ def _diagnosis(result: EvaluationResult) -> PageSection:
     notes = []
     for finding in result.findings:
         by_name = {metric.name: metric for metric in result.metrics}
-        shown = [by_name[name] for name in finding.evidence if name in by_name]
-        evidence = "; ".join(f"{metric_title(metric)} {format_value(metric)}" for metric in shown)
+        metrics = [by_name[name] for name in finding.evidence if name in by_name]
+        evidence = "; ".join(f"{metric_title(metric)} {format_value(metric)}" for metric in metrics)
         text = f"{finding.text} Evidence: {evidence}." if evidence else finding.text
         suggestions = tuple((suggestion.text, suggestion.command) for suggestion in finding.suggestions)
         notes.append(PageNote(finding.name.capitalize(), text, suggestions))
@@ -95,10 +95,10 @@ def _figures(
 ) -> Sequence[tuple[str, "Canvas | Plot"]]:
     """The figures for a group of metrics, with their titles."""
     if group == "likelihood" and workspace.generator.encoder is not None:
-        which = "Held-out" if workspace.holds_out else "Training"
+        split = "Held-out" if workspace.holds_out else "Training"
         return [
             (
-                f"{which} images and their reconstructions",
+                f"{split} images and their reconstructions",
                 sheets.reconstruction_sheet([workspace], theme=theme),
             )
         ]

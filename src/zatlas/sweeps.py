@@ -80,7 +80,7 @@ def sweep(
     ]
     rows, jobs = _prepared(str(recipe), combinations, varied, folder.absolute())
     runners: dict[str, Callable[[Sequence[SweepJob]], Ends]] = {
-        "here": partial(run_here, watchers=lambda: default_callbacks(show)),
+        "here": partial(run_here, callbacks=lambda: default_callbacks(show)),
         "processes": partial(run_in_processes, threads=threads),
         "ray": partial(run_on_ray, threads=threads),
     }

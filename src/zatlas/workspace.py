@@ -175,7 +175,7 @@ class Workspace:
 
     def encode(self, split: str = "test") -> Path:
         """The table of the latents of a split, written if need be; memory stays flat meanwhile."""
-        path = self.folder("codes") / f"{file_name(f'{self.dataset.name}-{split}')}.parquet"
+        path = self.folder("latents") / f"{file_name(f'{self.dataset.name}-{split}')}.parquet"
         with self.cache.lock(f"table {split}"):
             if tables.provenance(path) != (made := self.provenance(split)):
                 blocks = latent_blocks(self.generator, self.dataset, self.rows(split), self._known_latents)
@@ -306,7 +306,7 @@ class Workspace:
         """What the latents of a split depend on; files that were made of other latents are made again."""
         if not self.source.indexed:
             return {"weights": self.digest}
-        return {"weights": self.digest, "data": self.dataset.fingerprint, "split": split}
+        return {"weights": self.digest, "fingerprint": self.dataset.fingerprint, "split": split}
 
     def folder(self, name: str) -> Path:
         """A folder of the run; one of the cache, where the run is read-only."""
@@ -359,7 +359,7 @@ class Workspace:
     def _index(self, split: str) -> NeighborIndex:
         latents = self.chart_table(split).latents
         digest = _digest((self.provenance(split), latents.shape))
-        return neighbor_index(latents, self.folder("codes") / f"{file_name(self.data[0])}-{split}", digest)
+        return neighbor_index(latents, self.folder("latents") / f"{file_name(self.data[0])}-{split}", digest)
 
 
 def _digest(value: object) -> str:

@@ -156,7 +156,9 @@ class Explorer:
 
     def pin(self, *pins):
         """The part of a link for pins: rows, or latents."""
-        return "pins=" + ",".join(f"r{pin}" if isinstance(pin, int) else f"z{latent_text(pin)}" for pin in pins)
+        return "pins=" + ",".join(
+            f"r{pin}" if isinstance(pin, int) else f"z{latent_text(pin)}" for pin in pins
+        )
 
 
 class Truth:

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import MODES
 from tests.browser.explorer import pixels
 from zatlas.directions import estimate as directions
-from zatlas.directions.estimate import by_example
+from zatlas.directions.estimate import example_direction
 from zatlas.directions.find import find_direction, find_directions, store_of
 from zatlas.directions.measure import evaluate_directions
 from zatlas.directions.types import LinearDirection
@@ -78,7 +78,7 @@ def test_a_direction_holds_an_attribute_constant(explore, portraits):
     other = held.inner_text()[:-1].strip().replace(" ", "_")
     names = [probe["name"] for probe in truth.entry["directions"]["probes"]]
     normal = LinearDirection(other, truth.vectors("normals")[names.index(other)])
-    orthogonal = directions.orthogonal(chosen, [normal], truth.latents)
+    orthogonal = directions.orthogonalize(chosen, [normal], truth.latents)
     explorer.shows(portraits.decode(orthogonal.move(z, 3.0))[0])
     held.click()
     explorer.shows(portraits.decode(chosen.move(z, 3.0))[0])
@@ -188,7 +188,7 @@ def test_a_lasso_creates_a_group_and_a_group_a_slider(mode, explore, wide):
     panel.get_by_role("textbox", name="called").fill("leftness")
     panel.get_by_role("button", name="Make it a slider").click()
     rest = np.setdiff1d(np.arange(len(truth.latents)), inside)
-    own = by_example(truth.latents[inside], truth.latents[rest], "leftness", truth.latents)
+    own = example_direction(truth.latents[inside], truth.latents[rest], "leftness", truth.latents)
     turn(explorer, "Yours", "leftness", 3)
     moved = wide.decode(own.move(truth.latents[[5]], 3.0))[0]
     explorer.shows(moved)
@@ -234,7 +234,7 @@ def test_a_nonlinear_direction_has_a_slider_and_the_classifier_reads_its_image(m
     expect(page.get_by_text("Predicted from the image")).to_be_visible()
     classifier = curved.classifier
     rounded = np.rint(image * 255).astype(np.float32) / 255
-    probability = float(classifier.score(rounded)[0, classifier.column("Male")])
+    probability = float(classifier.predict(rounded)[0, classifier.column("Male")])
     panel = page.get_by_role("tabpanel")
     shown = panel.get_by_text(re.compile(r"^Male \d+ %$")).first
 

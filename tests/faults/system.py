@@ -86,7 +86,7 @@ def filled(size: int, data: Path, place: Path, wanted: Whole) -> dict[str, Any]:
     try:
         status, words = child(lambda: train(recipe, folder))
         wrong = [] if said_well(status, words) else [f"{size}: ended with {status}: {words}"]
-        if status and "bytes are needed" not in words and "more is needed" not in words:
+        if status and "bytes are needed" not in words and "more space is needed" not in words:
             wrong.append(f"{size}: does not say what is needed: {words}")
         good, odd = survivors(folder, wanted)
         wrong += [f"{size}: {line}" for line in odd]

@@ -24,7 +24,7 @@ def good_files(folder: Path) -> dict[str, list[bytes]]:
     npy = io.BytesIO()
     np.save(npy, grey)
     idx = b"\0\0\x08\x03" + struct.pack(">III", 2, 8, 8) + grey.tobytes()
-    brought = {
+    imported = {
         "kind": "onnx",
         "files": {"decoder": "decoder.onnx"},
         "settings": {},
@@ -33,18 +33,18 @@ def good_files(folder: Path) -> dict[str, list[bytes]]:
         "prior": "normal",
         "pixels": "unit",
         "layout": "nchw",
-        "spread": "none",
+        "std": "none",
         "classes": [],
         "digest": "0",
     }
-    whole = {"format": 1, "zatlas": "0.1.0", "brought": brought}
+    whole = {"format": 1, "zatlas": "0.1.0", "imported": imported}
     return {
         "weights": _read(run, "weights.safetensors"),
         "arrays": _read(run, "charts/pca-*", "directions/*"),
         "made": [*_read(run, "made.json"), json.dumps(whole).encode()],
         "recipe": _read(run, "recipe.toml"),
         "metrics": _read(run, "metrics.jsonl"),
-        "codes": _read(run, "codes/*-test.parquet"),
+        "codes": _read(run, "latents/*-test.parquet"),
         "places": [_places(folder)],
         "npz": [npz.getvalue(), npy.getvalue()],
         "image": _images(),

@@ -63,7 +63,7 @@ def _encoded(run: Path) -> Any:
 def _scores(run: Path) -> Any:
 
     classifier = _atlas(run).classifier
-    return classifier and classifier.score(np.linspace(0, 1, 256, dtype=np.float32).reshape(4, 1, 8, 8))
+    return classifier and classifier.predict(np.linspace(0, 1, 256, dtype=np.float32).reshape(4, 1, 8, 8))
 
 
 def _reading(run: Path) -> Any:
@@ -73,7 +73,7 @@ def _reading(run: Path) -> Any:
 
 def _made(run: Path) -> Any:
     return {
-        k: v for k, v in _atlas(run).run.provenance().items() if k in ("format", "data", "brought", "images")
+        k: v for k, v in _atlas(run).run.provenance().items() if k in ("format", "fingerprint", "imported", "dataset")
     }
 
 
@@ -140,14 +140,14 @@ def _result(run: Path) -> Any:
 KINDS = {
     "weights": Kind("run", "weights.safetensors", _decoded),
     "inverter": Kind("gan", "inverter.safetensors", _encoded),
-    "classifier": Kind("run", "scorer.safetensors", _scores),
-    "reading": Kind("run", "reading.parquet", _reading),
+    "classifier": Kind("run", "classifier.safetensors", _scores),
+    "reading": Kind("run", "predictions.parquet", _reading),
     "recipe": Kind("run", "recipe.toml", lambda run: str(_atlas(run).recipe)),
     "made": Kind("run", "made.json", _made),
     "metrics": Kind("run", "metrics.jsonl", lambda run: _atlas(run).run.metrics()),
     "result": Kind("run", "result.json", _result),
     "checkpoint": Kind("run", "checkpoints/*/*", _latest),
-    "codes": Kind("run", "codes/*", _codes),
+    "codes": Kind("run", "latents/*", _codes),
     "chart": Kind("run", "charts/pca-*", _chart),
     "page charts": Kind("run", "charts/page-*", _page_files),
     "prior": Kind("run", "priors/*", lambda run: _samples(run)),

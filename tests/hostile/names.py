@@ -121,7 +121,7 @@ PLACES: dict[str, Callable[[str], Change]] = {
     "direction": lambda name: edit_tensors("directions/*.safetensors", lambda t: put_json(t, "name", name)),
     "prior kind": lambda name: edit_tensors("priors/*.safetensors", lambda t: put_json(t, "kind", name)),
     "codes": lambda name: edit_parquet(
-        "codes/*-test.parquet", lambda t: t, name.replace("\udc80\udcff", "x")
+        "latents/*-test.parquet", lambda t: t, name.replace("\udc80\udcff", "x")
     ),
     "checkpoint manifest": lambda name: edit_json(
         "checkpoints/*/MANIFEST.json", lambda v: v | {name: {"size": 1, "sha256": "0" * 64}}
@@ -141,7 +141,7 @@ WORDS: dict[str, Callable[[str], Change]] = {
         "made.json", lambda v: v | {"images": text, "zatlas": text, "device": text}
     ),
     "data_report.json": lambda text: edit_json(
-        "data_report.json", lambda v: v | {"set": text, "set_aside": [{"path": text, "reason": text}]}
+        "data_report.json", lambda v: v | {"dataset": text, "skipped": [{"path": text, "reason": text}]}
     ),
     "result.json": lambda text: edit_json("result.json", lambda v: v | {text: {"elbo": text}}),
     "metrics.jsonl": lambda text: edit_text(
@@ -150,8 +150,8 @@ WORDS: dict[str, Callable[[str], Change]] = {
     "recipe.toml data": lambda text: edit_text(
         "recipe.toml", lambda t: t.replace("[model]", f"note = {_toml(text)}\n[model]")
     ),
-    "reading column": lambda text: edit_parquet("reading.parquet", lambda t: t, text),
-    "codes column": lambda text: edit_parquet("codes/*-train.parquet", lambda t: t, text),
+    "reading column": lambda text: edit_parquet("predictions.parquet", lambda t: t, text),
+    "codes column": lambda text: edit_parquet("latents/*-train.parquet", lambda t: t, text),
 }
 
 

@@ -151,7 +151,7 @@ def _source(source: str, encoded: bool) -> Change:
     def change(world: World) -> None:
         text = source.replace("{home}", str(world.home))
         (world.run / "photos").symlink_to(world.home / "Documents" / "photos")
-        for name in ("codes", "site", "charts", "reading.parquet") if not encoded else ():
+        for name in ("latents", "site", "charts", "predictions.parquet") if not encoded else ():
             gone(world.run / name)
 
         def edit(recipe: str) -> str:
@@ -234,9 +234,9 @@ def _values() -> Iterator[Case]:
         "chart": lambda edit: edit_tensors("charts/*.safetensors", edit),
         "prior": lambda edit: edit_tensors("priors/*.safetensors", edit),
         "direction": lambda edit: edit_tensors("directions/*.safetensors", edit),
-        "scorer": lambda edit: edit_tensors("scorer.safetensors", edit),
-        "codes": lambda edit: edit_parquet("codes/*-test.parquet", edit),
-        "reading": lambda edit: edit_parquet("reading.parquet", edit),
+        "scorer": lambda edit: edit_tensors("classifier.safetensors", edit),
+        "codes": lambda edit: edit_parquet("latents/*-test.parquet", edit),
+        "reading": lambda edit: edit_parquet("predictions.parquet", edit),
         "meta.json": lambda edit: edit_json("checkpoints/*/meta.json", through(edit)),
         "metrics.jsonl": lambda edit: edit_text("metrics.jsonl", lambda t: _lines(t, edit)),
         "brought": lambda edit: edit_text("made.json", edit),

@@ -65,7 +65,7 @@ def _module(spec: str, role: str) -> Change:
 
 
 def _with_module(made: dict[str, Any], spec: str, role: str) -> dict[str, Any]:
-    brought = made["brought"]
+    brought = made["imported"]
     kinds = {
         "weights": ("weights", {"weights": "weights.safetensors"}, {"module": spec}),
         "encoder": (brought["kind"], brought["files"], {**brought["settings"], "encoder": spec}),
@@ -83,7 +83,7 @@ def _program(make: Callable[[], bytes], kind: str = "onnx", name: str = "decoder
         gone(world.run / name).write_bytes(make())
 
         def edit(made: dict[str, Any]) -> dict[str, Any]:
-            made["brought"] |= {"kind": kind, "files": {"decoder": name}}
+            made["imported"] |= {"kind": kind, "files": {"decoder": name}}
             return made
 
         edit_json("made.json", edit)(world)

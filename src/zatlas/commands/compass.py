@@ -97,7 +97,9 @@ def _show(
     from zatlas.render.pixels import save
 
     title = f"Which do you like best? Question {len(state.answers) + 1}"
-    figure = comparison_strip(workspace, state.next_pair(), title=title, label=label, theme=theme_of(dark))
+    figure = comparison_strip(
+        workspace, state.next_question(), title=title, label=label, theme=theme_of(dark)
+    )
     path = save(figure, folder / "question.png")
     _tell(f"{path}   ({state.choices} choices, the direction is known to about {state.angle:.0f}°)")
 

@@ -31,7 +31,7 @@ def consenting(function: Callable[..., None]) -> Callable[..., None]:
         from zatlas.data import sources
         from zatlas.models.trust import consent
 
-        with consent(trust), sources.accepting(data_changed):
+        with consent(trust), sources.accept_changed_data(data_changed):
             function(*given, **named)
 
     added = {"trust": Trust, "data_changed": DataChanged}

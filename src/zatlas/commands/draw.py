@@ -102,7 +102,7 @@ def grid(
         chart = workspace.chart(layout)
         tell(chart_sheet(workspace, chart, n, label=told, theme=theme), workspace, "chart-sheet", out)
     else:
-        figure = manifold(workspace, n, by=by, axes=axes, label=told, extent=extent, theme=theme)
+        figure = manifold(workspace, n, by=by, dimensions=axes, label=told, extent=extent, theme=theme)
         tell(figure, workspace, "manifold", out)
 
 
@@ -132,7 +132,7 @@ def points(
 
     workspace = open_workspace(run)
     figure = maps.latent_scatter(
-        workspace, split=split, each=each, drawn=drawn, by=by, axes=axes, seed=seed, theme=theme_of(dark)
+        workspace, split=split, each=each, samples=drawn, by=by, dimensions=axes, seed=seed, theme=theme_of(dark)
     )
     tell(figure, workspace, "points", out)
 

@@ -25,7 +25,7 @@ def encode(
             `zatlas train` takes; the run's own images, if not said.
         split: A part of a set that has parts: train, valid or test; all of it, if not said.
         on: Here, or on ray: the cluster of RAY_ADDRESS, or the cores of this machine.
-        out: The folder to write; codes/DATA-SPLIT.parquet of the run, if not said.
+        out: The folder to write; latents/DATA-SPLIT.parquet of the run, if not said.
     """
     from zatlas.encode import encode
 

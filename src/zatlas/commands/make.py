@@ -26,7 +26,7 @@ def demo(out: Path = Path("zatlas-demo"), no_open: bool = False) -> None:
 
     print(demo(out), flush=True)
     if not no_open:
-        run_tour(out, told=partial(print, flush=True))
+        run_tour(out, write=partial(print, flush=True))
 
 
 @command

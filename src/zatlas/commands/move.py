@@ -93,7 +93,7 @@ def traverse(
 
     workspace = open_workspace(run)
     result = None if stop is None else locate(workspace, stop)
-    move = traversal(workspace, result, axes=axes, count=count, by=by, extent=extent)
+    move = traversal(workspace, result, dimensions=axes, count=count, by=by, extent=extent)
     tell_move(move, "traversal", out, frames=60, fps=30, panel="none", dark=dark)
 
 

@@ -175,19 +175,19 @@ def _reading(method: str, name: str, classifier: "Classifier | None") -> "tuple[
     """What is read of the images of a strip, and what to call it."""
     import torch
 
-    from zatlas.directions.image_edits import EDITS, amounts
+    from zatlas.directions.image_edits import EDITS, measure_edit
     from zatlas.figures.edits import pixel_change
 
     if classifier is not None and name in classifier.names:
-        one = classifier.only([name])
-        return lambda images: one.score(images)[:, 0], f"{name}, as the scorer reads it"
+        one = classifier.select([name])
+        return lambda images: one.predict(images)[:, 0], f"{name}, as the scorer reads it"
     if method == "transform":
         edit = EDITS[name]
 
         def measure(images: Any) -> Any:
             after = torch.from_numpy(images)
             before = after[len(after) // 2].expand_as(after)
-            return amounts(edit, before, after)[0].numpy()
+            return measure_edit(edit, before, after)[0].numpy()
 
         return measure, f"{name} as measured, {edit.unit}"
     return pixel_change, "mean change of the pixels"

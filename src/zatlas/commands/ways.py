@@ -112,7 +112,7 @@ def saved(
             "moves": one.description,
             "std": std_of(one),
             "auc": None if one.score is None else round(one.score.auc, 4),
-            "file": str(folder / direction_files.file_of(one.name)),
+            "file": str(folder / direction_files.file_name(one.name)),
         }
         for one in store_of(workspace).all()
     ]
@@ -123,7 +123,7 @@ def _fitted(
     workspace: "Workspace", names: Sequence[str], method: str, without: Sequence[str], seed: int
 ) -> "tuple[list[Direction], Refit | None, dict[str, DirectionReport]]":
     """The directions of these names, how to fit new ones again, and the reports of saved ones."""
-    from zatlas.directions.estimate import ESTIMATORS, principal
+    from zatlas.directions.estimate import ESTIMATORS, principal_directions
     from zatlas.directions.find import find_direction, parse_property, refit_attributes, refit_joint, store_of
     from zatlas.directions.joint import fit_jointly
     from zatlas.latent.attributes import key_of
@@ -131,7 +131,7 @@ def _fitted(
     if method not in (*ESTIMATORS, APART):
         raise UnknownName("way to learn a direction", method, (*ESTIMATORS, APART))
     if not names:
-        return list(principal(workspace.cloud, PRINCIPAL)), None, {}
+        return list(principal_directions(workspace.cloud, PRINCIPAL)), None, {}
     parsed = {text: parse_property(workspace, text) for text in names}
     store, named = store_of(workspace), [one.text for one in parsed.values() if one.kind == "direction"]
     kept = [store.load(name) for name in named]
@@ -199,7 +199,7 @@ def _saved(workspace: "Workspace", result: "Sequence[DirectionReport]", how: str
         own = report.name
         own = own if own.isprintable() and own == own.strip() else repr(own)
         name = own if store_of(workspace).has(own) else own + how
-        paths.append(store_of(workspace).save(renamed(report.direction, name), report, over=True))
+        paths.append(store_of(workspace).save(renamed(report.direction, name), report, overwrite=True))
     return paths
 
 
@@ -211,9 +211,9 @@ def _taken(workspace: "Workspace", path: Path, other: Path | None) -> "Direction
 
     kept = direction_files.read(path)
     if other is None:
-        return store_of(workspace).own(kept)
+        return store_of(workspace).restore(kept)
     origin = open_workspace(other)
-    direction = store_of(origin).own(kept)
+    direction = store_of(origin).restore(kept)
     if origin.dataset.fingerprint != workspace.dataset.fingerprint:
         raise BadRun(
             f"{origin.name} and {workspace.name} are not of the same images, so nothing says what place "

@@ -1,4 +1,4 @@
-"""Tables of labels and attributes: CSV or Parquet in, columns of one kind each out, and whose a row is."""
+"""Read labels and attributes from CSV or Parquet files, and match their rows to image files."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -13,87 +13,87 @@ from zatlas.data.image_dataset import Column
 
 
 def read_table(path: Path, text: Collection[str] = ()) -> dict[str, np.ndarray]:
-    """The columns of a CSV or Parquet file, missing values as None.
+    """Return the columns of a CSV or Parquet file; missing values are None.
 
-    Columns named in `text` are left as they are written: 000123 is then no number.
+    Columns of a CSV file that are named in `text` stay text, so that 000123 is not a number.
     """
     import pyarrow as pa
     from pyarrow import csv, parquet
 
     try:
         if path.suffix.lower() == ".parquet":
-            result = parquet.read_table(path)
+            table = parquet.read_table(path)
         else:
             with csv.open_csv(path) as head:
                 kinds = {name: pa.string() for name in head.schema.names if name.lower() in text}
             options = csv.ConvertOptions(column_types=kinds)
-            result = csv.read_csv(path, convert_options=options)
-        names = Counter(result.column_names)
-        columns = {name: _objects(result.column(name).to_pylist()) for name in names if names[name] == 1}
+            table = csv.read_csv(path, convert_options=options)
+        names = Counter(table.column_names)
+        columns = {name: _object_column(table.column(name).to_pylist()) for name in names if names[name] == 1}
     except MemoryError as error:
         raise TooLarge(f"{path} does not fit into memory.") from error
     except OSError as error:
-        if error.errno:  # a read error is no damage
+        if error.errno:  # a read error, not a broken file
             raise CannotRead(f"{path} cannot be read: {error.strerror}. Nothing was changed.") from error
         raise BadData(f"{path} cannot be read as a table: {first_line(error)}.") from error
     except (pa.ArrowException, ValueError) as error:  # UnicodeDecodeError is one
         raise BadData(f"{path} cannot be read as a table: {first_line(error)}.") from error
     if len(columns) < len(names):
-        twice = next(name for name in names if name not in columns)
-        raise BadData(f"{path} has more than one column named {twice!r}; name them apart.")
+        duplicate = next(name for name in names if name not in columns)
+        raise BadData(f"{path} has several columns named {duplicate!r}. Rename them.")
     return columns
 
 
-def typed(values: Sequence[Any]) -> Column:
-    """Boolean for truth, 0 and 1, or -1 and 1; else numbers or text, with NaN or "" where none is."""
-    known = [value for value in values if not _missing(value)]
-    whole = len(known) == len(values)
-    if known and all(isinstance(value, bool) for value in known):
-        truth = [np.nan if _missing(value) else float(value) for value in values]
-        return np.array(truth) == 1 if whole else np.array(truth, np.float32)
-    if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in known):
-        numbers = np.array([np.nan if _missing(v) else v for v in values], np.float32)
-        kinds = set(np.unique(numbers[~np.isnan(numbers)]).tolist())
-        if whole and kinds and (kinds <= {0.0, 1.0} or kinds <= {-1.0, 1.0}):
+def typed_column(values: Sequence[Any]) -> Column:
+    """Return booleans for booleans, 0 and 1, or -1 and 1; else numbers (NaN is missing) or text ("")."""
+    present = [value for value in values if not _is_missing(value)]
+    complete = len(present) == len(values)
+    if present and all(isinstance(value, bool) for value in present):
+        flags = [np.nan if _is_missing(value) else float(value) for value in values]
+        return np.array(flags) == 1 if complete else np.array(flags, np.float32)
+    if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in present):
+        numbers = np.array([np.nan if _is_missing(v) else v for v in values], np.float32)
+        distinct = set(np.unique(numbers[~np.isnan(numbers)]).tolist())
+        if complete and distinct and (distinct <= {0.0, 1.0} or distinct <= {-1.0, 1.0}):
             return numbers == 1
         return numbers
-    return np.array(["" if _missing(value) else str(value) for value in values], np.str_)
+    return np.array(["" if _is_missing(value) else str(value) for value in values], np.str_)
 
 
-def rows_of(paths: Sequence[str], names: Sequence[Any] | np.ndarray) -> Rows:
-    """The row that names each file, else -1.
+def match_rows(paths: Sequence[str], names: Sequence[Any] | np.ndarray) -> Rows:
+    """Return the row that names each file, or -1.
 
-    A name may lack the ending or the folders, or have others; it then counts only where it can
-    mean but one file, and a file only where it can be but one name.
+    Names may lack the suffix or the folders, or have other ones. Such a match counts only if it is unique
+    for the file and for the name.
     """
     rows = np.full(len(paths), -1, dtype=np.int64)
-    said = {_plain(name): row for row, name in enumerate(names) if name is not None}
+    row_of = {_normalized(name): row for row, name in enumerate(names) if name is not None}
     for of_file, of_name in (
         (str, str),
         (_stem, str),
-        (_last, _last),
-        (_last_stem, _last),
-        (_last_stem, _last_stem),
+        (_file_name, _file_name),
+        (_file_stem, _file_name),
+        (_file_stem, _file_stem),
     ):
-        left = np.flatnonzero(rows < 0).tolist()
-        if not left:
+        unmatched = np.flatnonzero(rows < 0).tolist()
+        if not unmatched:
             break
         taken = set(rows.tolist())
-        free = _once({name: row for name, row in said.items() if row not in taken}, of_name)
-        once = _once({paths[file]: file for file in left}, of_file)
-        for form, file in once.items():
+        free = _unique_forms({name: row for name, row in row_of.items() if row not in taken}, of_name)
+        files = _unique_forms({paths[file]: file for file in unmatched}, of_file)
+        for form, file in files.items():
             rows[file] = free.get(form, -1)
     return rows
 
 
-def _once(named: Mapping[str, int], form: Callable[[str], str]) -> dict[str, int]:
-    """Numbers by a shorter form of their names, without the forms that several share."""
+def _unique_forms(named: Mapping[str, int], form: Callable[[str], str]) -> dict[str, int]:
+    """Return numbers by a shorter form of their names, without forms that several names share."""
     forms = [form(name) for name in named]
     count = Counter(forms)
     return {short: n for short, n in zip(forms, named.values(), strict=True) if count[short] == 1}
 
 
-def _plain(name: Any) -> str:
+def _normalized(name: Any) -> str:
     return str(name).replace("\\", "/").removeprefix("./")
 
 
@@ -101,19 +101,19 @@ def _stem(path: str) -> str:
     return path[: len(path) - len(PurePosixPath(path).suffix)]
 
 
-def _last(path: str) -> str:
+def _file_name(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-def _last_stem(path: str) -> str:
-    return _stem(_last(path))
+def _file_stem(path: str) -> str:
+    return _stem(_file_name(path))
 
 
-def _missing(value: Any) -> bool:
+def _is_missing(value: Any) -> bool:
     return value is None or value == "" or (isinstance(value, float) and np.isnan(value))
 
 
-def _objects(values: list[Any]) -> np.ndarray:
+def _object_column(values: list[Any]) -> np.ndarray:
     column = np.empty(len(values), dtype=object)
     column[:] = values
     return column

@@ -1,4 +1,4 @@
-"""CelebA in its official layout: aligned faces, 40 attributes of each, and the split.
+"""CelebA in its official layout: aligned faces, 40 attributes for each, and the split.
 
 Liu, Luo, Wang and Tang 2015, https://arxiv.org/abs/1411.7766
 """
@@ -22,16 +22,16 @@ PARTITION = ("list_eval_partition.txt", "list_eval_partition.csv")
 def load(
     *, size: int | None = None, root: str | None = None, count: int | None = None, tolerate: float = 0.05
 ) -> ImageDataset:
-    """The faces as middle squares, 64x64 if no size is said; `root` is the folder of the files.
+    """Return the centre-cropped faces, 64x64 by default; `root` is the folder of the files.
 
-    `count` takes the first images only.
+    `count` takes only the first images.
     """
     check_count(count)
-    place = Path(root) if root else _usual()
-    folder = _images(place)
-    table = _one_of(place, ATTRIBUTES)
+    root_folder = Path(root) if root else _default_folder()
+    folder = _images(root_folder)
+    table = _attribute_file(root_folder)
     names, columns = _attributes(table)
-    split = _partition(place, table, names)
+    split = _partition(root_folder, table, names)
     listing = Listing(
         [folder / name for name in names[:count]],
         attributes={key: column[:count] for key, column in columns.items()},
@@ -40,94 +40,94 @@ def load(
     return from_files("celeba", listing, size=size or 64, channels=3, tolerate=tolerate)
 
 
-def is_here() -> bool:
-    """Whether its files are where they are looked for."""
-    return (_usual() / ATTRIBUTES[0]).is_file() or (_usual() / ATTRIBUTES[1]).is_file()
+def is_available() -> bool:
+    """Return whether the files are in the default folder."""
+    return any((_default_folder() / name).is_file() for name in ATTRIBUTES)
 
 
-def _usual() -> Path:
+def _default_folder() -> Path:
     return Path(os.environ.get("ZATLAS_DATA", "data")) / "celeba"
 
 
-def _images(place: Path) -> Path:
-    """The folder of the images, unpacked from the archive if need be."""
-    for folder in (place / IMAGES / IMAGES, place / IMAGES):
+def _images(root: Path) -> Path:
+    """Return the folder of the images; unpack the archive if needed."""
+    for folder in (root / IMAGES / IMAGES, root / IMAGES):
         if folder.is_dir():
             return folder
-    archive = place / f"{IMAGES}.zip"
+    archive = root / f"{IMAGES}.zip"
     if archive.is_file():
         inner = unpacked_folder(archive)
         return inner / IMAGES if (inner / IMAGES).is_dir() else inner
     raise NotFound(
-        f"celeba is not in {place}: it takes {IMAGES}/ or {IMAGES}.zip, {ATTRIBUTES[0]} and, for the "
-        "split, list_eval_partition.txt there. Name another folder as celeba:root=FOLDER."
+        f"celeba is not in {root}. Put {IMAGES}/ or {IMAGES}.zip, {ATTRIBUTES[0]} and, for the split, "
+        f"{PARTITION[0]} there, or give another folder: celeba:root=FOLDER"
     )
 
 
-def _one_of(place: Path, names: tuple[str, ...]) -> Path:
-    for name in names:
-        if (place / name).is_file():
-            return place / name
-    raise NotFound(f"{place} has the images of celeba, but not {names[0]}, which names their attributes.")
+def _attribute_file(root: Path) -> Path:
+    for name in ATTRIBUTES:
+        if (root / name).is_file():
+            return root / name
+    raise NotFound(f"{root} has the images of celeba, but not {ATTRIBUTES[0]}. Put that file there, too.")
 
 
 def _attributes(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
-    """The file names, and a column of truth values for each attribute."""
+    """Return the file names, and a boolean column for each attribute."""
     lines = _lines(path)
-    promised = None
+    expected = None
     if path.suffix == ".csv":
         columns, rows = lines[0].strip().split(",")[1:], lines[1:]
     else:
         if len(lines) < 2 or not lines[0].strip().isdecimal():
-            raise BadData(f"{path} does not begin with the number of its images, as it should.")
-        promised, columns, rows = int(lines[0]), lines[1].split(), lines[2:]
+            raise BadData(f"{path} does not begin with the number of images. Download it again.")
+        expected, columns, rows = int(lines[0]), lines[1].split(), lines[2:]
     names: list[str] = []
     values: list[bytes] = []
     for row in filter(str.strip, rows):
-        name, *said = row.replace(",", " ").split()
-        if len(said) != len(columns) or not {"1", "-1"}.issuperset(said):
+        name, *flags = row.replace(",", " ").split()
+        if len(flags) != len(columns) or not {"1", "-1"}.issuperset(flags):
             raise BadData(
-                f"{path} is broken at image {len(names) + 1} ({name}): it has {len(said)} of "
-                f"{len(columns)} attributes of 1 or -1. Fetch the file again."
+                f"{path} is broken at image {len(names) + 1} ({name}): it has {len(flags)} values instead of "
+                f"{len(columns)} values of 1 or -1. Download it again."
             )
         names.append(name)
-        values.append(bytes(map("1".__eq__, said)))
-    if promised is not None and len(names) != promised:
-        last = f", {names[-1]} the last" if names else ""
+        values.append(bytes(map("1".__eq__, flags)))
+    if expected is not None and len(names) != expected:
+        last = f" ({names[-1]} is the last)" if names else ""
         raise BadData(
-            f"{path} is cut short: it promises {promised:,} images and ends after {len(names):,}{last}. "
-            "Fetch the file again."
+            f"{path} is cut short: it should have {expected:,} images, but has {len(names):,}{last}. "
+            "Download it again."
         )
     if not names or not columns:
-        raise BadData(f"{path} names no image or no attribute. Fetch the file again.")
-    truth = np.frombuffer(b"".join(values), bool).reshape(len(names), len(columns))
-    return names, dict(zip(columns, truth.T, strict=True))
+        raise BadData(f"{path} has no image or no attribute. Download it again.")
+    table = np.frombuffer(b"".join(values), bool).reshape(len(names), len(columns))
+    return names, dict(zip(columns, table.T, strict=True))
 
 
 def _lines(path: Path) -> list[str]:
-    """The lines of a table; what is no text will not read as a row, and is refused there."""
+    """Return the lines of a table; binary data then fails to parse as a row."""
     return path.read_text(encoding="utf-8-sig", errors="replace").splitlines() or [""]
 
 
-def _partition(place: Path, table: Path, names: list[str]) -> np.ndarray | None:
-    """The official split, where its file is there; 0, 1, 2 are train, valid and test."""
-    path = next((place / name for name in PARTITION if (place / name).is_file()), None)
+def _partition(root: Path, table: Path, names: list[str]) -> np.ndarray | None:
+    """Return the official split (0, 1, 2 are train, valid and test); None without its file."""
+    path = next((root / name for name in PARTITION if (root / name).is_file()), None)
     if path is None:
         return None
     rows = [line.replace(",", " ").split() for line in _lines(path)]
-    said = {row[0]: row[1] for row in rows if len(row) == 2 and row[1] in ("0", "1", "2")}
-    absent = [name for name in names if name not in said]
-    if absent:
+    split = {row[0]: row[1] for row in rows if len(row) == 2 and row[1] in ("0", "1", "2")}
+    missing = [name for name in names if name not in split]
+    if missing:
         raise BadData(
-            f"{path} says nothing of {len(absent):,} images, as {absent[0]}: it may be cut short. "
-            "Fetch the file again, or move it away to go on without its split."
+            f"{path} lacks {len(missing):,} images, such as {missing[0]}: it may be cut short. Download it "
+            "again, or move it away to continue without its split."
         )
-    if len(said) > len(names):
+    if len(split) > len(names):
         raise BadData(
-            f"{table} ends after {len(names):,} images, {names[-1]} the last, but {path.name} has "
-            f"{len(said):,}. Fetch the file again, or move {path.name} away to go on without its split."
+            f"{table} ends after {len(names):,} images ({names[-1]} is the last), but {path.name} has "
+            f"{len(split):,}. Download it again, or move {path.name} away to continue without its split."
         )
-    return np.array([int(said[name]) for name in names], np.uint8)
+    return np.array([int(split[name]) for name in names], np.uint8)
 
 
 SOURCE = DataSource(
@@ -136,5 +136,5 @@ SOURCE = DataSource(
     size="178x218 colour (64x64)",
     licence="non-commercial research",
     load=load,
-    is_available=is_here,
+    is_available=is_available,
 )

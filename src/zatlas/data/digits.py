@@ -1,4 +1,4 @@
-"""Real handwriting of 43 people at 8x8, as scikit-learn carries it.
+"""Handwritten digits of 43 people at 8x8, from scikit-learn.
 
 Alpaydin and Kaynak 1998, https://doi.org/10.24432/C50P49
 """
@@ -15,10 +15,10 @@ from zatlas.data.source import DataSource
 
 
 def load(*, size: int | None = None) -> ImageDataset:
-    """1,797 digits, every fifth of each class for the test."""
-    table = np.loadtxt(_file(), delimiter=",", dtype=np.uint8)
+    """Return 1,797 digits; every fifth of each class is in the test split."""
+    table = np.loadtxt(_digits_file(), delimiter=",", dtype=np.uint8)
     labels = table[:, -1]
-    # Sixteen grey levels up to full ink.
+    # Grey levels from 0 to 16.
     pixels = np.rint(table[:, :-1].reshape(-1, 1, 8, 8) * (255 / 16)).astype(np.uint8)
     if size is not None:
         pixels = resize_pixels(pixels, size)
@@ -28,8 +28,8 @@ def load(*, size: int | None = None) -> ImageDataset:
     return image_dataset("digits", pixels, labels=labels, classes=tuple("0123456789"), split=split)
 
 
-def _file() -> Path:
-    """The table inside scikit-learn; importing all of it would take most of a second."""
+def _digits_file() -> Path:
+    """Return the file inside scikit-learn, without the slow import of the package."""
     spec = find_spec("sklearn")
     if spec is None or not spec.submodule_search_locations:
         raise NotFound("digits comes with scikit-learn: pip install scikit-learn")

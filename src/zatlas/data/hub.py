@@ -1,4 +1,4 @@
-"""Any image dataset of the Hugging Face hub, or whatever else the package `datasets` can open."""
+"""Image datasets of the Hugging Face hub, or others that the package `datasets` can open."""
 
 import logging
 import warnings
@@ -15,8 +15,8 @@ import numpy as np
 from zatlas.core.arrays import Pixels
 from zatlas.core.errors import BadData, BadRecipe, NotFound, UnknownName
 from zatlas.core.progress import bar
-from zatlas.data.attribute_table import typed
-from zatlas.data.files import refuse_many, refuse_unread
+from zatlas.data.attribute_table import typed_column
+from zatlas.data.files import check_skipped, check_unread
 from zatlas.data.image_dataset import Column, ImageDataset
 from zatlas.data.image_reader import BadImage, read_image
 from zatlas.data.pixel_cache import CachedTable, cached
@@ -24,13 +24,13 @@ from zatlas.data.source import check_count
 
 SPLIT_NAMES = {"train": 0, "valid": 1, "validation": 1, "val": 1, "test": 2}
 BLOCK = 256
-MAX_HEADER_READS = 64  # images of each part that tell whether a set has colour
+MAX_HEADER_READS = 64  # images of each split, to find out whether a dataset has colour
 LABELS = ("label", "labels", "fine_label", "class")
 
 
 @dataclass(frozen=True)
-class Choices:
-    """What is asked of a dataset besides its name."""
+class HubOptions:
+    """Options for a dataset of the hub; see `load`."""
 
     size: int | None = None
     image: str | None = None
@@ -42,14 +42,14 @@ class Choices:
 
 
 @dataclass(frozen=True)
-class Columns:
-    """Which column is what: the image, the label, and the attributes."""
+class HubColumns:
+    """The names of the image, label and attribute columns."""
 
     image: str
     label: str | None
     classes: tuple[str, ...]
-    names: Mapping[str, Sequence[str]]  # of the values of an attribute that is a class
-    others: tuple[str, ...]
+    value_names: Mapping[str, Sequence[str]]  # of the values of a class attribute
+    attributes: tuple[str, ...]
 
 
 def load(
@@ -63,61 +63,60 @@ def load(
     channels: int | None = None,
     tolerate: float = 0.05,
 ) -> ImageDataset:
-    """The images of a dataset; `image` and `label` name its columns where they cannot be guessed.
+    """Return the images of a dataset; `image` and `label` are its columns, found by default.
 
-    `config` is the variant of a dataset that has several. `count` takes the first images of each
-    part only.
+    `config` selects a variant of the dataset. `count` takes only the first images of each split.
     """
-    return fetch(repository, Choices(size, image, label, config, count, channels, tolerate))
+    return fetch(repository, HubOptions(size, image, label, config, count, channels, tolerate))
 
 
 def fetch(
-    repository: str, choices: Choices, *, name: str | None = None, classes: Sequence[str] = ()
+    repository: str, choices: HubOptions, *, name: str | None = None, classes: Sequence[str] = ()
 ) -> ImageDataset:
-    """The images of a dataset under another name, or with better names for its classes."""
+    """Return the images of a dataset, optionally with another name and other class names."""
     check_count(choices.count)
     if choices.channels not in (None, 1, 3):
-        raise BadRecipe(f"Images have 1 channel (grey) or 3 (colour), not {choices.channels!r}.")
+        raise BadRecipe(f"channels must be 1 (grey) or 3 (colour), not {choices.channels!r}.")
     if not repository.strip("/ "):
-        raise NotFound("hf: needs the name of a dataset behind it, as hf:ylecun/mnist.")
+        raise NotFound("Give the name of a dataset after hf: such as hf:ylecun/mnist.")
     if find_spec("datasets") is None:
-        raise NotFound(f"hf:{repository} needs the hub's package: pip install 'zatlas[hub]'")
+        raise NotFound(f"hf:{repository} needs the package of the hub: pip install 'zatlas[hub]'")
     parts, notes = _open(repository, choices)
     columns = _columns(repository, next(iter(parts.values())).features, choices, tuple(classes))
-    for column in _left_out(next(iter(parts.values())).features, columns):
+    for column in _unused_columns(next(iter(parts.values())).features, columns):
         notes[f"column {column} left out"] += 1
 
     def build(write: Callable[[Pixels], None]) -> CachedTable:
         return _read(repository, parts, columns, choices, notes, write)
 
-    prints = {part: rows._fingerprint for part, rows in parts.items()}
-    key = {"hub": repository, "prints": prints, "classes": columns.classes, **asdict(choices)}
+    fingerprints = {part: rows._fingerprint for part, rows in parts.items()}
+    key = {"hub": repository, "fingerprints": fingerprints, "classes": columns.classes, **asdict(choices)}
     return cached(name or repository.rstrip("/").rpartition("/")[2], key, build)
 
 
-def _left_out(features: Mapping[str, Any], columns: Columns) -> list[str]:
-    """Columns that are neither the image, the label, nor one value an image."""
-    return [n for n in features if n not in (columns.image, columns.label, *columns.others)]
+def _unused_columns(features: Mapping[str, Any], columns: HubColumns) -> list[str]:
+    """Return the columns that are not the image, the label or an attribute."""
+    return [n for n in features if n not in (columns.image, columns.label, *columns.attributes)]
 
 
-def _open(repository: str, choices: Choices) -> tuple[dict[str, Any], Counter[str]]:
-    """The parts of the dataset that have a place in a split, and what was left out."""
+def _open(repository: str, choices: HubOptions) -> tuple[dict[str, Any], Counter[str]]:
+    """Return the splits of the dataset that zatlas knows, and counts of what is left out."""
     import datasets
 
-    with warnings.catch_warnings(), _quiet("huggingface_hub"):
+    with warnings.catch_warnings(), _without_log("huggingface_hub"):
         warnings.simplefilter("ignore")
         try:
-            whole = datasets.load_dataset(repository, choices.config)
-        except Exception as error:  # its own, the network's and the file formats' errors are many
+            dataset = datasets.load_dataset(repository, choices.config)
+        except Exception as error:  # many types: of the package, the network and the file formats
             why = " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__
             raise NotFound(
-                f"hf:{repository} could not be brought: {why}. Check the name and the network, or "
+                f"hf:{repository} could not be downloaded: {why}. Check the name and the network, or "
                 "give a folder of images."
             ) from error
-    parts = {part: whole[part] for part in whole if part in SPLIT_NAMES}
-    parts = parts or {"train": whole[next(iter(whole))]}
-    left = [part for part in whole if not any(whole[part] is rows for rows in parts.values())]
-    notes = Counter({f"split {part} left out": len(whole[part]) for part in left})
+    parts = {part: dataset[part] for part in dataset if part in SPLIT_NAMES}
+    parts = parts or {"train": dataset[next(iter(dataset))]}
+    unused = [part for part in dataset if not any(dataset[part] is rows for rows in parts.values())]
+    notes = Counter({f"split {part} left out": len(dataset[part]) for part in unused})
     count = choices.count
     return {
         p: rows.select(range(min(count, len(rows)))) if count else rows for p, rows in parts.items()
@@ -125,8 +124,8 @@ def _open(repository: str, choices: Choices) -> tuple[dict[str, Any], Counter[st
 
 
 @contextmanager
-def _quiet(name: str) -> Iterator[None]:
-    """Without this package's own log: that it tries again is nobody's concern, that it failed is said."""
+def _without_log(name: str) -> Iterator[None]:
+    """Inside the block, this package logs nothing: its failures raise an error."""
     logger = logging.getLogger(name)
     before = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -137,73 +136,73 @@ def _quiet(name: str) -> Iterator[None]:
 
 
 def _columns(
-    repository: str, features: Mapping[str, Any], choices: Choices, classes: tuple[str, ...]
-) -> Columns:
-    for asked in (choices.image, choices.label):
-        if asked is not None and asked not in features:
-            raise UnknownName(f"column of hf:{repository}", asked, features)
-    images = [name for name, feature in features.items() if _kind(feature) == "Image"]
+    repository: str, features: Mapping[str, Any], choices: HubOptions, classes: tuple[str, ...]
+) -> HubColumns:
+    for column in (choices.image, choices.label):
+        if column is not None and column not in features:
+            raise UnknownName(f"column of hf:{repository}", column, features)
+    images = [name for name, feature in features.items() if _feature_kind(feature) == "Image"]
     if not images and choices.image is None:
         raise BadData(
-            f"hf:{repository} has no column of images; its columns are {', '.join(features)}. Name one "
-            "as hf:owner/name:image=COLUMN."
+            f"hf:{repository} has no column of images. Its columns are {', '.join(features)}. Choose one: "
+            f"hf:{repository}:image=COLUMN"
         )
     image = choices.image or images[0]
-    plain = [name for name, feature in features.items() if name != image and _scalar(feature)]
+    plain = [name for name, feature in features.items() if name != image and _is_scalar(feature)]
     if choices.label is not None and choices.label not in plain:
         raise BadData(
-            f"The column {choices.label!r} of hf:{repository} does not hold one value an image; "
-            f"{', '.join(plain) or 'none'} could be the label."
+            f"The column {choices.label!r} of hf:{repository} does not have one value per image. "
+            f"Possible labels: {', '.join(plain) or 'none'}."
         )
-    named = {n: features[n].names for n in plain if _kind(features[n]) == "ClassLabel"}
+    named = {n: features[n].names for n in plain if _feature_kind(features[n]) == "ClassLabel"}
     guesses = [name for name in plain if name.lower() in LABELS]
     label = choices.label or next(iter(guesses or (named if len(named) == 1 else ())), None)
     classes = classes or tuple(named.get(label, ()) if label else ())
     others = tuple(name for name in plain if name != label)
-    return Columns(image, label, classes, {n: named[n] for n in others if n in named}, others)
+    return HubColumns(image, label, classes, {n: named[n] for n in others if n in named}, others)
 
 
 def _read(
     repository: str,
     parts: Mapping[str, Any],
-    columns: Columns,
-    choices: Choices,
+    columns: HubColumns,
+    choices: HubOptions,
     notes: Counter[str],
     write: Callable[[Pixels], None],
 ) -> CachedTable:
-    asides: list[dict[str, str]] = []
+    skipped: list[dict[str, str]] = []
     converted: Counter[str] = Counter()
-    said: dict[str, list[Any]] = {n: [] for n in (columns.label, *columns.others) if n is not None}
+    table: dict[str, list[Any]] = {n: [] for n in (columns.label, *columns.attributes) if n is not None}
     split: list[int] = []
     channels = choices.channels or _channels(repository, parts, columns.image)
     total = sum(len(rows) for rows in parts.values())
     if not total:
-        raise BadData(f"hf:{repository} holds no image.")
+        raise BadData(f"hf:{repository} has no images.")
     with bar(f"reading {repository}", total) as advance:
-        for part, block in _blocks(repository, parts, [columns.image, *said]):
-            good = []
+        for part, block in _blocks(repository, parts, [columns.image, *table]):
+            pixels = []
             for number, cell in block:
                 advance(1)
                 try:
-                    data = _bytes(cell[columns.image])
+                    data = _image_source(cell[columns.image])
                     image = read_image(data, channels=channels, size=choices.size)
                 except BadImage as error:
-                    asides.append(error.entry(f"{part}/{number}"))
+                    skipped.append(error.as_report(f"{part}/{number}"))
                     continue
-                good.append(image.pixels)
+                pixels.append(image.pixels)
                 converted.update(image.notes)
                 split.append(SPLIT_NAMES[part])
-                for column, values in said.items():
+                for column, values in table.items():
                     values.append(cell[column])
-            _write(repository, good, write)
-    refuse_unread(f"hf:{repository}", total, asides, choices.tolerate)
-    refuse_many(f"hf:{repository}", total, asides, choices.tolerate)
-    labels = said.pop(columns.label) if columns.label else None
-    report = {"used": len(split), "set_aside": asides, "converted": dict(converted)}
+            _write_block(repository, pixels, write)
+    check_unread(f"hf:{repository}", total, skipped, choices.tolerate)
+    check_skipped(f"hf:{repository}", total, skipped, choices.tolerate)
+    labels = table.pop(columns.label) if columns.label else None
+    report = {"used": len(split), "skipped": skipped, "converted": dict(converted)}
     return CachedTable(
-        labels=None if labels is None else [_plain(value) for value in labels],
+        labels=None if labels is None else [_as_label(value) for value in labels],
         classes=columns.classes if labels is not None else (),
-        attributes={n: _attribute(values, columns.names.get(n)) for n, values in said.items()},
+        attributes={n: _as_attribute(values, columns.value_names.get(n)) for n, values in table.items()},
         split=np.array(split, np.uint8),
         report={**report, "notes": dict(notes)},
     )
@@ -212,15 +211,15 @@ def _read(
 def _blocks(
     repository: str, parts: Mapping[str, Any], wanted: list[str]
 ) -> Iterator[tuple[str, list[tuple[int, dict[str, Any]]]]]:
-    """Rows block by block, numbered within their part, images as the bytes of their files."""
+    """Yield rows block by block, numbered within their split; images are undecoded bytes."""
     import datasets
 
     for part, rows in parts.items():
         try:
             raw = rows.select_columns(wanted).cast_column(wanted[0], datasets.Image(decode=False))
-        except Exception as error:  # Arrow's and the package's own, by the kind of the column
+        except Exception as error:  # of Arrow or the package, depending on the column
             raise BadData(
-                f"The column {wanted[0]!r} of hf:{repository} holds {rows.features[wanted[0]]}, not images."
+                f"The column {wanted[0]!r} of hf:{repository} has {rows.features[wanted[0]]}, not images."
             ) from error
         for start in range(0, len(raw), BLOCK):
             chosen = raw.select(range(start, min(start + BLOCK, len(raw))))
@@ -228,52 +227,54 @@ def _blocks(
 
 
 def _channels(repository: str, parts: Mapping[str, Any], image: str) -> int:
-    """Three if any of some evenly chosen images has colour, else one."""
-    few = {
+    """Return 3 if any of the sampled images has colour, else 1."""
+    sampled = {
         part: rows.select(range(0, len(rows), max(len(rows) // MAX_HEADER_READS, 1)))
         for part, rows in parts.items()
     }
-    for _, block in _blocks(repository, few, [image]):
+    for _, block in _blocks(repository, sampled, [image]):
         for _, cell in block:
-            with suppress(BadImage):  # reading it again will say what is wrong
-                if len(read_image(_bytes(cell[image])).pixels) == 3:
+            with suppress(BadImage):  # reported when it is read again
+                if len(read_image(_image_source(cell[image])).pixels) == 3:
                     return 3
     return 1
 
 
-def _bytes(cell: Mapping[str, Any] | None) -> bytes | Path:
+def _image_source(cell: Mapping[str, Any] | None) -> bytes | Path:
     if cell is None or not (cell.get("bytes") or cell.get("path")):
         raise BadImage("empty", "no image in this row")
     return bytes(cell["bytes"]) if cell.get("bytes") else Path(cell["path"])
 
 
-def _write(repository: str, good: list[np.ndarray], write: Callable[[Pixels], None]) -> None:
-    if not good:
+def _write_block(repository: str, images: list[np.ndarray], write: Callable[[Pixels], None]) -> None:
+    if not images:
         return
-    shapes = {pixels.shape for pixels in good}
+    shapes = {pixels.shape for pixels in images}
     if len(shapes) > 1:
         sides = " and ".join(f"{w}x{h}" for _, h, w in sorted(shapes)[:2])
-        raise BadData(f"The images of hf:{repository} differ in size, as {sides}. Give one: --size 64.")
-    write(np.stack(good))
+        raise BadData(f"The images of hf:{repository} have different sizes: {sides}. Add --size 64.")
+    write(np.stack(images))
 
 
-def _kind(feature: Any) -> str:
+def _feature_kind(feature: Any) -> str:
     return type(feature).__name__
 
 
-def _scalar(feature: Any) -> bool:
-    """Whether a column holds one value an image, rather than a list, a record or bytes."""
-    return _kind(feature) == "ClassLabel" or (_kind(feature) == "Value" and "binary" not in feature.dtype)
+def _is_scalar(feature: Any) -> bool:
+    """Return whether a column has one value per image, not a list, a record or bytes."""
+    return _feature_kind(feature) == "ClassLabel" or (
+        _feature_kind(feature) == "Value" and "binary" not in feature.dtype
+    )
 
 
-def _plain(value: Any) -> Any:
-    """A label as a number or text; a date, for one, as text."""
+def _as_label(value: Any) -> Any:
+    """Return a label as a number or text; other types, such as dates, as text."""
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
-def _attribute(values: Sequence[Any], names: Sequence[str] | None) -> Column:
-    """A column of values; those of a class by their names, and none where there is none."""
+def _as_attribute(values: Sequence[Any], names: Sequence[str] | None) -> Column:
+    """Return a column of values; class indices become names, and missing ones empty text."""
     if names is None:
-        return typed(values)
+        return typed_column(values)
     texts = ["" if value is None or value < 0 else names[value] for value in values]
     return np.array(texts, np.str_)

@@ -1,7 +1,7 @@
-"""The idx format of MNIST's files, gzipped or not.
+"""The idx format of the MNIST files, optionally gzipped.
 
-http://yann.lecun.com/exdb/mnist describes it: two zero bytes, a type, the number of axes, the
-length of each as four bytes, and then the values.
+Two zero bytes, a type, the number of dimensions, the size of each as four bytes, and then the values
+(http://yann.lecun.com/exdb/mnist).
 """
 
 import gzip
@@ -18,12 +18,12 @@ from zatlas.data import npy
 
 UNSIGNED_BYTE = 8
 READ_BYTES = 1 << 24
-MAX_BYTES = 1 << 32  # bytes; no header is trusted to ask for more
-MAX_GROWTH = 1032  # bytes for each byte of a deflated file, at most
+MAX_BYTES = 1 << 32  # of values that are read, whatever the header states
+MAX_GROWTH = 1032  # unpacked bytes for each byte of a deflated file, at most
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """The array of unsigned bytes in an idx file; a file that is cut short or longer is named."""
+    """Return the uint8 array of an idx file; `BadData` if the file is too short or too long."""
     data = npy.attempt(path, path.read_bytes)
     with io.BytesIO(data) as raw:
         packed = raw.read(2) == b"\x1f\x8b"
@@ -31,33 +31,33 @@ def read_idx(path: Path) -> np.ndarray:
         try:
             with gzip.GzipFile(fileobj=raw) if packed else raw as file:
                 head = file.read(4)
-                axes = _axes(path, head)
-                lengths = file.read(4 * axes)
-                shape = [int.from_bytes(lengths[i : i + 4], "big") for i in range(0, 4 * axes, 4)]
-                wanted = math.prod(shape)
-                npy.check_memory(path, min(wanted, MAX_GROWTH * len(data)))
-                values = _most(file, min(wanted, MAX_BYTES) + 1)  # one more than there should be
+                ndim = _dimensions(path, head)
+                lengths = file.read(4 * ndim)
+                shape = [int.from_bytes(lengths[i : i + 4], "big") for i in range(0, 4 * ndim, 4)]
+                count = math.prod(shape)
+                npy.check_memory(path, min(count, MAX_GROWTH * len(data)))
+                values = _read_up_to(file, min(count, MAX_BYTES) + 1)  # one more, to detect a longer file
         except (OSError, EOFError, zlib.error) as error:
-            raise BadData(f"{path} cannot be unpacked: {error}. Fetch it again.") from error
-    if len(values) != wanted or len(lengths) != 4 * axes:
+            raise BadData(f"{path} cannot be unpacked: {error}. Download it again.") from error
+    if len(values) != count or len(lengths) != 4 * ndim:
         sides = " x ".join(map(str, shape))
-        follow = "more" if len(values) > wanted else f"{len(values):,}"
-        raise BadData(f"{path} promises {sides} values, but {follow} follow. Fetch it again.")
+        actual = "more" if len(values) > count else f"{len(values):,}"
+        raise BadData(f"{path} should have {sides} values, but has {actual}. Download it again.")
     try:
         return np.frombuffer(values, np.uint8).reshape(shape)
-    except ValueError as error:  # no values at all, of sides that numpy cannot count
-        raise BadData(f"{path} promises an impossible shape: {shape}. Fetch it again.") from error
+    except ValueError as error:  # a size of 0 next to sizes that are too large for numpy
+        raise BadData(f"{path} has an impossible shape: {shape}. Download it again.") from error
 
 
-def _most(file: BufferedIOBase, count: int) -> bytes:
-    """Up to so many bytes, with no room taken before they are there."""
+def _read_up_to(file: BufferedIOBase, count: int) -> bytes:
+    """Return up to `count` bytes; memory grows only with the bytes that exist."""
     result = bytearray()
     while len(result) < count and (piece := file.read(min(READ_BYTES, count - len(result)))):
         result += piece
     return bytes(result)
 
 
-def _axes(path: Path, head: bytes) -> int:
+def _dimensions(path: Path, head: bytes) -> int:
     if len(head) < 4 or head[:2] != b"\0\0" or head[2] != UNSIGNED_BYTE or not 1 <= head[3] <= 4:
-        raise BadData(f"{path} is no idx file of bytes: it begins with {head.hex(' ') or 'nothing'}.")
+        raise BadData(f"{path} is not an idx file of bytes: it begins with {head.hex(' ') or 'nothing'}.")
     return head[3]

@@ -1,4 +1,4 @@
-"""A set of images: bytes of one shape, with labels, attributes, a split and a fingerprint."""
+"""Image datasets: pixels as bytes, with labels, attributes, a split and a fingerprint."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -17,8 +17,8 @@ from zatlas.data.row_reader import RowReader
 
 SPLITS = ("train", "valid", "test")
 NO_LABEL = "unlabelled"
-LARGE_BYTES = 64 << 20  # bytes of a mapped file beyond which its rows are read, not mapped
-MAX_VALID_IMAGES = 5000  # enough to tell two epochs apart; more would only slow each of them
+LARGE_BYTES = 64 << 20  # size of a mapped file from which its rows are read instead
+MAX_VALID_IMAGES = 5000  # enough to compare two epochs
 
 Split = UInt8[np.ndarray, "n"]
 Column = np.ndarray  # bool, float32 (NaN is missing) or text ("" is missing), one value an image
@@ -26,7 +26,7 @@ Column = np.ndarray  # bool, float32 (NaN is missing) or text ("" is missing), o
 
 @dataclass(frozen=True)
 class ImageDataset:
-    """Images as bytes, in memory or mapped from a file, and all that is known of each."""
+    """Images as bytes, in memory or mapped from a file, with labels and attributes."""
 
     name: str
     pixels: Pixels
@@ -34,7 +34,7 @@ class ImageDataset:
     labels: Labels | None  # an index into `classes`
     classes: tuple[str, ...]
     attributes: Mapping[str, Column]
-    fingerprint: str  # SHA-256 of all of the above but the name
+    fingerprint: str  # SHA-256 of all fields above except the name
     report: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __len__(self) -> int:
@@ -47,37 +47,37 @@ class ImageDataset:
         return channels, height, width
 
     def rows(self, split: str) -> Rows:
-        """The row numbers of one part of the set."""
+        """Return the row numbers of a split: "train", "valid" or "test"."""
         if split not in SPLITS:
             raise UnknownName("split", split, SPLITS)
         return np.flatnonzero(self.split == SPLITS.index(split))
 
     @cached_property
     def reader(self) -> RowReader | None:
-        """What reads rows of a large mapped file; None where the pixels are in memory."""
+        """The reader of rows of a large mapped file; None if the pixels are in memory."""
         mapped = self.pixels
         if isinstance(mapped, np.memmap) and mapped.nbytes > LARGE_BYTES:
             return RowReader(mapped)
         return None
 
-    def bytes_of(self, rows: Rows) -> Pixels:
-        """These rows as they are kept."""
+    def read_pixels(self, rows: Rows) -> Pixels:
+        """Return these rows as uint8 (n, c, h, w)."""
         return self.pixels[rows] if self.reader is None else self.reader.read(rows)
 
     def images(self, rows: Rows) -> Images:
-        """These rows as float images in [0, 1]."""
-        return np.divide(self.bytes_of(rows), np.float32(255), dtype=np.float32)
+        """Return these rows as float32 images in [0, 1]."""
+        return np.divide(self.read_pixels(rows), np.float32(255), dtype=np.float32)
 
     def describe(self) -> str:
-        """One line: how many images of which shape, and how they are split."""
+        """Return one line with the number of images, their shape, classes and splits."""
         channels, height, width = self.shape
         parts = ", ".join(f"{n:,} {name}" for name in SPLITS if (n := len(self.rows(name))))
-        kind = "grey" if channels == 1 else "colour"
-        what = f" in {len(self.classes)} classes" if self.classes else ""
+        color = "grey" if channels == 1 else "colour"
+        classes = f" in {len(self.classes)} classes" if self.classes else ""
         if self.labels is not None and NO_LABEL in self.classes:
             count = int((self.labels == self.classes.index(NO_LABEL)).sum())
-            what += f", {count:,} unlabelled,"
-        return f"{self.name}: {len(self):,} {kind} images {width}x{height}{what} ({parts})"
+            classes += f", {count:,} unlabelled,"
+        return f"{self.name}: {len(self):,} {color} images {width}x{height}{classes} ({parts})"
 
 
 def image_dataset(
@@ -91,63 +91,65 @@ def image_dataset(
     fingerprint: str = "",
     report: Mapping[str, Any] | None = None,
 ) -> ImageDataset:
-    """Check what a source brings and complete it: labels coded, missing ones counted, a split made.
+    """Return a checked dataset, with labels as class indices and a validation split.
 
-    Labels are numbers or texts; a missing one (None, NaN, "" or negative) belongs to the class
-    "unlabelled". With `classes`, they are indices into it.
+    Labels are numbers or texts; with `classes`, they are indices into it. Missing labels (None, NaN, "" or
+    negative) get the class "unlabelled".
     """
     if pixels.dtype != np.uint8 or pixels.ndim != 4:
         raise BadData(f"{name}: pixels must be uint8 (n, c, h, w), not {pixels.dtype} {pixels.shape}.")
     if not len(pixels):
-        raise BadData(f"{name} holds no image.")
-    latents, names = (None, ()) if labels is None else code_labels(labels, classes)
-    table = {key: tidy_column(column) for key, column in (attributes or {}).items()}
-    for what, column in {"labels": latents, "split": split, **table}.items():
+        raise BadData(f"{name} has no images.")
+    indices, names = (None, ()) if labels is None else encode_labels(labels, classes)
+    table = {key: normalize_column(column) for key, column in (attributes or {}).items()}
+    for key, column in {"labels": indices, "split": split, **table}.items():
         if column is not None and len(column) != len(pixels):
-            raise BadData(f"{name}: {len(pixels)} images, but {len(column)} values of {what!r}.")
-    split = complete_split(np.zeros(len(pixels), np.uint8) if split is None else split)
+            raise BadData(f"{name}: {len(pixels)} images, but {len(column)} values of {key!r}.")
+    split = add_validation_split(np.zeros(len(pixels), np.uint8) if split is None else split)
     digest = hashlib.sha256(fingerprint.encode() or np.ascontiguousarray(pixels).data)
-    for text, column in {"shape": np.array(pixels.shape), "split": split, "labels": latents, **table}.items():
+    for text, column in {"shape": np.array(pixels.shape), "split": split, "labels": indices, **table}.items():
         if column is not None:
             digest.update(text.encode() + np.ascontiguousarray(column).tobytes())
     digest.update("\0".join(names).encode())
-    return ImageDataset(name, pixels, split, latents, names, table, digest.hexdigest(), report or {})
+    return ImageDataset(name, pixels, split, indices, names, table, digest.hexdigest(), report or {})
 
 
-def code_labels(labels: Sequence[Any] | np.ndarray, classes: Sequence[str]) -> tuple[Labels, tuple[str, ...]]:
-    """Labels as indices into the names of their classes; the missing ones become a class."""
-    missing = np.array([_missing(label) for label in labels])
+def encode_labels(
+    labels: Sequence[Any] | np.ndarray, classes: Sequence[str]
+) -> tuple[Labels, tuple[str, ...]]:
+    """Return labels as class indices, and the class names; missing labels become a class."""
+    missing = np.array([_is_missing(label) for label in labels])
     if classes:
         names = list(classes)
-        latents = np.array([-1 if gone else int(v) for gone, v in zip(missing, labels, strict=True)])
-        if len(latents) and latents.max() >= len(names):
-            raise BadData(f"A label is {latents.max()}, but there are only {len(names)} classes.")
+        indices = np.array([-1 if skip else int(v) for skip, v in zip(missing, labels, strict=True)])
+        if len(indices) and indices.max() >= len(names):
+            raise BadData(f"A label is {indices.max()}, but there are only {len(names)} classes.")
     else:
-        present = [label for gone, label in zip(missing, labels, strict=True) if not gone]
-        values = sorted(set(present), key=_class_order)
-        index = {value: latent for latent, value in enumerate(values)}
+        present = [label for skip, label in zip(missing, labels, strict=True) if not skip]
+        values = sorted(set(present), key=_class_sort_key)
+        index_of = {value: index for index, value in enumerate(values)}
         names = [_class_name(value) for value in values]
-        latents = np.array([-1 if gone else index[v] for gone, v in zip(missing, labels, strict=True)])
+        indices = np.array([-1 if skip else index_of[v] for skip, v in zip(missing, labels, strict=True)])
     if missing.any():
-        latents[missing] = len(names)
+        indices[missing] = len(names)
         names.append(NO_LABEL)
-    return latents.astype(np.int64), tuple(names)
+    return indices.astype(np.int64), tuple(names)
 
 
-def tidy_column(column: Any) -> Column:
-    """A column as boolean, float32 or text, whatever it came as."""
+def normalize_column(column: Any) -> Column:
+    """Return a column as boolean, float32 or text."""
     column = np.asarray(column)
     if column.dtype == bool or column.dtype.kind == "U":
         return column
     if column.dtype.kind in "iuf":
         return column.astype(np.float32)
-    return np.array(["" if _missing(value) else str(value) for value in column], dtype=np.str_)
+    return np.array(["" if _is_missing(value) else str(value) for value in column], dtype=np.str_)
 
 
-def complete_split(split: Split) -> Split:
-    """The split with a part to validate on: a twentieth of the training part where there is none.
+def add_validation_split(split: Split) -> Split:
+    """Return the split with a validation part: 5% of the training part if there is none.
 
-    The test part is never looked at while training, so it cannot choose the epoch that is kept.
+    Training never uses the test part, so the test part does not influence which epoch is saved.
     """
     train = np.flatnonzero(split == 0)
     if (split == 1).any() or len(train) < 4:
@@ -158,7 +160,7 @@ def complete_split(split: Split) -> Split:
     return split
 
 
-def _missing(label: Any) -> bool:
+def _is_missing(label: Any) -> bool:
     if label is None or label == "":
         return True
     if isinstance(label, (bool, np.bool_, str)):
@@ -166,12 +168,12 @@ def _missing(label: Any) -> bool:
     return bool(np.isnan(label) or label < 0)
 
 
-def _class_order(value: Any) -> tuple[int, Any]:
-    """Numbers by size, then texts by the alphabet; texts of digits count as numbers."""
+def _class_sort_key(value: Any) -> tuple[int, Any]:
+    """Sort numbers (and texts of digits) by value, then texts alphabetically."""
     text = str(value)
     return (0, float(text)) if text.lstrip("-").isdecimal() else (1, text)
 
 
 def _class_name(value: Any) -> str:
-    whole = isinstance(value, (float, np.floating)) and float(value).is_integer()
-    return str(int(value)) if whole else str(value)
+    is_integer = isinstance(value, (float, np.floating)) and float(value).is_integer()
+    return str(int(value)) if is_integer else str(value)

@@ -1,4 +1,4 @@
-"""Arrays of images in one .npz or .npy file."""
+"""Datasets from arrays in one .npz or .npy file."""
 
 import zipfile
 from collections import Counter
@@ -13,81 +13,83 @@ from zatlas.core.arrays import Pixels
 from zatlas.core.errors import BadData
 from zatlas.data import npy
 from zatlas.data.image_dataset import Column, ImageDataset, image_dataset
-from zatlas.data.image_reader import resized
+from zatlas.data.image_reader import crop_and_resize
 
 IMAGES = ("images", "x", "data", "pixels", "arr_0")
 LABELS = ("labels", "y", "label", "targets")
-PARTS = {"train": 0, "valid": 1, "val": 1, "test": 2}
+SPLIT_CODES = {"train": 0, "valid": 1, "val": 1, "test": 2}
 
 
 def load(path: Path, *, size: int | None = None) -> ImageDataset:
-    """Images under x_train, y_train, x_test and y_test, or under one name, as images and labels.
+    """Return the arrays x_train, y_train, x_test and y_test, or images and labels, as a dataset.
 
-    Bytes, floats in [0, 1], [-1, 1] or [0, 255] and truth values are taken, as (n, h, w) or with
-    the channels last or first. Other columns as long as the images become attributes.
+    Pixels are bytes, booleans, or floats in [0, 1], [-1, 1] or [0, 255], of shape (n, h, w), (n, h, w, c) or
+    (n, c, h, w). Other arrays with one value per image become attributes.
     """
-    result = _arrays(path)
-    parts = [part for part in PARTS if f"x_{part}" in result]
-    parts = [part for part in parts if result[f"x_{part}"].shape[:1] != (0,)] or parts
-    names = [f"x_{part}" for part in parts] or [name for name in IMAGES if name in result][:1]
+    arrays = _read_arrays(path)
+    parts = [part for part in SPLIT_CODES if f"x_{part}" in arrays]
+    parts = [part for part in parts if arrays[f"x_{part}"].shape[:1] != (0,)] or parts
+    names = [f"x_{part}" for part in parts] or [name for name in IMAGES if name in arrays][:1]
     if not names:
         raise BadData(
-            f"{path} has no images under x_train or {', '.join(IMAGES)}; "
-            f"it has {', '.join(result) or 'nothing'}."
+            f"{path} has no array named x_train or {', '.join(IMAGES)}. It has "
+            f"{', '.join(arrays) or 'nothing'}."
         )
     notes: Counter[str] = Counter()
-    pixels = joined(path, {name: result[name] for name in names}, size, notes)
-    counts = [len(result[name]) for name in names]
-    split = np.repeat(np.array([PARTS[part] for part in parts], np.uint8), counts)
-    asked = [f"y_{part}" for part in parts] or [name for name in LABELS if name in result][:1]
-    labels = _labels(path, result, asked, counts)
+    pixels = concatenate_parts(path, {name: arrays[name] for name in names}, size, notes)
+    counts = [len(arrays[name]) for name in names]
+    split = np.repeat(np.array([SPLIT_CODES[part] for part in parts], np.uint8), counts)
+    label_names = [f"y_{part}" for part in parts] or [name for name in LABELS if name in arrays][:1]
+    labels = _read_labels(path, arrays, label_names, counts)
     columns = {}
-    for name, column in result.items():
-        if name not in (*names, *asked) and column.shape == (len(pixels),):
-            if (plain := _plain(column)) is not None:
+    for name, column in arrays.items():
+        if name not in (*names, *label_names) and column.shape == (len(pixels),):
+            if (plain := _plain_column(column)) is not None:
                 columns[name] = plain
             else:
                 notes["column-left-out"] += 1
-    report = {"used": len(pixels), "set_aside": [], "converted": dict(notes)}
+    report = {"used": len(pixels), "skipped": [], "converted": dict(notes)}
     return image_dataset(
         path.stem, pixels, labels=labels, attributes=columns, split=split if parts else None, report=report
     )
 
 
-def joined(path: Path, parts: Mapping[str, np.ndarray], size: int | None, notes: Counter[str]) -> Pixels:
-    """The parts of a set as one array of bytes (n, c, h, w), of the size that is asked for."""
-    shaped = {name: _shaped(images, f"{name} of {path}") for name, images in parts.items()}
+def concatenate_parts(
+    path: Path, parts: Mapping[str, np.ndarray], size: int | None, notes: Counter[str]
+) -> Pixels:
+    """Return the parts of a dataset as one uint8 array (n, c, h, w), resized if a size is given."""
+    shaped = {name: _as_nchw(images, f"{name} of {path}") for name, images in parts.items()}
     blocks: dict[str, Pixels] = {}
     for name, images in shaped.items():
-        # Parts of one type are scaled alike: a small test part may lack the darkest values.
-        alike = [other for other in shaped.values() if other.dtype == images.dtype and other.size]
-        low = min((float(other.min()) for other in alike), default=0.0)
-        high = max((float(other.max()) for other in alike), default=0.0)
+        # Parts of the same dtype share their range: a small test part may lack the extreme values.
+        same_type = [other for other in shaped.values() if other.dtype == images.dtype and other.size]
+        low = min((float(other.min()) for other in same_type), default=0.0)
+        high = max((float(other.max()) for other in same_type), default=0.0)
         block = _to_bytes(images, low, high, f"{name} of {path}", notes)
         blocks[name] = block if size is None else resize_pixels(block, size)
     first, shape = next((name, block.shape[1:]) for name, block in blocks.items())
     for name, block in blocks.items():
         if block.shape[1:] != shape:
             raise BadData(
-                f"The parts of {path} differ: an image of {first} is {shape}, one of {name} "
-                f"{block.shape[1:]} (channels, height, width). "
-                + ("Give a size, as --size 64." if block.shape[1] == shape[0] else "Make them alike.")
+                f"The parts of {path} differ in shape (channels, height, width): {first} has {shape}, {name} "
+                f"has {block.shape[1:]}. "
+                + ("Add --size 64." if block.shape[1] == shape[0] else "Use the same channels in both.")
             )
     return np.concatenate(list(blocks.values()))
 
 
 def resize_pixels(pixels: Pixels, size: int) -> Pixels:
-    """The middle square of each image, size x size."""
+    """Return the centre square of each image, resized to size x size."""
     result = np.empty((len(pixels), pixels.shape[1], size, size), np.uint8)
     for index, image in enumerate(pixels):
         flat = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
-        small = np.asarray(resized(Image.fromarray(flat), size))
+        small = np.asarray(crop_and_resize(Image.fromarray(flat), size))
         result[index] = small[None] if small.ndim == 2 else small.transpose(2, 0, 1)
     return result
 
 
-def _shaped(images: np.ndarray, name: str) -> np.ndarray:
-    """Numbers as (n, c, h, w), whatever order their axes had."""
+def _as_nchw(images: np.ndarray, name: str) -> np.ndarray:
+    """Return the images as (n, c, h, w)."""
     shape = images.shape
     if images.ndim == 3:
         images = images[:, None]
@@ -96,49 +98,49 @@ def _shaped(images: np.ndarray, name: str) -> np.ndarray:
     if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape[2:]:
         raise BadData(
             f"{name} has the shape {shape}; images are (n, h, w), (n, h, w, c) or (n, c, h, w) "
-            "with 1 or 3 channels. Transparency has to be laid over a background first."
+            "with 1 or 3 channels. Remove an alpha channel first."
         )
     if images.dtype.kind not in "biuf":
-        raise BadData(f"{name} holds {images.dtype}, not numbers that could be pixels.")
-    if images.dtype.kind == "f" and (odd := int((~np.isfinite(images)).sum())):
-        raise BadData(f"{name} holds {odd:,} values that are no numbers.")
+        raise BadData(f"{name} has the dtype {images.dtype}, which cannot be pixels.")
+    if images.dtype.kind == "f" and (invalid := int((~np.isfinite(images)).sum())):
+        raise BadData(f"{name} has {invalid:,} values that are NaN or infinite.")
     return images
 
 
 def _to_bytes(images: np.ndarray, low: float, high: float, name: str, notes: Counter[str]) -> Pixels:
-    """Numbers of any usual range as bytes; what was done to them is counted."""
-    decimal = images.dtype.kind == "f"
+    """Return pixels of any usual range as bytes, and count the conversions."""
+    is_float = images.dtype.kind == "f"
     scaled: Any
-    if not decimal and low == 0 and high == 1:  # drawn in black and white, as 0 and 1
+    if not is_float and low == 0 and high == 1:  # black and white as 0 and 1
         notes["truth-scaled"] += len(images)
         scaled = images.astype(np.uint8) * np.uint8(255)
     elif images.dtype == np.uint8:
         scaled = images
-    elif decimal and low >= 0 and high <= 1:
+    elif is_float and low >= 0 and high <= 1:
         notes["0..1-scaled"] += len(images)
         scaled = np.rint(images * 255)
-    elif decimal and low >= -1 and high <= 1:
+    elif is_float and low >= -1 and high <= 1:
         notes["-1..1-scaled"] += len(images)
         scaled = np.rint((images + 1) * 127.5)
     elif low >= 0 and high <= 255:
         notes["0..255-rounded"] += len(images)
         scaled = np.rint(images)
     else:
-        raise BadData(f"{name} goes from {low:.4g} to {high:.4g}; pixels go to 1 or to 255.")
+        raise BadData(f"{name} has values from {low:.4g} to {high:.4g}. Scale them to [0, 1] or [0, 255].")
     return np.ascontiguousarray(scaled, dtype=np.uint8)
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a file, told by its content and not by its name."""
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of a file; its content decides whether it is npz or npy."""
     if not zipfile.is_zipfile(path):
         return {"images": npy.read_npy(path)}
     return npy.read_npz(path)
 
 
-def _labels(
+def _read_labels(
     path: Path, arrays: Mapping[str, np.ndarray], names: list[str], counts: list[int]
 ) -> np.ndarray | None:
-    """One column of labels; a part without any is unlabelled."""
+    """Return the labels of all parts; a part without labels is unlabelled."""
     if not any(name in arrays for name in names):
         return None
     columns = []
@@ -146,18 +148,18 @@ def _labels(
         column = arrays.get(name, np.full(count, None, dtype=object))
         if column.shape not in ((count,), (count, 1)):
             raise BadData(
-                f"{path}: {name} has the shape {column.shape}; for {count} images a label is one number "
-                "or text each (of rows of 0 and 1, the index of the 1)."
+                f"{name} in {path} has the shape {column.shape}, but {count} images need one number or text "
+                "each. Convert one-hot rows to indices."
             )
-        plain = _plain(column.reshape(-1)) if name in arrays else column
+        plain = _plain_column(column.reshape(-1)) if name in arrays else column
         if plain is None:
-            raise BadData(f"{path}: {name} holds {column.dtype}; labels are numbers or texts.")
+            raise BadData(f"{name} in {path} has the dtype {column.dtype}; labels are numbers or texts.")
         columns.append(plain)
     return np.concatenate(columns)
 
 
-def _plain(column: np.ndarray) -> Column | None:
-    """A column as truth, numbers or text; None where it is nothing of the kind."""
+def _plain_column(column: np.ndarray) -> Column | None:
+    """Return a column as booleans, numbers or text; None for other types."""
     if column.dtype.kind == "S":
         return np.char.decode(column, "utf-8", "replace")
     if column.dtype.kind == "M":

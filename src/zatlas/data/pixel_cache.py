@@ -1,9 +1,8 @@
-"""Sets kept between starts: pixels, labels and every attribute as files that are mapped, not read.
+"""The cache of datasets: pixels, labels and attributes as memory-mapped files.
 
-Each set is a folder with a `MANIFEST.json`: size, time and SHA-256 of every file. Opening a set compares
-sizes and times, and bytes where those differ; `verify_cache(thorough=True)` compares all bytes. A damaged
-set is removed and built again from its source. A set that lacks images which could not be read is cached
-with their names, and is built again as soon as one of them can be read.
+Each dataset is a folder with a `MANIFEST.json`: size, time and SHA-256 of every file. Opening a dataset
+compares sizes and times, and the SHA-256 if those differ; `verify_cache(thorough=True)` compares all. A
+damaged dataset is removed and built again from its source. So is one whose skipped files can be read now.
 """
 
 import hashlib
@@ -29,15 +28,15 @@ from zatlas.store import atomic, retry, safe_paths
 from zatlas.store.atomic import MANIFEST
 from zatlas.store.system_lock import lock
 
-FORMAT = 2  # raise it when what is kept, or the way images are read, changes
-MANIFEST_FILE = "about.json"  # the description of a cached set
-ABANDONED_SECONDS = 60.0  # seconds after which a side folder that no process holds is removed
+FORMAT = 2  # increase it if the files, or the decoding of images, change
+DESCRIPTION_FILE = "description.json"
+ABANDONED_SECONDS = 60.0  # age at which an unlocked temporary folder is removed
 UNLOCKED_ABANDONED_SECONDS = 7 * 86400.0  # the same where folders cannot be locked, as on Windows
 
 
 @dataclass(frozen=True)
 class CachedTable:
-    """What a source knows of its images besides their pixels: one value for each it has written."""
+    """Labels and attributes from a source, with one value for each image that it has written."""
 
     labels: Sequence[Any] | np.ndarray | None = None
     classes: Sequence[str] = ()
@@ -50,132 +49,130 @@ Build = Callable[[Callable[[Pixels], None]], CachedTable]
 
 
 def cached(name: str, key: Mapping[str, Any], build: Build) -> ImageDataset:
-    """The set of this key: opened if it was built before and is undamaged, else built and cached.
+    """Return the dataset of this key from the cache; build and cache it if needed.
 
-    `build` is handed a function that takes pixels block by block, so that a set may be larger
-    than memory, and returns the table. The key must name all that the result depends on.
+    `build` gets a function that writes blocks of pixels, so that a dataset may be larger than memory, and
+    returns the table. The key must contain everything that the result depends on.
     """
     text = json.dumps({"format": FORMAT, **key}, sort_keys=True, default=str)
-    place = cache_root() / hashlib.sha256(f"{name} {text}".encode()).hexdigest()[:24]
-    remove_abandoned(place.parent)
-    if (result := _usable(name, place)) is not None:
-        return result
+    folder = cache_root() / hashlib.sha256(f"{name} {text}".encode()).hexdigest()[:24]
+    remove_abandoned(folder.parent)
+    if (images := _open_intact(name, folder)) is not None:
+        return images
     try:
-        with ExitStack() as until_renamed, atomic.folder(place, sealed=False) as side:
-            until_renamed.enter_context(hold(side))
-            _keep(name, side, build)
-            _seal(side)
+        with ExitStack() as until_renamed, atomic.folder(folder, sealed=False) as side:
+            until_renamed.enter_context(mark_in_use(side))
+            _build_files(name, side, build)
+            _write_manifest(side)
     except CannotWrite:
-        if not place.exists():  # else another process has just built the same
+        if not folder.exists():  # else another process has just built it
             raise
-    return _open(name, place)
+    return _open(name, folder)
 
 
 def cache_root() -> Path:
-    """Where sets are kept: $ZATLAS_CACHE, else the user's cache folder."""
-    if place := os.environ.get("ZATLAS_CACHE"):
-        return Path(place)
+    """Return $ZATLAS_CACHE, else zatlas in the user's cache folder."""
+    if root := os.environ.get("ZATLAS_CACHE"):
+        return Path(root)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zatlas"
 
 
-def folder_of(images: ImageDataset) -> Path | None:
-    """The folder of the cache that holds this set; None for a set that is not cached."""
+def cache_folder_of(images: ImageDataset) -> Path | None:
+    """Return the cache folder of a dataset; None if it is not cached."""
     mapped = images.pixels
     if not isinstance(mapped, np.memmap) or mapped.filename is None:
         return None
-    place = Path(mapped.filename).parent
-    return place if (place / MANIFEST).is_file() else None
+    folder = Path(mapped.filename).parent
+    return folder if (folder / MANIFEST).is_file() else None
 
 
-def verify_cache(place: Path, *, thorough: bool = False) -> None:
-    """Raise `Damaged` unless a cached set is as it was written.
+def verify_cache(folder: Path, *, thorough: bool = False) -> None:
+    """Raise `Damaged` if a cached dataset has changed since it was written.
 
-    Sizes and times are compared, and the SHA-256 of a file whose time differs; `thorough` compares the
-    SHA-256 of every file.
+    Compares sizes and times, and the SHA-256 of files whose time differs; with `thorough` of all files.
     """
-    files = _manifest(place)
-    present = {file.name for file in retry.attempt(place, lambda: list(place.iterdir()))}
-    if odd := sorted(present - {MANIFEST} ^ files.keys()):
-        raise Damaged(f"{place} does not hold the files of its manifest: {', '.join(odd)}")
+    files = _read_manifest(folder)
+    present = {file.name for file in retry.attempt(folder, lambda: list(folder.iterdir()))}
+    if difference := sorted(present - {MANIFEST} ^ files.keys()):
+        raise Damaged(f"{folder} does not match its manifest: {', '.join(difference)}")
     for name, (size, mtime, digest) in files.items():
-        file = place / name
+        file = folder / name
         state = retry.attempt(file, file.stat)
         if state.st_size == size and state.st_mtime_ns == mtime and not thorough:
             continue
         if state.st_size != size or retry.digest(file) != digest:
-            raise Damaged(f"{file} is not as it was written")
-        if state.st_mtime_ns != mtime:  # copied, perhaps; the next opening need not hash it
+            raise Damaged(f"{file} has changed since zatlas wrote it")
+        if state.st_mtime_ns != mtime:  # probably copied; avoids another digest next time
             with suppress(OSError):
                 os.utime(file, ns=(state.st_atime_ns, mtime))
 
 
 def discard_if_damaged(images: ImageDataset) -> bool:
-    """Compare every byte of a cached set with its SHA-256; remove it and return True if one differs."""
-    place = folder_of(images)
-    if place is None:
+    """Compare the SHA-256 of all files of a cached dataset; remove it and return True if one differs."""
+    folder = cache_folder_of(images)
+    if folder is None:
         return False
     try:
-        verify_cache(place, thorough=True)
+        verify_cache(folder, thorough=True)
     except (Damaged, FileNotFoundError) as error:
-        _discard(images.name, place, str(error))
+        _discard(images.name, folder, str(error))
         return True
     return False
 
 
 def discard_damaged(fingerprint: object) -> list[str]:
-    """Compare every byte of the cached sets with this fingerprint; the names of those that were removed.
+    """Remove damaged cached datasets with this fingerprint, and return their names.
 
-    A set whose description is damaged could be any, so it is removed as well.
+    A dataset with a damaged description could have any fingerprint, so it is removed, too.
     """
     removed = []
-    for place in _places():
-        name = place.name
+    for folder in _cached_folders():
+        name = folder.name
         try:
-            described = _described(place, fingerprint)
-            if described is not None:
-                name = described
-                verify_cache(place, thorough=True)
+            if (match := _name_if_matching(folder, fingerprint)) is not None:
+                name = match
+                verify_cache(folder, thorough=True)
         except (Damaged, FileNotFoundError) as error:
-            _discard(name, place, str(error))
+            _discard(name, folder, str(error))
             removed.append(name)
     return removed
 
 
 def is_cached(fingerprint: object) -> bool:
-    """Whether a set with this fingerprint was built on this machine."""
-    for place in _places():
+    """Return whether a dataset with this fingerprint is in the cache."""
+    for folder in _cached_folders():
         with suppress(Damaged, FileNotFoundError):
-            if _described(place, fingerprint) is not None:
+            if _name_if_matching(folder, fingerprint) is not None:
                 return True
     return False
 
 
-def _places() -> list[Path]:
-    return sorted(about.parent for about in cache_root().glob(f"*/{MANIFEST_FILE}"))
+def _cached_folders() -> list[Path]:
+    return sorted(file.parent for file in cache_root().glob(f"*/{DESCRIPTION_FILE}"))
 
 
-def _described(place: Path, fingerprint: object) -> str | None:
-    """The name of this cached set, if it has this fingerprint; `Damaged` if its description has changed."""
-    files = _manifest(place)
-    data = retry.read_bytes(place / MANIFEST_FILE)
-    if MANIFEST_FILE not in files or hashlib.sha256(data).hexdigest() != files[MANIFEST_FILE][2]:
-        raise Damaged(f"{place / MANIFEST_FILE} is not as it was written")
-    about = json.loads(data)
-    return str(about["name"]) if about["fingerprint"] == fingerprint else None
+def _name_if_matching(folder: Path, fingerprint: object) -> str | None:
+    """Return the name of a cached dataset if it has this fingerprint, else None."""
+    files = _read_manifest(folder)
+    data = retry.read_bytes(folder / DESCRIPTION_FILE)
+    if DESCRIPTION_FILE not in files or hashlib.sha256(data).hexdigest() != files[DESCRIPTION_FILE][2]:
+        raise Damaged(f"{folder / DESCRIPTION_FILE} has changed since zatlas wrote it")
+    description = json.loads(data)
+    return str(description["name"]) if description["fingerprint"] == fingerprint else None
 
 
 @contextmanager
-def hold(folder: Path) -> Iterator[bool]:
-    """Mark a folder as in use while the block runs; a process that dies releases it.
+def mark_in_use(folder: Path) -> Iterator[bool]:
+    """Lock a folder while the block runs; the system releases the lock if the process dies.
 
-    False where another process has removed or replaced the folder while this one waited.
+    Yields False if another process has removed or replaced the folder in the meantime.
     """
     if not safe_paths.DIRECTORY:  # Windows opens no folders
         yield folder.exists()
         return
     handle = os.open(folder, os.O_RDONLY | safe_paths.DIRECTORY)
     try:
-        with suppress(OSError):  # without locks, no folder is ever taken for abandoned
+        with suppress(OSError):  # without locks, `remove_abandoned` removes no folder
             lock(handle, wait=True)
         yield folder.exists() and os.path.samestat(os.fstat(handle), folder.stat())
     finally:
@@ -183,9 +180,9 @@ def hold(folder: Path) -> Iterator[bool]:
 
 
 def remove_abandoned(root: Path) -> None:
-    """Remove the side folders that processes have left which were killed while they filled them."""
+    """Remove the temporary folders of processes that were killed while they filled them."""
     for side in root.glob(f"{safe_paths.TEMPORARY_PREFIX}*"):
-        with suppress(OSError):  # another process may remove it, too
+        with suppress(OSError):  # another process may remove it at the same time
             age = time.time() - side.lstat().st_mtime
             if age < (ABANDONED_SECONDS if safe_paths.DIRECTORY else UNLOCKED_ABANDONED_SECONDS):
                 continue
@@ -200,32 +197,32 @@ def remove_abandoned(root: Path) -> None:
                 os.close(handle)
 
 
-def _usable(name: str, place: Path) -> ImageDataset | None:
-    """The cached set; None where there is none, or where it has to be built again."""
-    if not place.exists():
+def _open_intact(name: str, folder: Path) -> ImageDataset | None:
+    """Return the cached dataset; None if it does not exist or must be built again."""
+    if not folder.exists():
         return None
     try:
-        verify_cache(place)
-        result = _open(name, place)
+        verify_cache(folder)
+        images = _open(name, folder)
     except (FileNotFoundError, NotFound):  # another process has just removed it
         return None
     except (Damaged, BadData, ValueError, KeyError, TypeError) as error:
-        _discard(name, place, str(error))
+        _discard(name, folder, str(error))
         return None
-    if not _readable_now(result.report):
-        return result
+    if not _readable_now(images.report):
+        return images
     console().print(
-        f"Images of {name} that could not be read before can be read now; all are read again.", soft_wrap=True
+        f"Images of {name} that could not be read before can be read now. All are read again.", soft_wrap=True
     )
-    remove_cached(place)
+    remove_cached(folder)
     return None
 
 
 def _readable_now(report: Mapping[str, Any]) -> bool:
-    """Whether any image that could not be read when the set was built can be read."""
-    for entry in report.get("set_aside", ()):
+    """Return whether a file that could not be read when the dataset was built can be read now."""
+    for entry in report.get("skipped", ()):
         if entry["reason"] == NOT_READ:
-            if "path" not in entry:  # memory was short, or it is no file: only building will tell
+            if "path" not in entry:  # too little memory, or not a file: try to build it again
                 return True
             with suppress(CannotRead, FileNotFoundError):
                 retry.read_bytes(Path(entry["path"]))
@@ -233,40 +230,37 @@ def _readable_now(report: Mapping[str, Any]) -> bool:
     return False
 
 
-def _discard(name: str, place: Path, why: str) -> None:
+def _discard(name: str, folder: Path, why: str) -> None:
     console().print(
-        f"The cached images of {name} are damaged ({why}), so they are read again from their source.",
+        f"The cached images of {name} are damaged ({why}). They are read again from their source.",
         soft_wrap=True,
         markup=False,
     )
-    remove_cached(place)
+    remove_cached(folder)
 
 
-def remove_cached(place: Path) -> None:
-    """Remove a cached set; one that another process removes at the same time is left to that."""
-    with suppress(FileNotFoundError), hold(place) as current:
+def remove_cached(folder: Path) -> None:
+    """Remove a cached dataset, unless another process removes it at the same time."""
+    with suppress(FileNotFoundError), mark_in_use(folder) as current:
         if current:
-            atomic.remove(place)
+            atomic.remove(folder)
 
 
-def _manifest(place: Path) -> dict[str, tuple[int, int, str]]:
-    """Size, time of change and SHA-256 of each file of a cached set."""
+def _read_manifest(folder: Path) -> dict[str, tuple[int, int, str]]:
+    """Return size, modification time and SHA-256 of each file of a cached dataset."""
     try:
-        table = json.loads(retry.read_bytes(place / MANIFEST))
-        return {
-            str(name): (int(one["size"]), int(one["mtime"]), str(one["sha256"]))
-            for name, one in table.items()
-        }
+        table = json.loads(retry.read_bytes(folder / MANIFEST))
+        return {str(n): (int(e["size"]), int(e["mtime"]), str(e["sha256"])) for n, e in table.items()}
     except FileNotFoundError:
-        if not place.exists():
+        if not folder.exists():
             raise
-        raise Damaged(f"{place} has no manifest") from None
+        raise Damaged(f"{folder} has no manifest") from None
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise Damaged(f"{place} has no readable manifest: {error}") from error
+        raise Damaged(f"{folder} has no readable manifest: {error}") from error
 
 
-def _seal(side: Path) -> None:
-    """Write the manifest of a set, after all its other files."""
+def _write_manifest(side: Path) -> None:
+    """Write the manifest of a dataset, after all other files."""
     files = {}
     for file in sorted(side.iterdir()):
         state = file.stat()
@@ -275,7 +269,7 @@ def _seal(side: Path) -> None:
     (side / MANIFEST).write_text(json.dumps(files, indent=1))
 
 
-def _keep(name: str, side: Path, build: Build) -> None:
+def _build_files(name: str, side: Path, build: Build) -> None:
     with (side / "pixels.npy").open("wb") as file:
         writer = _PixelWriter(file)
         table = build(writer.append)
@@ -293,39 +287,39 @@ def _keep(name: str, side: Path, build: Build) -> None:
     if images.labels is not None:
         np.save(side / "labels.npy", images.labels)
     for number, column in enumerate(images.attributes.values()):
-        np.save(side / f"attribute-{number}.npy", column)  # its name may be no file name
-    about = {
+        np.save(side / f"attribute-{number}.npy", column)  # its name may not be a file name
+    description = {
         "name": name,
         "classes": images.classes,
         "attributes": list(images.attributes),
         "fingerprint": images.fingerprint,
         "report": table.report,
     }
-    (side / "about.json").write_text(json.dumps(about))
+    (side / DESCRIPTION_FILE).write_text(json.dumps(description))
 
 
-def _open(name: str, place: Path) -> ImageDataset:
-    about = json.loads(retry.read_bytes(place / "about.json"))
+def _open(name: str, folder: Path) -> ImageDataset:
+    description = json.loads(retry.read_bytes(folder / DESCRIPTION_FILE))
 
     def column(file: str) -> np.ndarray:
-        return read_npy(place / file, mapped=True)
+        return read_npy(folder / file, mapped=True)
 
     images = ImageDataset(
         name=name,
         pixels=column("pixels.npy"),
         split=column("split.npy"),
-        labels=column("labels.npy") if (place / "labels.npy").exists() else None,
-        classes=tuple(about["classes"]),
-        attributes={key: column(f"attribute-{number}.npy") for number, key in enumerate(about["attributes"])},
-        fingerprint=about["fingerprint"],
-        report=about["report"],
+        labels=column("labels.npy") if (folder / "labels.npy").exists() else None,
+        classes=tuple(description["classes"]),
+        attributes={key: column(f"attribute-{i}.npy") for i, key in enumerate(description["attributes"])},
+        fingerprint=description["fingerprint"],
+        report=description["report"],
     )
-    _ = images.reader  # opens the file of pixels, before another process may replace it
+    _ = images.reader  # opens the file of pixels before another process can replace it
     return images
 
 
 class _PixelWriter:
-    """Rows appended to a .npy file whose length is not known before the end."""
+    """Appends rows to a .npy file whose length is unknown until the end."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
@@ -338,7 +332,7 @@ class _PixelWriter:
             self.shape = block.shape[1:]
             self._header()
         if block.dtype != np.uint8 or block.shape[1:] != self.shape:
-            raise BadData(f"Images of {block.shape[1:]} cannot join a set of {self.shape}.")
+            raise BadData(f"Images of shape {block.shape[1:]} do not fit a dataset of {self.shape}.")
         data = np.ascontiguousarray(block).data
         self.digest.update(data)
         self.file.write(data)
@@ -346,9 +340,9 @@ class _PixelWriter:
 
     def finish(self, name: str) -> None:
         if not self.count:
-            raise BadData(f"{name} holds no image that can be used.")
+            raise BadData(f"{name} has no image that can be used.")
         self.file.seek(0)
-        self._header()  # numpy leaves room for the count to grow, so this is as long as before
+        self._header()  # numpy pads the header, so it has the same length as before
 
     def _header(self) -> None:
         header = {"descr": "|u1", "fortran_order": False, "shape": (self.count, *self.shape)}

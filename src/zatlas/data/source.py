@@ -1,4 +1,4 @@
-"""Sources of images: what each is called, where it comes from, and how it is opened."""
+"""Datasets that are known by name: description, licence and function to load them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from zatlas.data.image_dataset import ImageDataset
 
 
 def always_available() -> bool:
-    """For what is shipped or drawn: it is on every machine."""
+    """Return True, for datasets that are shipped or synthetic."""
     return True
 
 
@@ -16,22 +16,22 @@ def always_available() -> bool:
 class DataSource:
     """A dataset known by name.
 
-    `load(*, size: int | None, **options)` gives the set, its images resized and centre-cropped to
-    size x size where a size is asked for; its further keyword arguments are the source's options.
+    `load(*, size: int | None, **options)` returns it, with images centre-cropped and resized to size x size
+    if a size is given. The other keyword arguments are the options of the source.
     """
 
     summary: str
-    images: str  # how many, in words
+    images: str  # number of images, as text
     size: str
     licence: str
     load: Callable[..., ImageDataset]
     is_available: Callable[[], bool] = always_available
-    synthetic: bool = False  # by zatlas itself, from its options alone: never private
-    # Columns, and perhaps "label", from which alone each image was drawn: nothing else makes it differ.
+    synthetic: bool = False  # rendered by zatlas from the options, so never private
+    # Columns, or "label", that completely determine each image.
     factors: tuple[str, ...] = ()
 
 
 def check_count(count: int | None) -> None:
-    """Refuse to take no images, or fewer."""
+    """Raise `BadRecipe` unless count is positive or None."""
     if count is not None and count < 1:
-        raise BadRecipe(f"count is how many images to take, from 1 on, not {count!r}.")
+        raise BadRecipe(f"count must be a positive number of images, not {count!r}.")

@@ -1,4 +1,4 @@
-"""From the words after `zatlas train` to a set: a name, a folder, an npz file or `hf:owner/name`."""
+"""Open the dataset that a text names: a known name, a folder, an npz file or `hf:owner/name`."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -15,36 +15,33 @@ from zatlas.data.image_dataset import ImageDataset
 from zatlas.data.image_reader import NOT_READ
 from zatlas.data.pixel_cache import discard_if_damaged, is_cached
 
-_accepting = 0  # commands with --data-changed that run now
+_accept_depth = 0  # number of open `accept_changed_data` blocks
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
 def load(text: str, *, size: int | None = None, **options: Any) -> ImageDataset:
-    """Open what `text` names, as "faces", "faces:count=5000,correlated=true", "photos/" or "hf:owner/name".
+    """Return the dataset `text`: "faces", "faces:count=5000,correlated=true", "photos/" or "hf:owner/name".
 
-    Options stand in the text or are given as arguments; each source has its own. With a size,
-    images are resized and centre-cropped to size x size.
+    Options are part of the text or keyword arguments; each source has its own. With a size, images are
+    centre-cropped and resized to size x size.
     """
     if size is not None and size < 1:
-        raise BadRecipe(f"Images cannot be {size} pixels wide; give a size such as 64.")
+        raise BadRecipe(f"size must be positive, such as 64, not {size}.")
     name, given = parse(text)
-    with _explained(name):
+    with _explain_errors(name):
         open_it = loader(name)
     given |= options
-    known = option_types(open_it)
+    types = option_types(open_it)
     for option, value in given.items():
-        if option not in known:
-            raise UnknownName(f"option of {name}", option, known)
-        given[option] = checked_value(value, known[option], f"{name}:{option}")
-    with _explained(name):
+        if option not in types:
+            raise UnknownName(f"option of {name}", option, types)
+        given[option] = checked_value(value, types[option], f"{name}:{option}")
+    with _explain_errors(name):
         return open_it(size=size, **given)
 
 
 def load_verified(text: str, *, size: int | None = None, **options: Any) -> ImageDataset:
-    """The same, after every byte of a cached set was compared with its SHA-256.
-
-    A damaged set is removed from the cache and built again from its source, which is said in one line.
-    """
+    """Return the same dataset after comparing the SHA-256 of its cached files; rebuild it if damaged."""
     images = load(text, size=size, **options)
     return load(text, size=size, **options) if discard_if_damaged(images) else images
 
@@ -58,73 +55,71 @@ def load_same(
     size: int | None = None,
     **options: Any,
 ) -> ImageDataset:
-    """The data of a run, if it has the fingerprint that the run records; else raise `OtherData`.
+    """Return the dataset of a run; `DataMismatch` if its fingerprint differs from the recorded one.
 
-    A run names its source itself, so one that somebody else made may name a private folder. Nothing of
-    data with another fingerprint is returned unless `data_changed` is set, or the call is made within
-    `accepting`. Images that zatlas draws itself are never private, so they are not compared.
+    A run of someone else could name a private folder. So data with another fingerprint is returned only with
+    `data_changed`, or inside `accept_changed_data`. Synthetic images are not private and not compared.
     """
-    consent = data_changed or _accepting
+    consent = data_changed or _accept_depth
     if text.startswith("hf:") and not consent and not is_cached(fingerprint):
         raise DataMismatch(
-            f"{run} names {text} as its data, which was not used on this machine before. To fetch it from "
-            "the hub and use it: --data-changed (in Python: data_changed=True)."
+            f"{run} uses the dataset {text}, which this machine has not used before. To download and use it, "
+            "add --data-changed (in Python: data_changed=True)."
         )
     images = load(text, size=size, **options)
     if images.fingerprint == fingerprint or consent:
         return images
     name = parse(text)[0]
     if name in DATASETS.names() and DATASETS.get(name).synthetic:
-        return images  # another processor rounds differently
-    words = _difference(text, images, fingerprint, run)
+        return images  # other processors round differently
     raise DataMismatch(
-        f"{words} Nothing of it was used. If you know this source and want to use it as it is now: "
+        f"{_difference_text(text, images, fingerprint, run)} It was not used. If you trust this source, add "
         "--data-changed (in Python: data_changed=True)."
     )
 
 
 def unread_text(images: ImageDataset) -> str:
-    """A sentence about the files of a set that could not be read this time; none where all were."""
-    unread = [one for one in images.report.get("set_aside", ()) if one["reason"] == NOT_READ]
+    """Return a sentence about the files that could not be read; an empty text if there are none."""
+    unread = [file for file in images.report.get("skipped", ()) if file["reason"] == NOT_READ]
     if not unread:
         return ""
     return f" {len(unread):,} of its files {unread[0]['detail']} ({unread[0]['file']})."
 
 
 @contextmanager
-def accepting(given: bool = True) -> Iterator[None]:
-    """Inside the block, data that differs from what a run records is accepted, if `given`."""
-    global _accepting
-    _accepting += given
+def accept_changed_data(enabled: bool = True) -> Iterator[None]:
+    """Inside the block, accept datasets that differ from what a run records, if `enabled`."""
+    global _accept_depth
+    _accept_depth += enabled
     try:
         yield
     finally:
-        _accepting -= given
+        _accept_depth -= enabled
 
 
-def _difference(text: str, images: ImageDataset, fingerprint: object, run: Path) -> str:
-    """What a run says of its data, and what its source holds now."""
+def _difference_text(text: str, images: ImageDataset, fingerprint: object, run: Path) -> str:
+    """Return a sentence that compares the recorded dataset with the current one."""
     if not isinstance(fingerprint, str) or not fingerprint:
-        return f"{run} names {text} as its data, and records no fingerprint to compare it with."
+        return f"{run} uses the dataset {text}, but records no fingerprint to compare it with."
     return (
-        f"{run} was made with other data than {text} holds now ({images.describe()}): the fingerprints "
+        f"{run} was made with other data than {text} has now ({images.describe()}): the fingerprints "
         f"differ, {fingerprint[:8]} then and {images.fingerprint[:8]} now.{unread_text(images)}"
     )
 
 
 @contextmanager
-def _explained(name: str) -> Iterator[None]:
-    """Turn a read error or a lack of memory into one sentence; nothing is known to be damaged."""
+def _explain_errors(name: str) -> Iterator[None]:
+    """Turn an OSError or a MemoryError into a `ZatlasError`."""
     try:
         yield
     except MemoryError as error:
         raise TooLarge(
-            f"{name} does not fit into memory. Give smaller images, as --size 64, or fewer of them."
+            f"{name} does not fit into memory. Use smaller images, such as --size 64, or fewer images."
         ) from error
     except OSError as error:
         raise CannotRead(
             f"{error.filename or name} cannot be read: {error.strerror or error}. Nothing was changed. "
-            "Give the same command again when it can be read."
+            "Repeat the command when it can be read."
         ) from error
 
 
@@ -141,13 +136,13 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
     for part in rest.split(","):
         key, equals, value = part.partition("=")
         if not equals:
-            raise BadRecipe(f"{part!r} in {text!r} is no option; write it as name=value.")
+            raise BadRecipe(f"{part!r} in {text!r} is not an option. Write it as name=value.")
         given[key.strip()] = value_of(value.strip())
     return name, given
 
 
 def resolve(text: str) -> tuple[str, dict[str, Any]]:
-    """Name and options as a recipe keeps them: true wherever it is read, so paths are absolute."""
+    """Return name and options for a recipe, with absolute paths."""
     name, given = parse(text)
     if name not in DATASETS.names() and not name.startswith("hf:"):
         path = Path(name).expanduser()
@@ -158,7 +153,7 @@ def resolve(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def value_of(text: str) -> Any:
-    """true and false, whole numbers, decimals, lists of them as [64, 64], else the text itself."""
+    """Parse a boolean, integer, float or list such as [64, 64]; return other texts unchanged."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
     if text.startswith("[") and text.endswith("]"):
@@ -172,7 +167,7 @@ def value_of(text: str) -> Any:
 
 
 def loader(name: str) -> Callable[..., ImageDataset]:
-    """The function that opens what goes by this name."""
+    """Return the function that opens the dataset of this name."""
     if name in DATASETS.names():
         return DATASETS.get(name).load
     if name.startswith("hf:"):
@@ -184,8 +179,8 @@ def loader(name: str) -> Callable[..., ImageDataset]:
         return partial(folder.load, path)
     if path.is_file():
         raise NotFound(
-            f"{name} is a file that holds no set of images known here. Give a folder, a zip or tar "
-            "of images, an .npz or .npy file, hf:owner/name, or a name from `zatlas datasets`."
+            f"{name} is not a dataset. Give a folder, a zip or tar file of images, an .npz or .npy file, "
+            "hf:owner/name, or a name from `zatlas datasets`."
         )
     if "/" in name or "." in name:
         raise NotFound(
@@ -195,13 +190,13 @@ def loader(name: str) -> Callable[..., ImageDataset]:
 
 
 def option_names(open_it: Callable[..., ImageDataset]) -> list[str]:
-    """What a source lets one choose, besides the size."""
+    """Return the names of the options of a source, except the size."""
     parameters = inspect.signature(open_it).parameters.values()
     return [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "size"]
 
 
 def option_types(open_it: Callable[..., ImageDataset]) -> dict[str, Any]:
-    """What each option takes; one that a plugin has not annotated takes text."""
+    """Return the type of each option; text if a plugin has not annotated it."""
     inner = open_it.func if isinstance(open_it, partial) else open_it
     hints = get_type_hints(inner)
     return {option: hints.get(option, str) for option in option_names(open_it)}

@@ -1,8 +1,8 @@
-"""Drawn sprites: one white shape on black, of known shape, scale, rotation and place.
+"""Synthetic sprites: one white shape on black, of known shape, scale, rotation and position.
 
-After dSprites (https://github.com/google-deepmind/dsprites-dataset), but smooth-edged, of any size
-and with continuous factors. Not every rotation shows: a square comes back after pi/2, an ellipse
-after pi, a heart only after 2 pi.
+After dSprites (https://github.com/google-deepmind/dsprites-dataset), but with smooth edges, of any size
+and with continuous factors. A square looks the same after a rotation of pi/2, an ellipse after pi, a heart
+after 2 pi.
 """
 
 import math
@@ -28,11 +28,11 @@ RANGES: dict[str, tuple[float, float]] = {
     "y": (0, 1),  # top to bottom
 }
 NAMES = (*RANGES, "shape")
-CHUNK = 1024  # rows a stream of random numbers gives; growing a set never redraws a chunk
-SMALLEST = 8
-BLOCK = 1 << 18  # pixels in a block: with fewer, too few share the cost of a call
+CHUNK = 1024  # rows of one random stream, so that a larger dataset begins with the smaller one
+MIN_SIZE = 8
+BLOCK = 1 << 18  # pixels in a block
 
-# In pictures, at scale 1. Every shape has about the same area and stays within its reach.
+# In units of the image size, at scale 1. Every shape has about the same area and stays inside REACH.
 REACH = 0.235
 SQUARE = 0.148  # half a side
 ELLIPSE = (0.205, 0.132)
@@ -40,25 +40,25 @@ HEART = 0.156  # half the diagonal of the square in it
 
 
 def factors(count: int, *, seed: int) -> dict[str, np.ndarray]:
-    """Uniform and independent; the first k of n are the same whatever n is."""
+    """Return uniform, independent factors; the first k rows do not depend on `count`."""
     if count < 0:
-        raise BadData(f"{count} sprites cannot be drawn; ask for 0 or more.")
+        raise BadData(f"The number of sprites must be 0 or more, not {count}.")
     chunks = range(max(1, -(-count // CHUNK)))
     rows = [stream(seed, "sprites", i).random((CHUNK, len(NAMES)), np.float32) for i in chunks]
     table = np.concatenate(rows)[:count]
-    made: dict[str, np.ndarray] = {}
+    columns: dict[str, np.ndarray] = {}
     for column, (name, (low, high)) in enumerate(RANGES.items()):
-        made[name] = np.float32(low) + np.float32(high - low) * table[:, column]
-    return made | {"shape": np.array(SHAPES)[(table[:, -1] * len(SHAPES)).astype(np.int64)]}
+        columns[name] = np.float32(low) + np.float32(high - low) * table[:, column]
+    return columns | {"shape": np.array(SHAPES)[(table[:, -1] * len(SHAPES)).astype(np.int64)]}
 
 
 def draw(factors: dict[str, np.ndarray], size: int) -> Pixels:
-    """The pictures of these factors. A picture depends on its own row alone."""
-    count = check(factors)
-    if size < SMALLEST:
-        raise BadData(f"A sprite of {size} pixels shows nothing; ask for {SMALLEST} or more.")
+    """Return the images (n, 1, size, size) of these factors; each depends only on its own row."""
+    count = count_checked(factors)
+    if size < MIN_SIZE:
+        raise BadData(f"The size of sprites must be at least {MIN_SIZE} pixels, not {size}.")
     pixels = np.empty((count, 1, size, size), np.uint8)
-    # Like shapes are drawn together: a block then computes one distance, not three.
+    # Each block has one shape, so that only its distance is computed.
     order = np.argsort(factors["shape"], kind="stable")
     rows = max(1, min(4096, BLOCK // size**2))
     edges = np.searchsorted(factors["shape"][order], (*sorted(SHAPES), "~"))
@@ -70,52 +70,54 @@ def draw(factors: dict[str, np.ndarray], size: int) -> Pixels:
 
 
 def attributes(factors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The table: the factors themselves."""
-    check(factors)
+    """Return the attributes of these sprites, which are their factors."""
+    count_checked(factors)
     return {name: factors[name].copy() for name in NAMES}
 
 
-def check(factors: dict[str, np.ndarray]) -> int:
-    """How many sprites these factors describe, when every factor is there for each of them."""
+def count_checked(factors: dict[str, np.ndarray]) -> int:
+    """Return the number of rows; `BadData` if a factor is missing or invalid."""
     missing = [name for name in NAMES if name not in factors]
     if missing:
         raise BadData(
-            f"A sprite needs a column for each of its factors; there is none for "
-            f"{', '.join(missing)}. Start from factors(count, seed=0) and replace some columns."
+            f"Sprites need the factors {', '.join(missing)}, too. Start from factors(count, seed=0) and "
+            "replace columns."
         )
     count = len(factors["shape"])
-    odd = [name for name in NAMES if np.shape(factors[name]) != (count,)]
-    if odd:
-        raise BadData(f"Each factor is one value a sprite, here ({count},); not so {', '.join(odd)}.")
-    holes = [name for name in RANGES if not np.isfinite(factors[name]).all()]
-    if holes:
-        raise BadData(f"A factor is a finite number; not all are in {', '.join(holes)}.")
-    strange = sorted(set(np.unique(factors["shape"]).tolist()) - set(SHAPES))
-    if strange:
-        raise BadData(f"A shape is {', '.join(SHAPES)}; one was given as {strange[0]!r}.")
+    wrong = [name for name in NAMES if np.shape(factors[name]) != (count,)]
+    if wrong:
+        raise BadData(f"Each factor must have the shape ({count},); not so {', '.join(wrong)}.")
+    invalid = [name for name in RANGES if not np.isfinite(factors[name]).all()]
+    if invalid:
+        raise BadData(f"Factors with NaN or infinity: {', '.join(invalid)}.")
+    unknown = sorted(set(np.unique(factors["shape"]).tolist()) - set(SHAPES))
+    if unknown:
+        raise BadData(f"The shape must be one of {', '.join(SHAPES)}, not {unknown[0]!r}.")
     return count
 
 
 def draw_block(factors: dict[str, np.ndarray], pixels: Pixels, rows: np.ndarray) -> None:
-    """Draw some images of one shape into their places among the pixels."""
+    """Draw these rows, all of one shape, into `pixels`."""
     size = pixels.shape[-1]
     scale, angle, x, y = (factors[name][rows].astype(np.float32) for name in RANGES)
-    # The whole shape stays within the picture wherever it is put and however it is turned.
-    left, top = (np.float32(REACH) + np.float32(1 - 2 * REACH) * place for place in (x, y))
+    # The shape stays inside the image for every position and rotation.
+    left, top = (np.float32(REACH) + np.float32(1 - 2 * REACH) * position for position in (x, y))
     at = ((np.arange(size, dtype=np.float32) + np.float32(0.5)) / np.float32(size))[:, None]
     cosine, sine = np.cos(angle) / scale, np.sin(angle) / scale
     across, down = at - left, at - top
     u = (across * cosine)[None] + (down * sine)[:, None]
     v = (down * cosine)[:, None] - (across * sine)[None]
-    far = {"square": square, "ellipse": ellipse, "heart": heart}[str(factors["shape"][rows[0]])](u, v)
+    far = {"square": square_distance, "ellipse": ellipse_distance, "heart": heart_distance}[
+        str(factors["shape"][rows[0]])
+    ](u, v)
     far *= scale * np.float32(255 * size)
-    np.subtract(np.float32(128), far, out=far)  # half covered on the edge, and rounded
+    np.subtract(np.float32(128), far, out=far)  # pixels on the edge are half covered; rounded
     np.clip(far, 0, 255, out=far)
     pixels[rows, 0] = far.astype(np.uint8).transpose(2, 0, 1)
 
 
-def square(u: Grid, v: Grid) -> Grid:
-    """Distance to a square within and beside it; beyond its corners a little less than true."""
+def square_distance(u: Grid, v: Grid) -> Grid:
+    """Return the signed distance to a square; slightly too small outside its corners."""
     np.abs(u, out=u)
     np.abs(v, out=v)
     np.maximum(u, v, out=u)
@@ -123,8 +125,8 @@ def square(u: Grid, v: Grid) -> Grid:
     return u
 
 
-def ellipse(u: Grid, v: Grid) -> Grid:
-    """Distance to an ellipse to first order: the excess of its equation over its slope."""
+def ellipse_distance(u: Grid, v: Grid) -> Grid:
+    """Return the signed distance to an ellipse to first order: its equation divided by the gradient."""
     a, b = (np.float32(1 / half**2) for half in ELLIPSE)
     u *= u
     v *= v
@@ -141,16 +143,16 @@ def ellipse(u: Grid, v: Grid) -> Grid:
     return value
 
 
-def heart(u: Grid, v: Grid) -> Grid:
-    """Distance to a heart: a square stood on its corner, and a half disc on each upper side.
+def heart_distance(u: Grid, v: Grid) -> Grid:
+    """Return the signed distance to a heart: a square on its corner, and a disc on each upper side.
 
-    With the square's half diagonal as 1 and its lower corner at (0, -1), the discs are centred on
-    the middles of its upper sides, at (1/2, 1/2), and have half a side, 1/sqrt 2, as radius.
+    With half the diagonal of the square as 1 and its lower corner at (0, -1), the centres of the discs are
+    (1/2, 1/2) and (-1/2, 1/2), the centres of the upper sides; their radius is half a side, 1/sqrt 2.
     """
     unit = np.float32(HEART)
     np.abs(u, out=u)
-    v *= -1  # pictures count downwards
-    v += np.float32(0.3132) * unit  # turned about its centre of mass
+    v *= -1  # rows count downwards
+    v += np.float32(0.3132) * unit  # rotate about the centre of mass
     diamond = u + np.abs(v)
     diamond -= unit
     diamond *= np.float32(math.sqrt(0.5))

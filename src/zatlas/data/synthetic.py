@@ -1,4 +1,4 @@
-"""Sets that our own code draws: any number of images of any size, and the truth about each."""
+"""Synthetic datasets: any number of images of any size, with their true factors."""
 
 from collections.abc import Callable
 
@@ -13,11 +13,11 @@ from zatlas.data.image_dataset import Column, ImageDataset, Split
 from zatlas.data.pixel_cache import CachedTable, cached
 from zatlas.data.source import DataSource
 
-MAX_IMAGES = 1_000_000  # images that are drawn
-BLOCK = 4096  # images drawn before they are written
-# The factors of faces that are true or false, by the names they have in the table.
+MAX_IMAGES = 1_000_000
+BLOCK = 4096  # images that are drawn at a time
+# Names of the boolean factors of faces in the table of attributes.
 FACE_ATTRIBUTES = ("Male", "Bald", "Bangs", "No_Beard", "Eyeglasses", "Wearing_Earrings")
-DRAWING = 1  # raise it when a drawing changes, so that no old one is taken from the cache
+DRAWING = 1  # increase it if a drawing changes, so that cached images are not used
 
 Factors = dict[str, np.ndarray]
 
@@ -30,11 +30,11 @@ def load_faces(
     correlated: bool = False,
     turned: bool = True,
 ) -> ImageDataset:
-    """Portraits, 64x64 if no size is said; `correlated` has their factors go together as in life.
+    """Return portraits, 64x64 by default; `correlated` factors depend on each other as in real faces.
 
-    Not `turned`, all look straight ahead, as on a passport: an easier set to learn.
+    With `turned=False` all faces look straight ahead, which is easier to model.
     """
-    _check(count, size or 64)
+    _check_request(count, size or 64)
     factors = faces.factors(count, seed=seed, correlated=correlated)
     key: dict[str, object] = {"count": count, "size": size or 64, "seed": seed}
     key["correlated"] = correlated
@@ -46,8 +46,8 @@ def load_faces(
 
 
 def load_sprites(*, size: int | None = None, count: int = 20_000, seed: int = 0) -> ImageDataset:
-    """White shapes on black, 32x32 if no size is said."""
-    _check(count, size or 32)
+    """Return white shapes on black, 32x32 by default."""
+    _check_request(count, size or 32)
     return _draw(
         "sprites",
         {"count": count, "size": size or 32, "seed": seed},
@@ -82,21 +82,21 @@ def _draw(
 
 
 def _split(count: int) -> Split:
-    """Every tenth image is for the test: as good as by lot, for each is drawn by lot."""
+    """Return a split with every tenth image in the test part; all images are random."""
     split = np.zeros(count, np.uint8)
     split[9::10] = 2
     return split
 
 
-def _check(count: int, size: int) -> None:
+def _check_request(count: int, size: int) -> None:
     if not 1 <= count <= MAX_IMAGES:
-        raise BadRecipe(f"{count:,} images cannot be drawn; give a count from 1 to {MAX_IMAGES:,}.")
+        raise BadRecipe(f"count must be from 1 to {MAX_IMAGES:,}, not {count:,}.")
     if not 8 <= size <= 1024:
-        raise BadRecipe(f"Images are drawn from 8 to 1024 pixels wide, not {size}.")
+        raise BadRecipe(f"The size of synthetic images must be from 8 to 1024 pixels, not {size}.")
 
 
 FACES = DataSource(
-    summary="portraits drawn from known factors, with CelebA's attribute names",
+    summary="synthetic portraits with known factors and the attribute names of CelebA",
     images="any number (20,000)",
     size="any size, colour (64x64)",
     licence="MIT, drawn by zatlas",
@@ -105,7 +105,7 @@ FACES = DataSource(
     factors=(*FACE_RANGES, *FACE_ATTRIBUTES, "hair_colour"),
 )
 SPRITES = DataSource(
-    summary="a square, ellipse or heart of known place, scale and rotation",
+    summary="a square, ellipse or heart of known position, scale and rotation",
     images="any number (20,000)",
     size="any size, grey (32x32)",
     licence="MIT, drawn by zatlas",

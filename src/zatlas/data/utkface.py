@@ -1,4 +1,4 @@
-"""UTKFace: faces whose file names tell age, gender and race.
+"""UTKFace: faces whose file names state age, gender and race.
 
 Zhang, Song and Qi 2017, https://arxiv.org/abs/1702.08423
 """
@@ -23,47 +23,47 @@ RACES = ("White", "Black", "Asian", "Indian", "Others")
 def load(
     *, size: int | None = None, root: str | None = None, count: int | None = None, tolerate: float = 0.05
 ) -> ImageDataset:
-    """The faces as squares, 64x64 if no size is said; `root` is the folder of the files.
+    """Return the centre-cropped faces, 64x64 by default; `root` is the folder of the files.
 
-    Files whose name is not age_gender_race_date are set aside; `count` takes the first others.
+    Files whose name is not age_gender_race_date are skipped; `count` takes only the first others.
     """
     check_count(count)
-    place = Path(root) if root else _usual()
-    result = sorted(p for p in place.rglob("*") if p.suffix.lower() in EXTENSIONS and p.is_file())
-    if not result:
+    folder = Path(root) if root else _default_folder()
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in EXTENSIONS and p.is_file())
+    if not paths:
         raise NotFound(
-            f"utkface is not in {place}: it takes files named age_gender_race_date.jpg there. Name "
-            "another folder as utkface:root=FOLDER."
+            f"utkface is not in {folder}. Put files named age_gender_race_date.jpg there, or give another "
+            "folder: utkface:root=FOLDER"
         )
-    aside: list[dict[str, str]] = []
+    skipped: list[dict[str, str]] = []
     named: list[tuple[Path, tuple[str, ...]]] = []
-    for path in result:
+    for path in paths:
         if len(named) == count:
             break
-        if told := NAME.match(path.name):
-            named.append((path, told.groups()))
+        if match := NAME.match(path.name):
+            named.append((path, match.groups()))
         else:
             detail = "the name is not age_gender_race_date"
-            aside.append({"file": str(path), "reason": "odd-name", "detail": detail})
+            skipped.append({"file": str(path), "reason": "odd-name", "detail": detail})
     ages, genders, races = zip(*(parts for _, parts in named), strict=True) if named else ((), (), ())
     listing = Listing(
         [path for path, _ in named],
         attributes={
             "age": np.array(ages, np.float32),
-            "gender": np.array([GENDERS[int(latent)] for latent in genders], np.str_),
-            "race": np.array([RACES[int(code)] for code in races], np.str_),
+            "gender": np.array([GENDERS[int(index)] for index in genders], np.str_),
+            "race": np.array([RACES[int(index)] for index in races], np.str_),
         },
-        set_aside=aside,
+        skipped=skipped,
     )
     return from_files("utkface", listing, size=size or 64, channels=3, tolerate=tolerate)
 
 
-def is_here() -> bool:
-    """Whether its folder is where it is looked for."""
-    return _usual().is_dir()
+def is_available() -> bool:
+    """Return whether the default folder exists."""
+    return _default_folder().is_dir()
 
 
-def _usual() -> Path:
+def _default_folder() -> Path:
     return Path(os.environ.get("ZATLAS_DATA", "data")) / "utkface"
 
 
@@ -73,5 +73,5 @@ SOURCE = DataSource(
     size="200x200 colour (64x64)",
     licence="non-commercial research",
     load=load,
-    is_available=is_here,
+    is_available=is_available,
 )

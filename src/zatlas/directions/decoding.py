@@ -1,4 +1,4 @@
-"""What the methods ask of a decoder: images that torch can differentiate, its layers, its Jacobian."""
+"""What the fitting methods need of a decoder: differentiable images, its layers, its Jacobian."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -12,22 +12,30 @@ from zatlas.core.errors import Diverged, NotSupported
 from zatlas.core.progress import Advance, bar
 from zatlas.models.generator import ClassConditioned, Generator
 
-FINITE_STEP = 0.02  # spreads of the points by which a coordinate is moved to see what it does
+FINITE_STEP = 0.02  # standard deviations, the step of a finite difference
 
 
-def images_of(generator: Generator, z: Tensor) -> Tensor:
-    """The images of flat points, with the way back for gradients where the decoder has one."""
+def decode_tensor(generator: Generator, z: Tensor) -> Tensor:
+    """Decode flat latents to images, with gradients where the decoder has them."""
     return generator.decoder(z.reshape(-1, *generator.space.shape), None).float()
 
 
-def can_be_differentiated(generator: Generator, z: Latents) -> bool:
-    """Whether torch finds a gradient from the images back to the points."""
-    point = torch.tensor(z[:1], device=generator.device, requires_grad=True)
-    return images_of(generator, point).requires_grad
+def is_differentiable(generator: Generator, z: Latents) -> bool:
+    """Whether torch has a gradient of the decoded images with respect to the latents."""
+    latent = torch.tensor(z[:1], device=generator.device, requires_grad=True)
+    return decode_tensor(generator, latent).requires_grad
 
 
-def module_of(generator: Generator) -> nn.Module | None:
-    """The net that decodes, if it is one that torch can look into."""
+def require_gradient(generator: Generator, z: Latents, method: str, advice: str) -> None:
+    """Raise NotSupported for a decoder that torch cannot differentiate."""
+    if not is_differentiable(generator, z):
+        raise NotSupported(
+            f"{method} needs a decoder that torch can differentiate, and this one is not: {advice}"
+        )
+
+
+def decoder_module(generator: Generator) -> nn.Module | None:
+    """The torch module that decodes; None if the decoder is another kind of function."""
     decoder: object = generator.decoder
     if isinstance(decoder, ClassConditioned):
         decoder = decoder.function
@@ -36,19 +44,19 @@ def module_of(generator: Generator) -> nn.Module | None:
 
 
 def finite_differences(generator: Generator, z: Latents, vectors: Latents) -> Iterator[np.ndarray]:
-    """For each point, how its image changes along each vector: rows of pixels, by differences.
+    """For each latent, the change of its image along each vector: (len(vectors), pixels), per unit length.
 
-    One decoded image a vector, so that it works for any decoder.
+    It decodes one image per vector, so it works for any decoder.
     """
     size = np.float32(FINITE_STEP * (float(z.std(axis=0).mean()) or 1.0))
-    for point in z:
-        images = generator.decode(np.concatenate([point[None], point + size * vectors]))
+    for latent in z:
+        images = generator.decode(np.concatenate([latent[None], latent + size * vectors]))
         rows = images.reshape(len(vectors) + 1, -1)
         yield (rows[1:] - rows[0]) / size
 
 
-def descend(
-    parts: Sequence[Tensor],
+def minimize(
+    variables: Sequence[Tensor],
     loss_of: Callable[[int], Tensor],
     *,
     steps: int,
@@ -56,33 +64,22 @@ def descend(
     label: str,
     show: bool,
 ) -> None:
-    """Adam on these tensors alone: the decoder's own weights stay out of it."""
-    optimizer = torch.optim.Adam(parts, lr=rate)
+    """Minimize `loss_of(step)` with Adam over these tensors only; the decoder's weights do not change."""
+    optimizer = torch.optim.Adam(variables, lr=rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    with with_progress(show, label, steps, "steps") as advance:
+    with progress_bar(show, label, steps, "steps") as advance:
         for step in range(steps):
             loss = loss_of(step)
             if not torch.isfinite(loss):
-                raise Diverged(f"{label}: the loss is no longer a number at step {step + 1}.")
-            for part, gradient in zip(parts, torch.autograd.grad(loss, parts), strict=True):
-                part.grad = gradient
+                raise Diverged(f"{label}: the loss is NaN or infinite at step {step + 1}.")
+            gradients = torch.autograd.grad(loss, variables)
+            for variable, gradient in zip(variables, gradients, strict=True):
+                variable.grad = gradient
             optimizer.step()
             schedule.step()
             advance(1)
 
 
-def need_gradient(generator: Generator, z: Latents, method: str, instead: str) -> None:
-    """Refuse a decoder that torch cannot differentiate."""
-    if not can_be_differentiated(generator, z):
-        raise NotSupported(
-            f"{method} needs a decoder that torch can differentiate, and this one is not: {instead}"
-        )
-
-
-def with_progress(show: bool, label: str, total: int, unit: str) -> AbstractContextManager[Advance]:
-    """A bar of progress, if it is wanted."""
-    return bar(label, total, unit) if show else nullcontext(_silent)
-
-
-def _silent(count: int) -> None:
-    """Progress that nobody is told of."""
+def progress_bar(show: bool, label: str, total: int, unit: str) -> AbstractContextManager[Advance]:
+    """A progress bar, or a context without output if `show` is false."""
+    return bar(label, total, unit) if show else nullcontext(lambda count: None)

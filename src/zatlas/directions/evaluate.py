@@ -1,27 +1,21 @@
 """Measure whether a direction changes what its name says, in decoded images and against random ones."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from zatlas.core.arrays import Labels, Latents
-from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
-from zatlas.directions.direction_report import DirectionReport, Effect
-from zatlas.directions.evaluator import REACH, DecodedStep, Evaluator, change, gradient, one_long
+from zatlas.directions.direction_report import MAX_AMOUNT, DirectionReport, Effect
+from zatlas.directions.evaluator import DecodedImages, Evaluator, attribute_change, pixel_change, unit_vector
 from zatlas.directions.types import Direction, in_std
 from zatlas.latent.names import KnownNames, find
-from zatlas.models.classifier import Classifier
-from zatlas.models.generator import Generator
 
-FLIP = 3.0  # spreads
-BOOTSTRAP_DRAWS = 1000  # of the bootstrap
-REFITS = 8  # times a way is learnt again
-MIN_CHANGE = 0.1  # of the steepest step: below it the edit has stopped to follow
-MAX_OUTSIDE_SHARE = 2.0  # distance to the data that one code in a hundred has
+BOOTSTRAP_DRAWS = 1000
+REFITS = 8  # most fits to other samples of the data
+MIN_CHANGE = 0.1  # of the largest step: with less, the edit is saturated
+MAX_RELATIVE_DISTANCE = 2.0  # to the data: 1 is typical, 2 the 99th percentile of the data itself
 
-Steps = Mapping[int, tuple[DecodedStep, DecodedStep]]  # what is seen so many spreads back, and forward
+Steps = Mapping[int, tuple[DecodedImages, DecodedImages]]  # the images at -amount and at +amount std
 Refit = Callable[[Direction, int], Direction | None]
 
 
@@ -45,175 +39,135 @@ def evaluate(
 def _evaluate(
     evaluator: Evaluator, direction: Direction, refit: Refit | None, saved: DirectionReport | None
 ) -> DirectionReport:
-    target, sign = target_of(direction, evaluator.names)
-    column = None if target is None else evaluator.names.index(target)
-    way = in_std(direction)
-    steps = _steps(evaluator, way)
-    answers, images = gradient(*steps[1]), change(*steps[1])
-    random_answers, random_images = evaluator.random_gradients
+    target, column, sign = _target_column(direction, evaluator.names)
+    scaled = in_std(direction)
+    steps = _steps(evaluator, scaled)
+    attributes, pixels = attribute_change(*steps[1]), pixel_change(*steps[1])
+    random_attributes, random_pixels = evaluator.random_gradients
     if column is None:
-        effect = _effect(images, random_images, evaluator.seed)
+        effect = _effect(pixels, random_pixels, evaluator.seed)
     else:
-        effect = _effect(sign * answers[:, column], random_answers[:, column], evaluator.seed)
-    low, high = _range(evaluator, way, _followed(evaluator.before, steps, column, sign))
-    stable = _stability(evaluator, way, refit)
+        effect = _effect(sign * attributes[:, column], random_attributes[:, column], evaluator.seed)
+    low, high = _range(evaluator, scaled, _response(evaluator.before, steps, column, sign))
+    stability = _stability(evaluator, scaled, refit)
     return DirectionReport(
         target,
         effect,
-        dict(zip(evaluator.names, answers.mean(axis=0).tolist(), strict=True)),
-        _outside(evaluator.before, steps, column),
+        dict(zip(evaluator.names, attributes.mean(axis=0).tolist(), strict=True)),
+        _unexplained(evaluator.before, steps, column),
         low,
         high,
-        saved.stable if stable is None and saved is not None else stable,
+        saved.stability if stability is None and saved is not None else stability,
         direction=direction,
     )
 
 
-def usable_range(evaluator: Evaluator, reports: Direction) -> tuple[float, float]:
-    """The spreads between which a way still moves what it is to move, within the data."""
-    target, sign = target_of(reports, evaluator.names)
-    column = None if target is None else evaluator.names.index(target)
-    direction = in_std(reports)
-    return _range(
-        evaluator, direction, _followed(evaluator.before, _steps(evaluator, direction), column, sign)
-    )
+def usable_range(evaluator: Evaluator, direction: Direction) -> tuple[float, float]:
+    """The standard deviations between which a direction changes its target, inside the data."""
+    _, column, sign = _target_column(direction, evaluator.names)
+    scaled = in_std(direction)
+    response = _response(evaluator.before, _steps(evaluator, scaled), column, sign)
+    return _range(evaluator, scaled, response)
 
 
 def _steps(evaluator: Evaluator, direction: Direction) -> Steps:
-    return {amount: evaluator.ends(direction, amount) for amount in range(1, REACH + 1)}
+    return {amount: evaluator.decode_sides(direction, amount) for amount in range(1, MAX_AMOUNT + 1)}
 
 
 def target_of(direction: Direction, names: Sequence[str]) -> tuple[str | None, int]:
-    """The answer that a way is to move, and whether up or down; None if none is known."""
-    result = find(direction.description or direction.name, KnownNames(classes=names), anchor=False)
-    if result is None:
+    """The attribute that a direction should change, and 1 or -1 for up or down; (None, 1) if unknown."""
+    name = find(direction.description or direction.name, KnownNames(classes=names), anchor=False)
+    if name is None:
         return None, 1
-    return result.text, -1 if result.negated else 1
+    return name.text, -1 if name.negated else 1
 
 
-def _effect(values: np.ndarray, chance: np.ndarray, seed: int) -> Effect:
-    """The mean with its interval, by drawing the starts anew.
+def _target_column(direction: Direction, names: Sequence[str]) -> tuple[str | None, int | None, int]:
+    target, sign = target_of(direction, names)
+    return target, None if target is None else names.index(target), sign
+
+
+def _effect(values: np.ndarray, random: np.ndarray, seed: int) -> Effect:
+    """The mean over the starts with its bootstrap interval, and the same of random directions.
 
     Efron 1979, https://doi.org/10.1214/aos/1176344552
     """
     draws = stream(seed, "bootstrap").integers(len(values), size=(BOOTSTRAP_DRAWS, len(values)))
     low, high = np.quantile(values[draws].mean(axis=1), [0.025, 0.975])
-    size = np.abs(chance)
-    most = float(size.mean() + 1.96 * size.std())
-    return Effect(float(values.mean()), float(low), float(high), most, float(size.mean()))
+    size = np.abs(random)
+    limit = float(size.mean() + 1.96 * size.std())
+    return Effect(float(values.mean()), float(low), float(high), limit, float(size.mean()))
 
 
-def _outside(before: DecodedStep, steps: Steps, column: int | None) -> float:
-    """What is left of the images' changes when the pattern that goes with the target's is taken out.
+def _unexplained(before: DecodedImages, steps: Steps, column: int | None) -> float:
+    """The share of the images' change that a regression on the target's change leaves.
 
-    Without a target the amount stands for it: what is left is then not alike for all images.
+    Without a target the regression is on the amount: it leaves what differs from image to image.
     """
     sides = [
-        (sign * amount, seen)
-        for amount, ends in steps.items()
-        for sign, seen in zip((-1, 1), ends, strict=True)
+        (sign * amount, images)
+        for amount, pair in steps.items()
+        for sign, images in zip((-1, 1), pair, strict=True)
     ]
-    moved = np.concatenate([seen.small - before.small for _, seen in sides])
+    change = np.concatenate([images.thumbnails - before.thumbnails for _, images in sides])
     if column is None:
-        told = np.concatenate([np.full(len(before.small), amount) for amount, _ in sides])
+        cause = np.concatenate([np.full(len(before.thumbnails), amount) for amount, _ in sides])
     else:
-        told = np.concatenate([seen.answers[:, column] - before.answers[:, column] for _, seen in sides])
-    whole = float((moved**2).sum())
-    pattern = told @ moved
-    explained = float((pattern**2).sum()) / max(float(told @ told), 1e-12)
-    return 1 - explained / whole if whole else 1.0
+        columns = [images.attributes[:, column] - before.attributes[:, column] for _, images in sides]
+        cause = np.concatenate(columns)
+    total = float((change**2).sum())
+    explained = float(((cause @ change) ** 2).sum()) / max(float(cause @ cause), 1e-12)
+    return 1 - explained / total if total else 1.0
 
 
-def _followed(before: DecodedStep, steps: Steps, column: int | None, sign: int) -> np.ndarray:
-    """How far the edit has come at -REACH, ..., REACH spreads: the answer, or the way of the image."""
-    order = [
-        *(steps[amount][0] for amount in range(REACH, 0, -1)),
+def _response(before: DecodedImages, steps: Steps, column: int | None, sign: int) -> np.ndarray:
+    """The edit's progress at -MAX_AMOUNT, ..., MAX_AMOUNT std: the target's mean probability, or else the
+    images' change along their own first step.
+    """
+    images = [
+        *(steps[amount][0] for amount in range(MAX_AMOUNT, 0, -1)),
         before,
-        *(steps[amount][1] for amount in range(1, REACH + 1)),
+        *(steps[amount][1] for amount in range(1, MAX_AMOUNT + 1)),
     ]
     if column is not None:
-        return np.array([sign * float(seen.answers[:, column].mean()) for seen in order])
-    ways = [one_long(row) for row in steps[1][1].small - steps[1][0].small]
-    return np.array([float(((seen.small - before.small) * ways).sum(axis=1).mean()) for seen in order])
+        return np.array([sign * float(each.attributes[:, column].mean()) for each in images])
+    steps_of_one = [unit_vector(row) for row in steps[1][1].thumbnails - steps[1][0].thumbnails]
+    changes = [(each.thumbnails - before.thumbnails) * steps_of_one for each in images]
+    return np.array([float(change.sum(axis=1).mean()) for change in changes])
 
 
-def _range(evaluator: Evaluator, direction: Direction, followed: np.ndarray) -> tuple[float, float]:
-    """From 0 outwards to the last spread that adds to the edit, unless it turns or leaves the data before."""
-    least = MIN_CHANGE * float(np.abs(np.diff(followed)).max())
+def _range(evaluator: Evaluator, direction: Direction, response: np.ndarray) -> tuple[float, float]:
+    """From 0 outwards to the last std that adds to the edit, unless it reverses or leaves the data before."""
+    min_gain = MIN_CHANGE * float(np.abs(np.diff(response)).max())
     ends = []
     for sign in (-1, 1):
-        reached = 0
-        for amount in range(1, REACH + 1):
-            gain = sign * (followed[REACH + sign * amount] - followed[REACH + sign * (amount - 1)])
-            far = np.median(
-                evaluator.density.relative_distance(direction.move(evaluator.starts, sign * amount))
-            )
-            if gain < -least or far > MAX_OUTSIDE_SHARE:
+        end = 0
+        for amount in range(1, MAX_AMOUNT + 1):
+            gain = sign * (response[MAX_AMOUNT + sign * amount] - response[MAX_AMOUNT + sign * (amount - 1)])
+            moved = direction.move(evaluator.starts, sign * amount)
+            distance = np.median(evaluator.density.relative_distance(moved))
+            if gain < -min_gain or distance > MAX_RELATIVE_DISTANCE:
                 break
-            if gain > least:  # it may begin slowly, as what is rare does
-                reached = amount
-        ends.append(float(sign * reached))
+            if gain > min_gain:  # the first steps may add little, as for a rare attribute
+                end = amount
+        ends.append(float(sign * end))
     return ends[0], ends[1]
 
 
 def _stability(evaluator: Evaluator, direction: Direction, refit: Refit | None) -> float | None:
-    """Mean cosine of a step with that of the way learnt again, over the starts and the times."""
-    again = [] if refit is None else _again(direction, refit)
-    if not again:
+    """Mean cosine of the step with those of the refitted directions; None if there are none."""
+    if refit is None:
         return None
-    own = _step(evaluator, direction)
-    cosines = [float((own * _step(evaluator, in_std(one))).sum(axis=1).mean()) for one in again]
+    refitted = [other for number in range(REFITS) if (other := refit(direction, number)) is not None]
+    if not refitted:
+        return None
+    step = _unit_step(evaluator, direction)
+    cosines = [float((step * _unit_step(evaluator, in_std(r))).sum(axis=1).mean()) for r in refitted]
     return float(np.mean(np.abs(cosines)))
 
 
-def _again(direction: Direction, refit: Refit) -> list[Direction]:
-    result = (refit(direction, number) for number in range(REFITS))
-    return [one for one in result if one is not None]
-
-
-def _step(evaluator: Evaluator, direction: Direction) -> np.ndarray:
-    """Where a spread leads from each start, of length 1."""
+def _unit_step(evaluator: Evaluator, direction: Direction) -> np.ndarray:
+    """The step of one std at each start, scaled to length 1."""
     step = (direction.move(evaluator.starts, 0.5) - direction.move(evaluator.starts, -0.5)).astype(np.float64)
     unit: np.ndarray = step / np.maximum(np.linalg.norm(step, axis=1, keepdims=True), 1e-12)
     return unit
-
-
-# Flips ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Flips:
-    """What a move by so many spreads does to the answers of a scorer."""
-
-    there: float  # share of images without the attribute that have it after the move
-    back: float  # share of images with it that lack it after the move the other way
-    side_effect: float  # mean change of the other answers, over both moves
-
-    @property
-    def flips(self) -> float:
-        """Share of all images whose answer is turned."""
-        return (self.there + self.back) / 2
-
-
-def flips(
-    generator: Generator,
-    classifier: Classifier,
-    z: Latents,
-    direction: Direction,
-    name: str,
-    others: Sequence[str],
-    *,
-    reach: float = FLIP,
-    labels: Labels | None = None,
-) -> Flips:
-    """Move each point along a way and back, and ask the scorer about the attribute and about others."""
-    before = classifier.score(generator.decode(z, labels))
-    column, aside = classifier.column(name), [classifier.column(other) for other in others]
-    has = before[:, column] > 0.5
-    if has.all() or not has.any():
-        raise NotSupported(f"To the scorer, all of these images or none have {name!r}.")
-    amounts = np.where(has, -reach, reach)
-    after = classifier.score(generator.decode(direction.move(z, amounts), labels))
-    turned = (after[:, column] > 0.5) != has
-    change = np.abs(after[:, aside] - before[:, aside]).mean()
-    return Flips(float(turned[~has].mean()), float(turned[has].mean()), float(change))

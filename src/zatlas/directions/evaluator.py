@@ -1,4 +1,4 @@
-"""What directions are tried on: points of the data, their decoded images, and what is read of these."""
+"""The shared part of an evaluation: starting latents, their decoded images, and predicted attributes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,157 +18,158 @@ from zatlas.latent.density import Density
 from zatlas.models.classifier import Classifier
 from zatlas.models.generator import Generator
 
-Readings = Float32[np.ndarray, "n k"]
-Small = Float32[np.ndarray, "n f"]
+Predictions = Float32[np.ndarray, "n k"]
+Thumbnails = Float32[np.ndarray, "n f"]
 
-MAX_STARTS = 48  # points that are moved
-RANDOM_DIRECTIONS = 16  # directions of chance that a real one is compared with
-SMALL_SIDE = 32  # pixels, at most, of the images that are compared: what is finer is noise
-REACH = 4  # spreads, to either side
+MAX_STARTS = 48  # latents that are moved
+RANDOM_DIRECTIONS = 16  # random directions that each direction is compared with
+THUMBNAIL_SIDE = 32  # largest side of the images that are compared, in pixels: finer detail is noise
 
 
 @dataclass(frozen=True)
-class Readout:
-    """What can be asked of images: for each name a number from 0 to 1."""
+class AttributePredictor:
+    """Predicts named attributes of images, each from 0 to 1: images (n, c, h, w) -> (n, k)."""
 
     names: tuple[str, ...]
-    read: Callable[[Images], Readings]
+    predict: Callable[[Images], Predictions]
 
 
 @dataclass(frozen=True)
-class DecodedStep:
-    """What is left of decoded images: their answers, and themselves in small."""
+class DecodedImages:
+    """What an evaluation keeps of decoded images: predicted attributes (n, k) and thumbnails (n, f)."""
 
-    answers: Readings
-    small: Small
+    attributes: Predictions
+    thumbnails: Thumbnails
 
 
 @dataclass(frozen=True)
 class Evaluator:
-    """A model, its data, and what is asked of its images; all directions are tried on the same points."""
+    """A model, its latents, and an attribute predictor; all directions are moved from the same latents."""
 
     generator: Generator
     latents: Latents  # of the data
     density: Density
-    answers: Readout | None = None
+    predictor: AttributePredictor | None = None
     seed: int = 0
     count: int = MAX_STARTS
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What is asked."""
-        return () if self.answers is None else self.answers.names
+        """The predicted attributes."""
+        return () if self.predictor is None else self.predictor.names
 
-    def decode_step(self, z: Latents) -> DecodedStep:
-        """What there is to see at these points."""
-        parts = [self._see(images) for images in self.generator.decode_batches(z)]
-        return DecodedStep(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    def decode(self, z: Latents) -> DecodedImages:
+        """Decode latents in batches, and keep the attributes and thumbnails of their images."""
+        batches = [self._measure(images) for images in self.generator.decode_batches(z)]
+        return DecodedImages(*(np.concatenate(column) for column in zip(*batches, strict=True)))
 
     @cached_property
     def starts(self) -> Latents:
-        """The points that are moved."""
-        chance, count = stream(self.seed, "starts"), min(self.count, len(self.latents))
-        return self.latents[chance.choice(len(self.latents), count, replace=False)]
+        """The latents that are moved: a random sample of the data."""
+        rng, count = stream(self.seed, "starts"), min(self.count, len(self.latents))
+        return self.latents[rng.choice(len(self.latents), count, replace=False)]
 
     @cached_property
-    def before(self) -> DecodedStep:
-        """What there is to see at the starts."""
-        return self.decode_step(self.starts)
+    def before(self) -> DecodedImages:
+        """The images of the starting latents."""
+        return self.decode(self.starts)
 
     @cached_property
-    def random_gradients(self) -> tuple[Readings, np.ndarray]:
-        """Of directions of chance: how far one spread moves each answer, and the image.
+    def random_gradients(self) -> tuple[Predictions, np.ndarray]:
+        """The change of attributes (m, k) and of pixels (m,) by one std of random directions.
 
-        They lie as the data lies and are moved by as many of its spreads along them: a direction that
-        the data does not use would be too easy to beat.
+        The directions are differences of random pairs of latents, and so follow the data's distribution:
+        a direction that the data does not use would be too easy to beat.
         """
-        rng = stream(self.seed, "directions of chance")
+        rng = stream(self.seed, "random directions")
         pairs = rng.integers(len(self.latents), size=(4 * RANDOM_DIRECTIONS, 2))
         steps = self.latents[pairs[:, 0]] - self.latents[pairs[:, 1]]
         steps = steps[np.linalg.norm(steps, axis=1) > 0][:RANDOM_DIRECTIONS]
         if not len(steps):
             raise NotSupported(
-                "All latents of this run are the same point, so no direction can be compared with "
+                "All latents of this run are equal, so no direction can be compared with "
                 "random ones. Train on more images, or on images that differ."
             )
-        answers, images = [], []
+        attributes, pixels = [], []
         for step in steps:
             vector = step / np.linalg.norm(step)
-            ends = self.ends(LinearDirection("chance", vector, std_along(vector, self.latents)))
-            answers.append(gradient(*ends).mean(axis=0))
-            images.append(float(change(*ends).mean()))
-        return np.array(answers, np.float32), np.array(images)
+            sides = self.decode_sides(LinearDirection("random", vector, std_along(vector, self.latents)))
+            attributes.append(attribute_change(*sides).mean(axis=0))
+            pixels.append(float(pixel_change(*sides).mean()))
+        return np.array(attributes, np.float32), np.array(pixels)
 
-    def ends(self, direction: Direction, amount: float = 1.0) -> tuple[DecodedStep, DecodedStep]:
-        """What there is to see after a move by so many spreads back, and forward."""
-        both = [direction.move(self.starts, sign * amount) for sign in (-1, 1)]
-        seen = self.decode_step(np.concatenate(both))
+    def decode_sides(self, direction: Direction, amount: float = 1.0) -> tuple[DecodedImages, DecodedImages]:
+        """The images after a move of the starting latents by `-amount`, and by `amount`."""
+        sides = [direction.move(self.starts, sign * amount) for sign in (-1, 1)]
+        images = self.decode(np.concatenate(sides))
         half = len(self.starts)
         return (
-            DecodedStep(seen.answers[:half], seen.small[:half]),
-            DecodedStep(seen.answers[half:], seen.small[half:]),
+            DecodedImages(images.attributes[:half], images.thumbnails[:half]),
+            DecodedImages(images.attributes[half:], images.thumbnails[half:]),
         )
 
-    def _see(self, images: Images) -> tuple[Readings, Small]:
+    def _measure(self, images: Images) -> tuple[Predictions, Thumbnails]:
         empty = np.zeros((len(images), 0), np.float32)
-        return empty if self.answers is None else self.answers.read(images), small(images)
+        return empty if self.predictor is None else self.predictor.predict(images), downsample(images)
 
 
-def gradient(back: DecodedStep, forth: DecodedStep) -> Readings:
-    """How far each answer goes by one spread, at each start."""
-    half: Readings = (forth.answers - back.answers) / 2
+def attribute_change(low: DecodedImages, high: DecodedImages) -> Predictions:
+    """The change of each attribute by one std, at each start: half the change from -1 to 1 std."""
+    half: Predictions = (high.attributes - low.attributes) / 2
     return half
 
 
-def change(back: DecodedStep, forth: DecodedStep) -> np.ndarray:
-    """How much a pixel changes by one spread, at each start."""
-    return np.sqrt(((forth.small - back.small) ** 2).mean(axis=1)) / 2
+def pixel_change(low: DecodedImages, high: DecodedImages) -> np.ndarray:
+    """The root mean square change of a pixel by one std, at each start."""
+    return np.sqrt(((high.thumbnails - low.thumbnails) ** 2).mean(axis=1)) / 2
 
 
-def by_classifier(classifier: Classifier, images: Images) -> Readout:
-    """A scorer's answers; a number is told by the share of these images that would lie below it."""
+def classifier_predictor(classifier: Classifier, images: Images) -> AttributePredictor:
+    """A classifier's predictions; a number is given as its quantile among its values on `images`."""
     from scipy.special import ndtr
 
-    usual = classifier.score(images)
-    middle, std = usual.mean(axis=0), np.maximum(usual.std(axis=0), 1e-9)
-    number = np.array([kind == "number" for kind in classifier.kinds])
+    reference = classifier.predict(images)
+    mean, std = reference.mean(axis=0), np.maximum(reference.std(axis=0), 1e-9)
+    is_number = np.array([kind == "number" for kind in classifier.kinds])
 
-    def read(images: Images) -> Readings:
-        result = classifier.score(images)
-        return np.where(number, ndtr((result - middle) / std), result).astype(np.float32)
+    def predict(images: Images) -> Predictions:
+        values = classifier.predict(images)
+        return np.where(is_number, ndtr((values - mean) / std), values).astype(np.float32)
 
-    return Readout(classifier.names, read)
-
-
-def by_probes(generator: Generator, probes: Probes) -> Readout:
-    """The model's own answers: its encoder looks at the image, linear probes at the code."""
-
-    def read(images: Images) -> Readings:
-        return probes.read(generator.encode(images))
-
-    return Readout(probes.names, read)
+    return AttributePredictor(classifier.names, predict)
 
 
-def by_network(generator: Generator, layers: AttributeNetwork, names: tuple[str, ...]) -> Readout:
-    """The same by a small net in place of planes: it reads what no plane parts."""
+def probe_predictor(generator: Generator, probes: Probes) -> AttributePredictor:
+    """The model's own predictions: linear probes on the latents of encoded images."""
 
-    def read(images: Images) -> Readings:
-        odds = layers(generator.encode(images))
-        return (0.5 * (1 + np.tanh(0.5 * odds))).astype(np.float32)
+    def predict(images: Images) -> Predictions:
+        return probes.predict(generator.encode(images))
 
-    return Readout(names, read)
+    return AttributePredictor(probes.names, predict)
 
 
-def small(images: Images) -> Small:
-    """The images' pixels, averaged in blocks until they are few."""
+def network_predictor(
+    generator: Generator, network: AttributeNetwork, names: tuple[str, ...]
+) -> AttributePredictor:
+    """The same by a small network, which separates attributes that no plane separates."""
+
+    def predict(images: Images) -> Predictions:
+        log_odds = network(generator.encode(images))
+        return (0.5 * (1 + np.tanh(0.5 * log_odds))).astype(np.float32)
+
+    return AttributePredictor(names, predict)
+
+
+def downsample(images: Images) -> Thumbnails:
+    """The flattened means of square blocks of pixels, at most THUMBNAIL_SIDE blocks a side."""
     n, channels, height, width = images.shape
-    step = max(-(-max(height, width) // SMALL_SIDE), 1)
-    high, wide = height // step * step, width // step * step
-    blocks = images[:, :, :high, :wide].reshape(n, channels, high // step, step, wide // step, step)
-    result: Small = blocks.mean(axis=(3, 5)).reshape(n, -1).astype(np.float32)
+    block = max(-(-max(height, width) // THUMBNAIL_SIDE), 1)
+    rows, columns = height // block, width // block
+    blocks = images[:, :, : rows * block, : columns * block].reshape(n, channels, rows, block, columns, block)
+    result: Thumbnails = blocks.mean(axis=(3, 5)).reshape(n, -1).astype(np.float32)
     return result
 
 
-def one_long(row: np.ndarray) -> np.ndarray:
-    """The same of length 1."""
+def unit_vector(row: np.ndarray) -> np.ndarray:
+    """The vector scaled to length 1; zero stays zero."""
     return row / max(float(np.linalg.norm(row)), 1e-12)

@@ -1,7 +1,7 @@
-"""Fields: where one spread leads from each point, by small nets held as plain arrays."""
+"""Vector fields of the latent space, defined by small networks that are stored as plain arrays."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -13,51 +13,51 @@ from torch.nn import functional as F
 from zatlas.core.arrays import Latents, Values
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.seeds import derive, stream
-from zatlas.directions.decoding import with_progress
+from zatlas.directions.decoding import progress_bar
 
-Field = Callable[[Latents], Latents]
-Answers = Float32[np.ndarray, "n k"]
-Slopes = Float32[np.ndarray, "n k d"]
+Field = Callable[[Latents], Latents]  # the step of one standard deviation at each latent
+Outputs = Float32[np.ndarray, "n k"]
+Gradients = Float32[np.ndarray, "n k d"]
 
-WIDTH = 128  # units of either hidden layer
+WIDTH = 128  # units of each hidden layer
 STEPS, BATCH, RATE = 1200, 256, 5e-3
-BLUR = 0.4  # spreads by which codes are moved at random: the slope then is that of a neighbourhood
-HOLD_WEIGHT = 0.35  # how softly the others are held; 0 would let nothing of them move
-MAX_GRADIENT = 1 << 24  # numbers of slopes that are held at once
-PARTS = ("middle", "spread", *(f"weight {i}" for i in range(3)), *(f"offset {i}" for i in range(3)))
+BLUR = 0.4  # std of the noise added to latents, so that gradients are averaged over a neighborhood
+RIDGE = 0.35  # of the projection that removes other gradients; with 0 they are removed entirely
+MAX_GRADIENTS = 1 << 24  # numbers of gradients in memory at a time
+ARRAY_NAMES = ("mean", "std", *(f"weight {i}" for i in range(3)), *(f"offset {i}" for i in range(3)))
+CONSTANT, GRADIENT, VECTOR = "constant", "gradient", "vector"  # kinds of stored fields
 
 Arrays = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
 class AttributeNetwork:
-    """A net of two hidden layers that reads points in spreads from their mean."""
+    """A network with two hidden layers of SiLU units, on standardized latents: (n, d) -> (n, k)."""
 
     mean: Values
     std: Values
     weights: tuple[np.ndarray, np.ndarray, np.ndarray]
     offsets: tuple[np.ndarray, np.ndarray, np.ndarray]
 
-    def __call__(self, z: Latents) -> Answers:
-        """What it answers to each point."""
+    def __call__(self, z: Latents) -> Outputs:
         h = (z - self.mean) / self.std
         for weight, offset in zip(self.weights[:2], self.offsets[:2], strict=True):
             h = _silu(h @ weight + offset)[0]
         return (h @ self.weights[2] + self.offsets[2]).astype(np.float32)
 
-    def gradients(self, z: Latents) -> Slopes:
-        """How each answer changes with each coordinate, by spreads."""
+    def gradients(self, z: Latents) -> Gradients:
+        """The gradient of each output with respect to the standardized latents."""
         first, second, last = self.weights
-        one, steep = _silu((z - self.mean) / self.std @ first + self.offsets[0])
-        _, steeper = _silu(one @ second + self.offsets[1])
-        back = (last.T[None] * steeper[:, None]) @ second.T
-        return ((back * steep[:, None]) @ first.T).astype(np.float32)
+        h, first_gradient = _silu((z - self.mean) / self.std @ first + self.offsets[0])
+        _, second_gradient = _silu(h @ second + self.offsets[1])
+        back = (last.T[None] * second_gradient[:, None]) @ second.T
+        return ((back * first_gradient[:, None]) @ first.T).astype(np.float32)
 
-    def only(self, columns: list[int]) -> "AttributeNetwork":
-        """The same net, of these answers alone and in this order."""
+    def select(self, columns: list[int]) -> "AttributeNetwork":
+        """The same network with these outputs only, in this order."""
         weights = (*self.weights[:2], self.weights[2][:, columns])
         offsets = (*self.offsets[:2], self.offsets[2][columns])
-        return AttributeNetwork(self.mean, self.std, weights, offsets)
+        return replace(self, weights=weights, offsets=offsets)
 
 
 @dataclass(frozen=True)
@@ -72,57 +72,57 @@ class ConstantField:
 
 @dataclass(frozen=True)
 class GradientField:
-    """One spread up the slope of the first answer, the others held: softly, for they may be tied to it."""
+    """The gradient of a network's first output, scaled to one std, with the other gradients projected out.
 
-    layers: AttributeNetwork
-    held: float = HOLD_WEIGHT
+    The projection has a ridge, because the other attributes may depend on the first.
+    """
+
+    network: AttributeNetwork
+    ridge: float = RIDGE
 
     def __call__(self, z: Latents) -> Latents:
-        answers = self.layers.weights[2].shape[1]
-        rows = max(MAX_GRADIENT // (answers * z.shape[1]), 1)
-        parts = [self._lead(z[i : i + rows]) for i in range(0, max(len(z), 1), rows)]
-        return np.concatenate(parts)
+        outputs = self.network.weights[2].shape[1]
+        rows = max(MAX_GRADIENTS // (outputs * z.shape[1]), 1)
+        return np.concatenate([self._step(z[i : i + rows]) for i in range(0, max(len(z), 1), rows)])
 
-    def _lead(self, z: Latents) -> Latents:
-        gradients = self.layers.gradients(z).astype(np.float64)
-        up, others = gradients[:, 0], gradients[:, 1:]
+    def _step(self, z: Latents) -> Latents:
+        gradients = self.network.gradients(z).astype(np.float64)
+        first, others = gradients[:, 0], gradients[:, 1:]
         if others.shape[1]:
             others = others / np.maximum(np.linalg.norm(others, axis=2, keepdims=True), 1e-9)
-            square = others @ others.transpose(0, 2, 1) + self.held * np.eye(others.shape[1])
-            share = np.linalg.solve(square, others @ up[:, :, None])
-            up = up - (others.transpose(0, 2, 1) @ share)[:, :, 0]
-        unit = up / np.maximum(np.linalg.norm(up, axis=1, keepdims=True), 1e-9)
-        return (unit * self.layers.std).astype(np.float32)
+            square = others @ others.transpose(0, 2, 1) + self.ridge * np.eye(others.shape[1])
+            share = np.linalg.solve(square, others @ first[:, :, None])
+            first = first - (others.transpose(0, 2, 1) @ share)[:, :, 0]
+        unit = first / np.maximum(np.linalg.norm(first, axis=1, keepdims=True), 1e-9)
+        return (unit * self.network.std).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class VectorField:
-    """What a net of as many answers as axes says, as it is."""
+    """The output of a network with as many outputs as dimensions, in standard deviations."""
 
-    layers: AttributeNetwork
+    network: AttributeNetwork
 
     def __call__(self, z: Latents) -> Latents:
-        return self.layers(z) * self.layers.std
+        return self.network(z) * self.network.std
 
 
-def initial_layers(latents: Latents, answers: int, *, seed: int, width: int = WIDTH) -> AttributeNetwork:
-    """An untaught net for points like these."""
-    chance = stream(seed, "layers")
-    sizes = [latents.shape[1], width, width, answers]
-    weights = tuple(
-        (chance.standard_normal((a, b)) / np.sqrt(a)).astype(np.float32) for a, b in pairwise(sizes)
-    )
+def initial_network(latents: Latents, outputs: int, *, seed: int, width: int = WIDTH) -> AttributeNetwork:
+    """A network with random weights, standardized for these latents."""
+    rng = stream(seed, "layers")
+    sizes = [latents.shape[1], width, width, outputs]
+    weights = tuple((rng.standard_normal((a, b)) / np.sqrt(a)).astype(np.float32) for a, b in pairwise(sizes))
     offsets = tuple(np.zeros(size, np.float32) for size in sizes[1:])
-    middle, std = latents.mean(axis=0), latents.std(axis=0)
-    # Where the points do not vary there is no spread to go by: that of the other axes stands in.
+    std = latents.std(axis=0)
+    # A dimension without variance gets the mean std of the others.
     usual = float(std[std > 0].mean()) if (std > 0).any() else 1.0
     std = np.where(std > 1e-6 * usual, std, usual).astype(np.float32)
-    return AttributeNetwork(middle, std, weights, offsets)  # type: ignore[arg-type]
+    return AttributeNetwork(latents.mean(axis=0), std, weights, offsets)  # type: ignore[arg-type]
 
 
-def fit_layers(
+def fit_network(
     latents: Latents,
-    answers: Answers,
+    targets: Outputs,
     *,
     probabilities: bool = True,
     blur: float = BLUR,
@@ -130,83 +130,80 @@ def fit_layers(
     seed: int = 0,
     show: bool = False,
 ) -> AttributeNetwork:
-    """A net that answers these points as told: with chances, as log-odds; else by least squares."""
-    layers = initial_layers(latents, answers.shape[1], seed=seed)
-    x = torch.from_numpy(((latents - layers.mean) / layers.std).astype(np.float32))
-    told = torch.from_numpy(answers.astype(np.float32))
-    parts = tensors(layers)
-    loss = F.binary_cross_entropy_with_logits if probabilities else F.mse_loss
-    chance = torch.Generator().manual_seed(derive(seed, "fit"))
-    optimizer = torch.optim.Adam(parts, lr=RATE)
+    """Fit a network to targets (n, k): its outputs are log-odds of probabilities, or else numbers."""
+    network = initial_network(latents, targets.shape[1], seed=seed)
+    x = torch.from_numpy(((latents - network.mean) / network.std).astype(np.float32))
+    y = torch.from_numpy(targets.astype(np.float32))
+    variables = parameters(network)
+    loss_of = F.binary_cross_entropy_with_logits if probabilities else F.mse_loss
+    rng = torch.Generator().manual_seed(derive(seed, "fit"))
+    optimizer = torch.optim.Adam(variables, lr=RATE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps)
-    with with_progress(show, "reading the codes", steps, "steps") as advance:
+    with progress_bar(show, "fitting attributes", steps, "steps") as advance:
         for _ in range(steps):
-            rows = torch.randint(len(x), (BATCH,), generator=chance)
-            noise = torch.randn((BATCH, x.shape[1]), generator=chance)
-            wrong = loss(run(parts, x[rows] + blur * noise), told[rows])
+            rows = torch.randint(len(x), (BATCH,), generator=rng)
+            noise = torch.randn((BATCH, x.shape[1]), generator=rng)
+            loss = loss_of(forward(variables, x[rows] + blur * noise), y[rows])
             optimizer.zero_grad()
-            wrong.backward()  # type: ignore[no-untyped-call]
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
             advance(1)
-    return with_weights(layers, parts)
+    return with_weights(network, variables)
 
 
-def tensors(layers: AttributeNetwork) -> list[Tensor]:
-    """Its weights and offsets for torch to change."""
-    arrays = (*layers.weights, *layers.offsets)
+def parameters(network: AttributeNetwork) -> list[Tensor]:
+    """The weights and offsets as torch variables."""
+    arrays = (*network.weights, *network.offsets)
     return [torch.from_numpy(array.copy()).requires_grad_() for array in arrays]
 
 
-def run(parts: list[Tensor], x: Tensor) -> Tensor:
-    """What such a net answers, in torch, to points in spreads from their mean."""
-    for weight, offset in zip(parts[:2], parts[3:5], strict=True):
+def forward(variables: list[Tensor], x: Tensor) -> Tensor:
+    """The outputs in torch, for standardized latents."""
+    for weight, offset in zip(variables[:2], variables[3:5], strict=True):
         x = F.silu(x @ weight + offset)
-    return x @ parts[2] + parts[5]
+    return x @ variables[2] + variables[5]
 
 
-def with_weights(layers: AttributeNetwork, parts: list[Tensor]) -> AttributeNetwork:
-    """The net with what torch has made of its weights and offsets."""
-    arrays = [part.detach().cpu().numpy() for part in parts]
+def with_weights(network: AttributeNetwork, variables: list[Tensor]) -> AttributeNetwork:
+    """The network with these torch variables as its weights and offsets."""
+    arrays = [variable.detach().cpu().numpy() for variable in variables]
     weights, offsets = tuple(arrays[:3]), tuple(arrays[3:])
-    return AttributeNetwork(layers.mean, layers.std, weights, offsets)  # type: ignore[arg-type]
+    return AttributeNetwork(network.mean, network.std, weights, offsets)  # type: ignore[arg-type]
 
 
 def _silu(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """x times its logistic, which never flattens on one side, and its slope."""
+    """SiLU(x) and its gradient."""
     share = 0.5 * (1 + np.tanh(0.5 * x))
     return x * share, share * (1 + x * (1 - share))
 
 
-# As plain arrays ---------------------------------------------------------------------------------
-
-
 def to_arrays(field: Field) -> tuple[str, Arrays, float]:
-    """The kind of a field, its arrays by name, and how softly it holds."""
+    """The kind of a field, its arrays by name, and its ridge."""
     if isinstance(field, ConstantField):
-        return "straight", {"step": field.step}, 0.0
+        return CONSTANT, {"step": field.step}, 0.0
     if not isinstance(field, GradientField | VectorField):
         raise NotSupported(
-            "Only fields of zatlas can be kept: a function of your own has no file. Keep its code."
+            "This field is a function of your own, which zatlas cannot save. Save its source code instead."
         )
-    layers = field.layers
-    parts = (layers.mean, layers.std, *layers.weights, *layers.offsets)
-    arrays = dict(zip(PARTS, parts, strict=True))
-    return ("uphill", arrays, field.held) if isinstance(field, GradientField) else ("wind", arrays, 0.0)
+    network = field.network
+    arrays = (network.mean, network.std, *network.weights, *network.offsets)
+    named = dict(zip(ARRAY_NAMES, arrays, strict=True))
+    return (GRADIENT, named, field.ridge) if isinstance(field, GradientField) else (VECTOR, named, 0.0)
 
 
-def from_arrays(kind: str, arrays: Arrays, hold: float) -> Field:
-    """The field of these arrays, if they fit together."""
-    if kind == "straight" and "step" in arrays:
+def from_arrays(kind: str, arrays: Arrays, ridge: float) -> Field:
+    """The field with these arrays; BadData if their shapes do not fit together."""
+    if kind == CONSTANT and "step" in arrays:
         return ConstantField(arrays["step"])
-    if kind not in ("uphill", "wind") or not set(PARTS) <= arrays.keys():
-        raise BadData(f"These arrays make no field of the kind {kind!r}.")
-    middle, std, *rest = (arrays[name] for name in PARTS)
-    sizes = [middle.size, *(offset.size for offset in rest[3:])]
-    wanted = [(sizes[0],), (sizes[0],), *pairwise(sizes), *((size,) for size in sizes[1:])]
-    last = sizes[-1] == sizes[0] if kind == "wind" else sizes[-1] > 0
-    if [part.shape for part in (middle, std, *rest)] != wanted or not last:
-        raise BadData("The layers of this field do not fit onto each other.")
+    if kind not in (GRADIENT, VECTOR) or not set(ARRAY_NAMES) <= arrays.keys():
+        raise BadData(f"These arrays do not define a field of the kind {kind!r}.")
+    mean, std, *rest = (arrays[name] for name in ARRAY_NAMES)
+    sizes = [mean.size, *(offset.size for offset in rest[3:])]
+    shapes = [(sizes[0],), (sizes[0],), *pairwise(sizes), *((size,) for size in sizes[1:])]
+    outputs_fit = sizes[-1] == sizes[0] if kind == VECTOR else sizes[-1] > 0
+    if [array.shape for array in (mean, std, *rest)] != shapes or not outputs_fit:
+        raise BadData("The shapes of this field's layers do not fit together.")
     first, second, third, *offsets = rest
-    layers = AttributeNetwork(middle, std, (first, second, third), (offsets[0], offsets[1], offsets[2]))
-    return GradientField(layers, float(hold)) if kind == "uphill" else VectorField(layers)
+    network = AttributeNetwork(mean, std, (first, second, third), (offsets[0], offsets[1], offsets[2]))
+    return GradientField(network, float(ridge)) if kind == GRADIENT else VectorField(network)

@@ -12,8 +12,13 @@ from zatlas.core.errors import BadRecipe, NotSupported, UnknownName, ZatlasError
 from zatlas.core.registry import DIRECTION_METHODS
 from zatlas.core.seeds import stream
 from zatlas.data.image_dataset import NO_LABEL
-from zatlas.directions.estimate import ESTIMATORS, fit_direction, normal, with_statistics
-from zatlas.directions.estimate import orthogonal as orthogonalize
+from zatlas.directions.estimate import (
+    ESTIMATORS,
+    fit_direction,
+    orthogonalize,
+    plane_normal,
+    with_side_effects,
+)
 from zatlas.directions.evaluate import Refit
 from zatlas.directions.joint import independent_effects
 from zatlas.directions.probes import Probes, fit_probes
@@ -24,18 +29,18 @@ from zatlas.latent.names import KnownNames, ParsedName, find, parse
 from zatlas.models.classifier import Classifier
 from zatlas.workspace import Workspace
 
-MAX_VALUES = 4_000_000  # numbers in the latents that a direction is fitted to again
-REFITS = 3  # times that the directions of a method are fitted again: each takes as long as the first
+MAX_VALUES = 4_000_000  # numbers in a sample of latents that a direction is refitted to
+REFITS = 3  # most refits of a method, each of which takes as long as the first fit
 MAX_LISTED = 6  # names in a sentence
-EXAMPLE_SETTINGS = {"generator", "latents", "seed", "show"}  # arguments that every method gets
+COMMON_ARGUMENTS = {"generator", "latents", "seed", "show"}  # every method gets them
 # These methods number their directions, so a refit cannot be matched, or fit to a few examples.
 FITTED_ONCE = ("principal", "closed_form", "unsupervised", "examples")
 REQUIRED_SETTINGS = {
-    "classifier": "a scorer. Train one with `zatlas scorer train`, or pass any function of images",
+    "classifier": "a classifier. Train one with `zatlas classifier train`, or pass any function of images",
     "plus": "examples of images that have the property",
 }
 
-Draw = Callable[[int], tuple[Latents, dict[str, Flags]]]
+Sampler = Callable[[int], tuple[Latents, dict[str, Flags]]]
 
 
 def store_of(workspace: Workspace) -> DirectionStore:
@@ -89,10 +94,12 @@ def fit_attribute(
     flags = workspace.flags(name, table.rows)
     # A direction that is orthogonal to the other attributes' planes does not change their probes.
     planes = [
-        normal(table.latents, workspace.flags(other, table.rows), other) for other in others if other != name
+        plane_normal(table.latents, workspace.flags(other, table.rows), other)
+        for other in others
+        if other != name
     ]
     result = fit_direction(table.latents, flags, name, method=method, others=planes, seed=seed)
-    return with_statistics(result, table.latents, {}, probes_of(workspace))
+    return with_side_effects(result, table.latents, {}, probes_of(workspace))
 
 
 def known_names(workspace: Workspace) -> KnownNames:
@@ -104,11 +111,11 @@ def known_names(workspace: Workspace) -> KnownNames:
 
 def parse_property(workspace: Workspace, text: str) -> ParsedName:
     """Return the class, attribute or saved direction that a text names."""
-    known = known_names(workspace)
-    result = find(text, known, anchor=False)
-    if not workspace.source.indexed and (result is None or result.kind != "direction"):
+    names = known_names(workspace)
+    name = find(text, names, anchor=False)
+    if not workspace.source.indexed and (name is None or name.kind != "direction"):
         workspace.table("train")  # raises the error that says what is missing
-    return parse(text, known, anchor=False)
+    return parse(text, names, anchor=False)
 
 
 def fittable_names(workspace: Workspace) -> tuple[list[ParsedName], str]:
@@ -117,19 +124,19 @@ def fittable_names(workspace: Workspace) -> tuple[list[ParsedName], str]:
     images, rows = workspace.dataset, workspace.table("train").rows
     flagged = [ParsedName("attribute", name) for name in binary_names(images)]
     classes = [ParsedName("class", name) for name in images.classes if name != NO_LABEL]
-    result: list[ParsedName] = []
-    lacking: list[ParsedName] = []
+    fittable: list[ParsedName] = []
+    rare: list[ParsedName] = []
     for name in [*flagged, *(classes if images.labels is not None else ())]:
         count = int(flags_of(images, rows, name).sum())
         enough = min(count, len(rows) - count) >= MIN_IMAGES
-        (result if enough else lacking).append(name)
-    if not lacking:
-        return result, ""
-    some = ", ".join(repr(title_of(name)) for name in lacking[:MAX_LISTED])
-    more = f" and {len(lacking) - MAX_LISTED} more" if len(lacking) > MAX_LISTED else ""
-    return result, (
-        f"{some}{more}. A direction takes {MIN_IMAGES} training images or more with a class or an attribute, "
-        f"and {MIN_IMAGES} without it."
+        (fittable if enough else rare).append(name)
+    if not rare:
+        return fittable, ""
+    listed = ", ".join(repr(title_of(name)) for name in rare[:MAX_LISTED])
+    more = f" and {len(rare) - MAX_LISTED} more" if len(rare) > MAX_LISTED else ""
+    return fittable, (
+        f"{listed}{more}. A direction takes {MIN_IMAGES} training images or more with a class or an "
+        f"attribute, and {MIN_IMAGES} without it."
     )
 
 
@@ -147,7 +154,7 @@ def find_directions(
 
     A method that takes `flags` gets the classes and attributes of the training images.
     """
-    fit, settings = _resolved(workspace, method, settings)
+    fit, settings = _resolve(workspace, method, settings)
     return fit(workspace.generator.for_class(label), workspace.cloud, **settings, seed=seed, show=show)
 
 
@@ -155,7 +162,7 @@ def refit_method(
     workspace: Workspace, method: str, /, *, label: int | None = None, seed: int = 0, **settings: Any
 ) -> Refit | None:
     """Return a function that fits a method's directions to bootstrap samples, if there is one."""
-    fit, settings = _resolved(workspace, method, settings)
+    fit, settings = _resolve(workspace, method, settings)
     if method in FITTED_ONCE:
         return None
     generator, latents = workspace.generator.for_class(label), workspace.cloud
@@ -167,14 +174,12 @@ def refit_method(
         if "flags" in sampled:
             sampled["flags"] = {name: flags[rows] for name, flags in sampled["flags"].items()}
         try:
-            return {
-                direction.name: direction for direction in fit(generator, latents[rows], **sampled, seed=seed)
-            }
+            return {d.name: d for d in fit(generator, latents[rows], **sampled, seed=seed)}
         except ZatlasError:
             return {}  # this sample has too few images of a class
 
-    def refit(known: Direction, number: int) -> Direction | None:
-        return fitted(number).get(known.name) if number < REFITS else None
+    def refit(direction: Direction, number: int) -> Direction | None:
+        return fitted(number).get(direction.name) if number < REFITS else None
 
     return refit
 
@@ -183,19 +188,19 @@ def refit_attributes(
     workspace: Workspace, names: Sequence[str], *, method: str, others: Sequence[str] = (), seed: int = 0
 ) -> Refit:
     """Return a function that fits the directions of attributes to bootstrap samples, one by one."""
-    draw = _draws(workspace, [*names, *others], seed)
+    sample = _sampler(workspace, [*names, *others], seed)
 
-    def refit(known: Direction, number: int) -> Direction | None:
-        name = known.description or known.name
+    def refit(direction: Direction, number: int) -> Direction | None:
+        name = direction.description or direction.name
         if name not in names:
             return None
-        latents, flags = draw(number)
-        held = [other for other in others if other != name]
-        if not all(0 < flags[one].sum() < len(latents) for one in (name, *held)):
-            return None  # so rare that this sample has no image with it
+        latents, flags = sample(number)
+        fixed = [other for other in others if other != name]
+        if not all(0 < flags[each].sum() < len(latents) for each in (name, *fixed)):
+            return None  # the attribute is so rare that this sample has no image with it
         vector = ESTIMATORS[method](latents, flags[name])
         result = LinearDirection(name, (vector / np.linalg.norm(vector)).astype(np.float32))
-        planes = [normal(latents, flags[other], other) for other in held]
+        planes = [plane_normal(latents, flags[other], other) for other in fixed]
         return orthogonalize(result, planes, latents)
 
     return refit
@@ -203,61 +208,60 @@ def refit_attributes(
 
 def refit_joint(workspace: Workspace, names: Sequence[str], *, seed: int = 0) -> Refit:
     """Return a function that fits the directions of attributes to bootstrap samples, jointly."""
-    draw = _draws(workspace, names, seed)
-    sampled: dict[int, np.ndarray] = {}
+    sample = _sampler(workspace, names, seed)
+    vectors: dict[int, np.ndarray] = {}
 
-    def refit(known: Direction, number: int) -> Direction | None:
-        if known.description not in names:
+    def refit(direction: Direction, number: int) -> Direction | None:
+        if direction.description not in names:
             return None
-        if number not in sampled:
-            latents, flags = draw(number)
+        if number not in vectors:
+            latents, flags = sample(number)
             table = np.stack([flags[name] for name in names], axis=1)
             if table.all(axis=0).any() or not table.any(axis=0).all():
-                return None  # so rare that this sample has no image with it
-            sampled[number] = independent_effects(latents, table)
-        return LinearDirection(known.name, sampled[number][list(names).index(known.description)])
+                return None  # an attribute is so rare that this sample has no image with it
+            vectors[number] = independent_effects(latents, table)
+        return LinearDirection(direction.name, vectors[number][list(names).index(direction.description)])
 
     return refit
 
 
-def _draws(workspace: Workspace, names: Sequence[str], seed: int) -> Draw:
-    codes = workspace.table("train")
-    table: Mapping[str, Flags] = {name: workspace.flags(name, codes.rows) for name in names}
-    count = min(len(codes.latents), max(MAX_VALUES // workspace.dim, 500))
+def _sampler(workspace: Workspace, names: Sequence[str], seed: int) -> Sampler:
+    """A function that returns a numbered bootstrap sample of the training latents, with their flags."""
+    table = workspace.table("train")
+    flags = {name: workspace.flags(name, table.rows) for name in names}
+    count = min(len(table.latents), max(MAX_VALUES // workspace.dim, 500))
 
-    def draw(number: int) -> tuple[Latents, dict[str, Flags]]:
-        rows = stream(seed, "again", number).integers(len(codes.latents), size=count)
-        return codes.latents[rows], {name: flags[rows] for name, flags in table.items()}
+    def sample(number: int) -> tuple[Latents, dict[str, Flags]]:
+        rows = stream(seed, "again", number).integers(len(table.latents), size=count)
+        return table.latents[rows], {name: values[rows] for name, values in flags.items()}
 
-    return draw
+    return sample
 
 
-def _resolved(workspace: Workspace, method: str, settings: Mapping[str, Any]) -> tuple[Fit, dict[str, Any]]:
-    """The method, and its settings with the flags of the images where it takes them."""
+def _resolve(workspace: Workspace, method: str, settings: Mapping[str, Any]) -> tuple[Fit, dict[str, Any]]:
+    """The function of a method and its settings, with the flags of the images if it takes them."""
     fit: Fit = DIRECTION_METHODS.get(method)
-    takes = {name: p for name, p in signature(fit).parameters.items() if name not in EXAMPLE_SETTINGS}
+    accepted = {name: p for name, p in signature(fit).parameters.items() if name not in COMMON_ARGUMENTS}
     for name in settings:
-        if name not in takes:
-            raise UnknownName(f"setting of {method}", name, takes)
-    whole = dict(settings)
-    if "flags" in takes and "flags" not in whole:
-        whole |= _named(workspace, settings)
-    _check(method, takes, whole)
-    return fit, whole
+        if name not in accepted:
+            raise UnknownName(f"setting of {method}", name, accepted)
+    resolved = dict(settings)
+    if "flags" in accepted and "flags" not in resolved:
+        resolved |= _with_flags(workspace, settings)
+    for name, parameter in accepted.items():
+        if parameter.default is Parameter.empty and name not in resolved:
+            raise BadRecipe(f"The method {method!r} needs {REQUIRED_SETTINGS.get(name, name)}.")
+    return fit, resolved
 
 
-def _flags(workspace: Workspace) -> Mapping[str, Any]:
+def _with_flags(workspace: Workspace, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags of the images, and the settings with names as keys of these flags."""
     if not workspace.source.indexed:
         raise NotSupported(
             f"The latents of {workspace.name} have no labels, and this method needs them. Use "
-            "predictor with a scorer, transform, closed_form, principal or unsupervised."
+            "predictor with a classifier, transform, closed_form, principal or unsupervised."
         )
-    return workspace.attributes(workspace.table("train").rows)
-
-
-def _named(workspace: Workspace, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The flags of the images, and the settings with names as keys of these flags."""
-    flags = dict(_flags(workspace))
+    flags = dict(workspace.attributes(workspace.table("train").rows))
     result: dict[str, Any] = {"flags": flags}
     for setting in ("names", "orthogonal_to"):
         if not (texts := settings.get(setting)):
@@ -267,9 +271,3 @@ def _named(workspace: Workspace, settings: Mapping[str, Any]) -> dict[str, Any]:
             if key not in flags:
                 flags[key] = workspace.flags(key, workspace.table("train").rows)
     return result
-
-
-def _check(method: str, takes: Mapping[str, Parameter], settings: Mapping[str, Any]) -> None:
-    for name, parameter in takes.items():
-        if parameter.default is Parameter.empty and name not in settings:
-            raise BadRecipe(f"The method {method!r} needs {REQUIRED_SETTINGS.get(name, name)}.")

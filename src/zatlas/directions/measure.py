@@ -7,32 +7,41 @@ import numpy as np
 from zatlas.core.seeds import stream
 from zatlas.directions.direction_report import DirectionReport
 from zatlas.directions.evaluate import Refit, evaluate
-from zatlas.directions.evaluator import Evaluator, Readout, by_classifier, by_network, by_probes
-from zatlas.directions.field_networks import AttributeNetwork, fit_layers
+from zatlas.directions.evaluator import (
+    AttributePredictor,
+    Evaluator,
+    classifier_predictor,
+    network_predictor,
+    probe_predictor,
+)
+from zatlas.directions.field_networks import AttributeNetwork, fit_network
 from zatlas.directions.find import probes_of
 from zatlas.directions.types import Direction, is_nonlinear
 from zatlas.models.classifier import Classifier
 from zatlas.models.generator import Generator
 from zatlas.workspace import Workspace
 
-SAMPLE = 256  # images by which a classifier's numbers are made comparable
-NETWORK_STEPS = 500  # training steps of the net that reads attributes from latents
+REFERENCE_IMAGES = 256  # images among whose values a classifier's numbers become quantiles
+NETWORK_STEPS = 500  # training steps of the network that predicts attributes from latents
 
 
-def evaluator_of(
+def make_evaluator(
     workspace: Workspace,
     classifier: Classifier | None = None,
     *,
     label: int | None = None,
-    bent: bool = False,
+    nonlinear: bool = False,
     seed: int = 0,
 ) -> Evaluator:
-    """What ways of this run are tried on: the answers of a scorer, given or kept, else of its own encoder,
-    else none. Where ways bend, a net reads the codes, because planes cannot tell what no plane parts.
+    """The evaluator of a run's directions.
+
+    It predicts attributes by the given classifier, the run's own one, or the run's encoder with linear
+    probes; if `nonlinear`, with a network, which also separates what no plane separates. A run without
+    any of these is evaluated by the change of its images only.
     """
     generator = workspace.generator.for_class(label)
-    answers = _answers(workspace, generator, classifier or workspace.classifier, bent)
-    return Evaluator(generator, workspace.cloud, workspace.density, answers, seed)
+    predictor = _predictor(workspace, generator, classifier or workspace.classifier, nonlinear)
+    return Evaluator(generator, workspace.cloud, workspace.density, predictor, seed)
 
 
 def evaluate_directions(
@@ -47,27 +56,29 @@ def evaluate_directions(
 ) -> list[DirectionReport]:
     """Return a report on each direction; all are measured at the same latents."""
     nonlinear = any(map(is_nonlinear, directions))
-    evaluator = evaluator_of(workspace, classifier, label=label, bent=nonlinear, seed=seed)
+    evaluator = make_evaluator(workspace, classifier, label=label, nonlinear=nonlinear, seed=seed)
     return evaluate(evaluator, directions, refit=refit, saved=saved)
 
 
-def _answers(
-    workspace: Workspace, generator: Generator, classifier: Classifier | None, bent: bool
-) -> Readout | None:
+def _predictor(
+    workspace: Workspace, generator: Generator, classifier: Classifier | None, nonlinear: bool
+) -> AttributePredictor | None:
     if classifier is not None:
-        chance = stream(0, "usual").permutation(len(workspace.cloud))[:SAMPLE]
-        return by_classifier(classifier, generator.decode(workspace.cloud[chance]))
+        rows = stream(0, "usual").permutation(len(workspace.cloud))[:REFERENCE_IMAGES]
+        return classifier_predictor(classifier, generator.decode(workspace.cloud[rows]))
     if generator.encoder is None or not workspace.has_dataset:
         return None
     probes = probes_of(workspace)
-    if not bent or not probes.names:
-        return by_probes(generator, probes) if probes.names else None
-    net = workspace.cache.get("attribute net", lambda: _attribute_net(workspace, probes.names))
-    return by_network(generator, net, probes.names)
+    if not probes.names:
+        return None
+    if not nonlinear:
+        return probe_predictor(generator, probes)
+    network = workspace.cache.get("attribute network", lambda: _attribute_network(workspace, probes.names))
+    return network_predictor(generator, network, probes.names)
 
 
-def _attribute_net(workspace: Workspace, names: Sequence[str]) -> AttributeNetwork:
-    """A small net that reads these attributes from latents."""
+def _attribute_network(workspace: Workspace, names: Sequence[str]) -> AttributeNetwork:
+    """A network that predicts these attributes from latents."""
     flags = workspace.attributes(workspace.table("train").rows)
     table = np.stack([flags[name] for name in names], axis=1)
-    return fit_layers(workspace.latents("train"), table, steps=NETWORK_STEPS)
+    return fit_network(workspace.latents("train"), table, steps=NETWORK_STEPS)

@@ -1,4 +1,4 @@
-"""Ways on disk, straight and bent: kept with their proof, refused on another model, carried over."""
+"""The saved directions of a run: written with their reports, refused on other models, or transferred."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -19,23 +19,24 @@ from zatlas.models.safe_build import shape_of
 from zatlas.store import direction_files
 from zatlas.store.direction_files import SavedDirection
 
-RIDGE = 1e-3  # of the codes' variance
-MIN_PAIRED_LATENTS = 20  # images that two models have in common
-LINEAR = "direction"  # the kind of file that is a vector
-DIMENSION_KIND = ("vector", "step", "middle")  # arrays with a number for each axis
+RIDGE = 1e-3  # of the latents' variance
+MIN_PAIRED_LATENTS = 20  # images that both models of a transfer have encoded
+LINEAR = "direction"  # the kind of file that holds a vector
+DIMENSION_ARRAYS = ("vector", "step", "mean")  # arrays with one number per dimension
+SCALE_ARRAYS = ("scale_amounts", "scale_std")
 
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """The model that a direction was found in."""
+    """The model that a direction was fitted to."""
 
-    weights: str  # its SHA-256
+    weights: str  # SHA-256
     shape: Any  # of its latents
 
 
 @dataclass(frozen=True)
 class DirectionDescription:
-    """What a file says of a direction, besides its arrays and its model."""
+    """What a file stores of a direction, apart from its arrays and its model."""
 
     kind: str
     score: SeparationScore | None = None
@@ -44,24 +45,24 @@ class DirectionDescription:
     description: str = ""
     report: EffectMeasurement | None = None
     std: float = 1.0
-    hold: float = 0.0
+    ridge: float = 0.0
 
 
 @dataclass(frozen=True)
 class DirectionStore:
-    """The model that ways belong to, and the folder that keeps them."""
+    """The folder with a run's saved directions, and the identity of the run's model."""
 
     folder: Path
-    digest: str  # of its weights
-    shape: tuple[int, ...]  # of its points
+    digest: str  # SHA-256 of the model's weights
+    shape: tuple[int, ...]  # of the model's latents
 
     def save(
-        self, direction: Direction, report: DirectionReport | None = None, *, over: bool = False
+        self, direction: Direction, report: DirectionReport | None = None, *, overwrite: bool = False
     ) -> Path:
-        """Write a direction to a file of its own, with the report on it if there is one."""
-        kind, arrays, rest = _taken_apart(direction)
-        told = {
-            **rest,
+        """Write a direction, with its report if there is one, to a file of its own; return the path."""
+        kind, arrays, settings = _to_arrays(direction)
+        description = {
+            **settings,
             "kind": kind,
             "score": None if direction.score is None else asdict(direction.score),
             "side_effects": dict(direction.side_effects),
@@ -70,10 +71,11 @@ class DirectionStore:
             "report": None if report is None else report.measured(),
             "model": {"weights": self.digest, "shape": list(self.shape)},
         }
-        return direction_files.save(self.folder, SavedDirection(direction.name, arrays, told), replace=over)
+        saved = SavedDirection(direction.name, arrays, description)
+        return direction_files.save(self.folder, saved, replace=overwrite)
 
     def has(self, name: str) -> bool:
-        """Whether a way was kept under this name."""
+        """Whether a direction of this name is saved."""
         return direction_files.has(self.folder, name)
 
     def __contains__(self, name: object) -> bool:
@@ -81,13 +83,13 @@ class DirectionStore:
 
     def load(self, name: str) -> Direction:
         """Return the direction that was saved under this name."""
-        return self.own(direction_files.load(self.folder, name))
+        return self.restore(direction_files.load(self.folder, name))
 
     def report(self, name: str) -> DirectionReport | None:
         """Return the report that was saved with a direction; None if there is none."""
         saved = direction_files.load(self.folder, name)
-        measured = _described(saved).report
-        return None if measured is None else DirectionReport(**vars(measured), direction=self.own(saved))
+        measured = _description(saved).report
+        return None if measured is None else DirectionReport(**vars(measured), direction=self.restore(saved))
 
     def reports(self) -> dict[str, DirectionReport]:
         """Return all saved reports by the name of their direction."""
@@ -98,103 +100,107 @@ class DirectionStore:
         """Return every saved direction, by name."""
         return [self.load(name) for name in direction_files.names(self.folder)]
 
-    def own(self, saved: SavedDirection) -> Direction:
-        """What a file holds as a way of this model; refused if it is another's."""
+    def restore(self, saved: SavedDirection) -> Direction:
+        """Return the direction of a file; BadRun if it was fitted to another model."""
         model = from_table(ModelIdentity, saved.description.get("model"), f"The file of {saved.name!r}")
-        axes, own = int(np.prod(shape_of(model.shape, Path(saved.name)))), int(np.prod(self.shape))
+        dim, own_dim = int(np.prod(shape_of(model.shape, Path(saved.name)))), int(np.prod(self.shape))
         if model.weights != self.digest:
-            alike = " though its space has as many axes" if axes == own else ""
+            alike = ", though both have the same number of dimensions" if dim == own_dim else ""
             raise BadRun(
-                f"{saved.name!r} was found in another model, with {axes} axes, and means nothing in "
-                f"this one{alike}. If both runs encode the same images, carry it over: "
-                "zatlas saved RUN --take FILE --other RUN"
+                f"{saved.name!r} was fitted to another model, with {dim} dimensions, and cannot be used with "
+                f"this one{alike}. If both runs encode the same images, transfer it: "
+                "zatlas directions take RUN FILE --other OTHER_RUN"
             )
-        size = next((saved.arrays[key].size for key in DIMENSION_KIND if key in saved.arrays), 0)
-        if size != own:
-            raise Damaged(f"The file of {saved.name!r} holds {size} axes, and its model has {own}.")
+        size = next((saved.arrays[key].size for key in DIMENSION_ARRAYS if key in saved.arrays), 0)
+        if size != own_dim:
+            raise Damaged(
+                f"The file of {saved.name!r} holds {size} dimensions, and its model has {own_dim}. "
+                "Find the direction again: zatlas directions find"
+            )
         return direction_from(saved)
 
 
 def direction_from(saved: SavedDirection) -> Direction:
-    """The direction, or the way that bends, that a file describes."""
-    arrays, told = dict(saved.arrays), _described(saved)
-    known: dict[str, Any] = {
-        "score": told.score,
-        "side_effects": told.side_effects,
-        "facts": told.facts,
-        "description": told.description,
+    """The linear or nonlinear direction that a file describes."""
+    arrays, stored = dict(saved.arrays), _description(saved)
+    details: dict[str, Any] = {
+        "score": stored.score,
+        "side_effects": stored.side_effects,
+        "facts": stored.facts,
+        "description": stored.description,
     }
-    if told.kind == LINEAR:
+    if stored.kind == LINEAR:
         vector = arrays.get("vector", np.zeros(()))
         if vector.ndim != 1:
             raise Damaged(f"The file of {saved.name!r} does not hold a vector of finite numbers.")
-        return LinearDirection(saved.name, vector, told.std, **known)
-    scale = (arrays["asked"], arrays["spreads"]) if {"asked", "spreads"} <= arrays.keys() else None
+        return LinearDirection(saved.name, vector, stored.std, **details)
+    amounts, stds = (arrays.get(name) for name in SCALE_ARRAYS)
     try:
-        lead = from_arrays(told.kind, arrays, told.hold)
+        vector_field = from_arrays(stored.kind, arrays, stored.ridge)
     except BadData as error:
         raise Damaged(f"The file of {saved.name!r} cannot be read: {error}") from error
-    return FieldDirection(saved.name, lead, scale=scale, **known)
+    scale = None if amounts is None or stds is None else (amounts, stds)
+    return FieldDirection(saved.name, vector_field, scale=scale, **details)
 
 
-def _described(saved: SavedDirection) -> DirectionDescription:
+def _description(saved: SavedDirection) -> DirectionDescription:
     table = {key: value for key, value in saved.description.items() if key != "model"}
     return from_table(DirectionDescription, table, f"The file of {saved.name!r}")
 
 
-def _taken_apart(direction: Direction) -> tuple[str, dict[str, np.ndarray], dict[str, Any]]:
-    """The kind of a way, its arrays, and what else its file tells."""
+def _to_arrays(direction: Direction) -> tuple[str, dict[str, np.ndarray], dict[str, Any]]:
+    """The kind of a direction, its arrays, and the settings that restore it."""
     if isinstance(direction, LinearDirection):
         return LINEAR, {"vector": direction.vector}, {"std": direction.std}
-    kind, arrays, hold = to_arrays(direction.vector_field)
+    kind, arrays, ridge = to_arrays(direction.vector_field)
     if direction.scale is not None:
-        arrays |= {"asked": direction.scale[0], "spreads": direction.scale[1]}
-    return kind, arrays, {"hold": hold}
+        arrays |= dict(zip(SCALE_ARRAYS, direction.scale, strict=True))
+    return kind, arrays, {"ridge": ridge}
 
 
-def transfer(way: Direction, latents: Latents, others: Latents, *, seed: int = 0) -> LinearDirection:
-    """The direction in another model, by images that both have encoded, row by row.
+def transfer(direction: Direction, latents: Latents, others: Latents, *, seed: int = 0) -> LinearDirection:
+    """The direction in another model, given the latents (n, d) and (n, e) of the same images in both.
 
-    The best linear map from the one's codes to the other's says where a step leads; `facts` tell the
-    share of the other codes' variance that it misses on images held out. What was known of the
-    direction is not known there.
+    A ridge regression from one model's latents to the other's maps the step. The fact "unexplained" is
+    the share of the other latents' variance that it misses on held-out images. The score and the side
+    effects are not transferred.
     """
-    direction = in_std(way)
-    if isinstance(direction, FieldDirection):
+    scaled = in_std(direction)
+    if isinstance(scaled, FieldDirection):
         raise NotSupported(
-            f"{way.name!r} bends, and a linear map from one model's codes to another's says nothing of "
-            "how it would bend there. Learn it in the other run: zatlas steer"
+            f"{direction.name!r} is nonlinear, and only linear directions can be transferred to another "
+            "model. Find it in the other run: zatlas directions find"
         )
     if len(latents) != len(others) or len(latents) < MIN_PAIRED_LATENTS:
         raise ShapeError(
-            f"Carrying a direction over takes {MIN_PAIRED_LATENTS} images or more that both models have encoded, in "
+            f"A transfer takes {MIN_PAIRED_LATENTS} images or more that both models have encoded, in "
             f"the same order; there are {len(latents)} and {len(others)}."
         )
-    held = stream(seed, "carry").random(len(latents)) < HELD_OUT_SHARE
-    tried = _map(latents[~held], others[~held])
-    missed = others[held] - others[~held].mean(axis=0)
-    missed = missed - (latents[held] - latents[~held].mean(axis=0)) @ tried
-    whole = float(((others[held] - others[held].mean(axis=0)) ** 2).sum())
-    error = float((missed**2).sum()) / max(whole, 1e-12)
-    step = direction.vector @ _map(latents, others)
+    held_out = stream(seed, "carry").random(len(latents)) < HELD_OUT_SHARE
+    fitted = _linear_map(latents[~held_out], others[~held_out])
+    residual = others[held_out] - others[~held_out].mean(axis=0)
+    residual = residual - (latents[held_out] - latents[~held_out].mean(axis=0)) @ fitted
+    total = float(((others[held_out] - others[held_out].mean(axis=0)) ** 2).sum())
+    unexplained = float((residual**2).sum()) / max(total, 1e-12)
+    step = scaled.vector @ _linear_map(latents, others)
     norm = float(np.linalg.norm(step))
-    if norm < 1e-6 or error > 1:
+    if norm < 1e-6 or unexplained > 1:
         raise BadData(
-            f"{direction.name!r} leads nowhere in the other model: their codes of the same images have "
-            f"nothing in common that a linear map could tell (it misses {error:.0%} of their variance)."
+            f"{direction.name!r} cannot be transferred: no linear map relates the two models' latents of the "
+            f"same images (it misses {unexplained:.0%} of their variance)."
         )
     vector = (step / norm).astype(np.float32)
-    facts = {**direction.facts, "carried": True, "missed": error}
     return LinearDirection(
         direction.name,
         vector,
         std_along(vector, others),
-        facts=facts,
+        facts={**direction.facts, "transferred": True, "unexplained": unexplained},
         description=direction.description or direction.name,
     )
 
 
-def _map(latents: Latents, others: Latents) -> np.ndarray:
+def _linear_map(latents: Latents, others: Latents) -> np.ndarray:
+    """Ridge regression from centered latents (n, d) to (n, e): the matrix (d, e)."""
     x = (latents - latents.mean(axis=0)).astype(np.float64)
     y = (others - others.mean(axis=0)).astype(np.float64)
     ridge = RIDGE * len(x) * float(x.var(axis=0).mean()) + 1e-12

@@ -1,4 +1,4 @@
-"""The two kinds of direction: a vector, and a field that is followed step by step."""
+"""The two kinds of direction: a constant vector, and a vector field that is integrated step by step."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,47 +17,47 @@ MAX_FIELD_STEPS = 25  # samples of a curve
 
 @dataclass(frozen=True)
 class SeparationScore:
-    """How well a direction tells codes with the property from those without, on codes held out."""
+    """How well a direction separates held-out latents with the attribute from those without."""
 
-    auc: float  # under the ROC curve: 0.5 is chance, 1 is perfect
+    auc: float  # area under the ROC curve: 0.5 is random, 1 is perfect
     low: float  # ends of the 95 % interval
     high: float
-    shuffled: float  # what 97.5 % of directions learnt from shuffled labels stay below
+    random_limit: float  # 97.5 % of directions fitted to shuffled labels have a lower AUC
 
     @property
-    def real(self) -> bool:
-        """Whether even the low end is above what random labels reach."""
-        return self.low > self.shuffled
+    def significant(self) -> bool:
+        """Whether even the low end exceeds the AUC of shuffled labels."""
+        return self.low > self.random_limit
 
 
 @dataclass(frozen=True)
 class LinearDirection:
-    """A unit vector of the latent space with a name; amounts are in spreads of the data along it."""
+    """A named unit vector of the latent space; amounts are in standard deviations of the data along it."""
 
     name: str
     vector: Values
     std: float = 1.0  # standard deviation of the latents along the vector
     score: SeparationScore | None = None
-    side_effects: Mapping[str, float] = field(default_factory=dict)  # of a move by 1 spread
+    side_effects: Mapping[str, float] = field(default_factory=dict)  # change of attributes by 1 std
     facts: Mapping[str, Any] = field(default_factory=dict)  # what its method measured, by name
-    description: str = ""  # the attribute that it is to move, where that is not its name
+    description: str = ""  # the attribute that it should change, where that is not its name
 
     def move(self, z: Latents, amount: float | Values = 1.0) -> Latents:
-        """These points, moved by so many spreads."""
+        """The latents moved by `amount` standard deviations; one amount, or one per latent."""
         steps = np.asarray(amount, np.float32).reshape(-1, 1) * np.float32(self.std)
         moved: Latents = (z + steps * self.vector).astype(np.float32)
         return moved
 
     def walk(self, z: Latents, low: float = -3.0, high: float = 3.0) -> Curve:
-        """The way from `low` to `high` spreads through one point."""
+        """The line through one latent (1, d), from `low` to `high` standard deviations."""
         return walk(z, (self.vector * self.std).astype(np.float32), low, high)
 
 
 @dataclass(frozen=True)
 class FieldDirection:
-    """A way that depends on where it begins; `lead` tells where one spread goes from each point.
+    """A nonlinear direction: `vector_field` returns the step of one standard deviation at each latent.
 
-    Amounts are in spreads, as those of a `LinearDirection`, unless a scale says what else is asked for.
+    Amounts are in standard deviations, or in the unit of `scale` if there is one.
     """
 
     name: str
@@ -65,30 +65,30 @@ class FieldDirection:
     score: SeparationScore | None = None
     side_effects: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)  # what its method measured, by name
-    scale: tuple[Values, Values] | None = None  # amounts that may be asked, and spreads that give them
-    description: str = ""  # the attribute that it is to move, where that is not its name
+    scale: tuple[Values, Values] | None = None  # amounts, and the standard deviations that produce them
+    description: str = ""  # the attribute that it should change, where that is not its name
 
     def move(self, z: Latents, amount: float | Values = 1.0) -> Latents:
-        """These points, moved by so much; what is beyond the scale is moved to its end."""
-        spreads = self.in_std(amount)
-        z = np.repeat(z, len(spreads), axis=0) if len(z) == 1 else z
-        steps = max(ceil(float(np.abs(spreads).max(initial=0)) / FIELD_STEP), 1)
-        each = np.broadcast_to(spreads[:, None] / np.float32(steps), (len(z), 1))
-        for _ in range(steps):  # by the midpoint, so that the way back ends where it began
-            half = z + each / 2 * self.vector_field(z)
-            z = z + each * self.vector_field(half)
+        """The latents moved by `amount`; an amount beyond the scale moves them to the scale's end."""
+        stds = self.in_std(amount)
+        z = np.repeat(z, len(stds), axis=0) if len(z) == 1 else z
+        count = max(ceil(float(np.abs(stds).max(initial=0)) / FIELD_STEP), 1)
+        step = np.broadcast_to(stds[:, None] / np.float32(count), (len(z), 1))
+        for _ in range(count):  # the midpoint method, so that moving back returns to the start
+            half = z + step / 2 * self.vector_field(z)
+            z = z + step * self.vector_field(half)
         moved: Latents = z.astype(np.float32)
         return moved
 
     def in_std(self, amount: float | Values) -> Values:
-        """How far along the field these amounts are."""
-        asked = np.asarray(amount, np.float32).reshape(-1)
+        """These amounts in standard deviations."""
+        amounts = np.asarray(amount, np.float32).reshape(-1)
         if self.scale is None:
-            return asked
-        return np.interp(asked, *self.scale).astype(np.float32)
+            return amounts
+        return np.interp(amounts, *self.scale).astype(np.float32)
 
     def walk(self, z: Latents, low: float = -3.0, high: float = 3.0) -> Curve:
-        """The way from `low` to `high` through one point."""
+        """The curve through one latent (1, d), from the amount `low` to `high`."""
         amounts = np.linspace(low, high, MAX_FIELD_STEPS, dtype=np.float32)
         return Curve(self.move(z[:1], amounts), lerp, anchor_times=(0.0, 1.0))
 
@@ -106,8 +106,8 @@ def in_std(direction: Direction) -> Direction:
         return replace(direction, scale=None)
     length = float(np.linalg.norm(direction.vector_field.step)) or 1.0
     vector = (direction.vector_field.step / length).astype(np.float32)
-    known = (direction.score, direction.side_effects, direction.facts, direction.description)
-    return LinearDirection(direction.name, vector, length, *known)
+    details = (direction.score, direction.side_effects, direction.facts, direction.description)
+    return LinearDirection(direction.name, vector, length, *details)
 
 
 def is_nonlinear(direction: Direction) -> bool:
@@ -116,5 +116,5 @@ def is_nonlinear(direction: Direction) -> bool:
 
 
 def renamed(direction: D, name: str) -> D:
-    """The same direction by another name; it remembers the attribute that it is for."""
+    """The same direction by another name; its description keeps the attribute it should change."""
     return replace(direction, name=name, description=direction.description or direction.name)

@@ -59,8 +59,8 @@ def compare_run(workspace: Workspace, *, seed: int = 0, prior: str = "own") -> R
     error = float(np.sqrt(((rebuilt - real) ** 2).mean()))
     share, uncertain = None, None
     if workspace.dim <= MAX_GAP_DIM:
-        drawn = workspace.posterior_samples("train", seed=seed)
-        share, uncertain = gap(drawn, workspace.generator.space, seed=seed)
+        samples = workspace.posterior_samples("train", seed=seed)
+        share, uncertain = gap(samples, workspace.generator.space, seed=seed)
     accuracy_of_probe, most_frequent = _probe(workspace, seed)
     return RunComparison(
         workspace.name,
@@ -93,17 +93,17 @@ def comparison(
     workspaces: Sequence[Workspace], measured: Sequence[RunComparison], *, theme: Theme = LIGHT
 ) -> dict[str, "Canvas | Figure"]:
     """Latents, samples and reconstructions of several runs, and grids of those with two dimensions."""
-    places = {}
+    charts = {}
     for workspace, name in zip(workspaces, unique_names(workspaces), strict=True):
         table = workspace.table("test")
         flat = table.latents
         if workspace.dim != 2:
             flat = workspace.chart("pca").positions
-        places[name] = (flat[:MAX_IMAGES], workspace.labels(table.rows[:MAX_IMAGES]))
-    notes = {name: comparison_note(f) for name, f in zip(places, measured, strict=True)}
+        charts[name] = (flat[:MAX_IMAGES], workspace.labels(table.rows[:MAX_IMAGES]))
+    notes = {name: comparison_note(f) for name, f in zip(charts, measured, strict=True)}
     named = ("first dimension", "second dimension")
     scatter = clouds(
-        places,
+        charts,
         workspaces[0].dataset.classes,
         title="Latents of the same test images",
         axes=named,
@@ -112,17 +112,17 @@ def comparison(
     )
     groups = {
         name: workspace.decode(sample_latents(workspace, 36, seed=1), None, cycle_classes(workspace, 36))
-        for name, workspace in zip(places, workspaces, strict=True)
+        for name, workspace in zip(charts, workspaces, strict=True)
     }
-    drawn: dict[str, Canvas | Figure] = {
+    figures: dict[str, Canvas | Figure] = {
         "latents": scatter,
         "samples": blocks(groups, 6, title="Samples of each", theme=theme),
         "reconstructions": reconstruction_sheet(workspaces, theme=theme),
     }
-    for name, workspace in zip(places, workspaces, strict=True):
+    for name, workspace in zip(charts, workspaces, strict=True):
         if workspace.dim == 2:
-            drawn[f"manifold-{file_name(name)}"] = manifold(workspace, by="range", theme=theme)
-    return drawn
+            figures[f"manifold-{file_name(name)}"] = manifold(workspace, by="range", theme=theme)
+    return figures
 
 
 def unique_names(workspaces: Sequence[Workspace]) -> list[str]:
@@ -174,7 +174,7 @@ def _sample_distance(workspace: Workspace, seed: int, prior: str) -> float:
     features = principal_pixels(workspace.dataset)
     real, other = (feature_tables(image_batches(workspace.dataset, part), features)[0] for part in rows)
     z = sample_latents(workspace, len(real), seed=seed, prior=prior)
-    made = feature_tables(workspace.generator.decode_batches(z, cycle_classes(workspace, len(z))), features)[
-        0
-    ]
-    return frechet(made, real) / max(frechet(other, real), 1e-12)
+    generated = feature_tables(
+        workspace.generator.decode_batches(z, cycle_classes(workspace, len(z))), features
+    )[0]
+    return frechet(generated, real) / max(frechet(other, real), 1e-12)

@@ -32,7 +32,7 @@ def entanglement_matrix(reports: Sequence[DirectionReport], *, title: str, theme
     """The change of each attribute (column) by one std of each direction (row); targets are framed."""
     names = _columns(reports)
     if not names:
-        raise NotSupported("There are no attributes to measure. Give a classifier with --scorer.")
+        raise NotSupported("There are no attributes to measure. Give a classifier with --classifier.")
     table = entanglement([report.gradients for report in reports], names)
     targets = [None if p.target is None else names.index(p.target) for p in reports]
     note = "percent by which one std of the direction (row) changes the attribute (column)"
@@ -61,10 +61,10 @@ def leakage(reports: Sequence[DirectionReport]) -> float | None:
 def effect_bars(reports: Sequence[DirectionReport], *, title: str, theme: Theme = LIGHT) -> "Figure":
     """The effect of one std of each direction, with its interval and the effect of random directions."""
     measured = [report.effect for report in reports]
-    values, random = (np.array([getattr(e, key) for e in measured]) for key in ("value", "random_high"))
+    values, random = (np.array([getattr(e, key) for e in measured]) for key in ("value", "random_limit"))
     spans = np.array([[effect.low, effect.high] for effect in measured])
     names = [
-        pretty(report.name) + ("" if effect.real else " (not better than random)")
+        pretty(report.name) + ("" if effect.significant else " (not better than random)")
         for report, effect in zip(reports, measured, strict=True)
     ]
     axis = "percent of the attribute, or of grey, by one std;\nvertical marks: random directions"
@@ -106,19 +106,19 @@ def std_of(direction: Direction) -> float | None:
 
 
 def comparison_strip(
-    workspace: Workspace, shown: Latents, *, title: str = "", label: int | None = None, theme: Theme = LIGHT
+    workspace: Workspace, z: Latents, *, title: str = "", label: int | None = None, theme: Theme = LIGHT
 ) -> Canvas:
     """Decoded images next to each other, labelled a, b, c ..."""
     from zatlas.render.strip import strip
 
-    heads = [chr(ord("a") + index) for index in range(len(shown))]
-    return strip(workspace.decode(shown, label), columns=len(shown), heads=heads, title=title, theme=theme)
+    heads = [chr(ord("a") + index) for index in range(len(z))]
+    return strip(workspace.decode(z, label), columns=len(z), heads=heads, title=title, theme=theme)
 
 
 def _row(report: DirectionReport) -> dict[str, Any]:
     direction = report.direction
     score, effect = direction.score, report.effect
-    worst = sorted(report.side_effect, key=lambda name: -abs(report.side_effect[name]))[:3]
+    worst = sorted(report.side_effects, key=lambda name: -abs(report.side_effects[name]))[:3]
     return {
         "direction": direction.name,
         "kind": "nonlinear" if is_nonlinear(direction) else "linear",
@@ -127,13 +127,13 @@ def _row(report: DirectionReport) -> dict[str, Any]:
         "effect": round(effect.value, 4),
         "low": round(effect.low, 4),
         "high": round(effect.high, 4),
-        "random": round(effect.random_high, 4),
-        "times random": effect_text(effect) if effect.real else "not better than random",
+        "random": round(effect.random_limit, 4),
+        "times random": effect_text(effect) if effect.significant else "not better than random",
         "auc": None if score is None else round(score.auc, 4),
-        "side effects": ", ".join(f"{pretty(name)} {report.side_effect[name]:+.0%}" for name in worst),
-        "outside": round(report.outside, 3),
+        "side effects": ", ".join(f"{pretty(name)} {report.side_effects[name]:+.0%}" for name in worst),
+        "outside": round(report.unexplained, 3),
         "usable": range_text(report),
-        "stability": None if report.stable is None else round(report.stable, 3),
+        "stability": None if report.stability is None else round(report.stability, 3),
     }
 
 
@@ -141,6 +141,6 @@ def _columns(reports: Sequence[DirectionReport]) -> list[str]:
     """The columns of a matrix: the targets, then the attributes that change most."""
     own = list(dict.fromkeys(report.target for report in reports if report.target is not None))
     others = [name for name in (reports[0].gradients if reports else ()) if name not in own]
-    most = {name: max(abs(report.gradients[name]) for report in reports) for name in others}
+    largest = {name: max(abs(report.gradients[name]) for report in reports) for name in others}
     free = max(MAX_COLUMNS - len(own), 0)
-    return own + sorted(sorted(others, key=lambda name: -most[name])[:free], key=others.index)
+    return own + sorted(sorted(others, key=lambda name: -largest[name])[:free], key=others.index)

@@ -20,11 +20,11 @@ MAX_STD = 3.0  # standard deviations to either side
 COLUMNS = 7
 
 
-def amount_range(direction: Direction, most: float = MAX_STD) -> tuple[float, float]:
-    """The range of amounts to show: the scale of a direction that has one, else `most` std to either side."""
+def amount_range(direction: Direction, default: float = MAX_STD) -> tuple[float, float]:
+    """The range of amounts to show: the direction's scale, or `default` std to either side without one."""
     if isinstance(direction, FieldDirection) and direction.scale is not None:
         return float(direction.scale[0][0]), float(direction.scale[0][-1])
-    return -most, most
+    return -default, default
 
 
 def edit_strip(

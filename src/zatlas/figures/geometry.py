@@ -21,17 +21,17 @@ from zatlas.workspace import Workspace
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NORM_DIMENSIONS = (1, 2, 5, 10, 50, 100, 500)  # dimensions whose norm distributions are drawn
+NORM_DIMENSIONS = (1, 2, 5, 10, 50, 100, 500)  # dimensions whose norm distributions are figures
 
 
 def geometry(workspace: Workspace, *, theme: Theme = LIGHT) -> dict[str, "Canvas | Figure"]:
     """Figures of geometry in many dimensions, in general and for this run (B4)."""
-    drawn: dict[str, Canvas | Figure] = {"volumes": volumes(theme=theme), "norms": norms(theme=theme)}
+    figures: dict[str, Canvas | Figure] = {"volumes": volumes(theme=theme), "norms": norms(theme=theme)}
     if workspace.source.kind != "sample":  # samples of the prior need no comparison with it
-        drawn["own-norms"] = own_norms(workspace, theme=theme)
+        figures["own-norms"] = own_norms(workspace, theme=theme)
     if workspace.source.decodes:  # imported latents have no decoder
-        drawn["midpoints"] = midpoints(workspace, theme=theme)
-    return drawn
+        figures["midpoints"] = midpoints(workspace, theme=theme)
+    return figures
 
 
 def volumes(*, theme: Theme = LIGHT) -> "Figure":
@@ -70,8 +70,8 @@ def own_norms(workspace: Workspace, *, theme: Theme = LIGHT) -> "Figure":
     series = {"latents of the data": _density_of(latents, radius)}
     marks: dict[str, float] = {}
     if workspace.source.indexed and workspace.table("train").std is not None:
-        drawn = np.linalg.norm(workspace.posterior_samples("train"), axis=1)
-        series["posterior samples"] = _density_of(drawn, radius)
+        posterior = np.linalg.norm(workspace.posterior_samples("train"), axis=1)
+        series["posterior samples"] = _density_of(posterior, radius)
     if workspace.generator.space.prior == "normal":
         series["prior"] = norm_density(radius, workspace.dim)
         marks["√d"] = float(np.sqrt(workspace.dim))
@@ -133,18 +133,18 @@ def arithmetic(
         mean = group.latents.mean(axis=0, keepdims=True)
         total += group.sign * mean
         sign = ("" if number == 0 else "+") if group.sign > 0 else "-"
-        shown = (
+        examples = (
             np.zeros((0, *workspace.description.shape), np.float32) if group.images is None else group.images
         )
-        terms.append(Term(sign, shown, group.name, workspace.decode(mean, label)))
+        terms.append(Term(sign, examples, group.name, workspace.decode(mean, label)))
         words += f"{sign and f' {sign} '}{group.name}"
     far = float(workspace.density.relative_distance(total)[0])
     result = workspace.decode(total, label)
     empty = np.zeros((0, *result.shape[1:]), np.float32)
     terms.append(Term("=", empty, "result", result))
-    drawn = equation(terms, title=f"{words} in {workspace.name}", theme=theme)
+    figure = equation(terms, title=f"{words} in {workspace.name}", theme=theme)
     scale = "1 is typical of data, above 2 is far from it"
-    return drawn, f"{words} = a latent at distance {far:.2f} ({scale})"
+    return figure, f"{words} = a latent at distance {far:.2f} ({scale})"
 
 
 def _density_of(values: np.ndarray, positions: np.ndarray) -> np.ndarray:

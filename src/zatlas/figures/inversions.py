@@ -69,11 +69,11 @@ def inversion_sheet(
 ) -> Canvas:
     """The first images, their decoded latents, and the differences."""
     first = slice(0, MAX_SHOWN)
-    names, real, made = given.names[first], given.images[first], result.images[first]
-    difference = (made - real) / 2 + 0.5
+    names, real, decoded = given.names[first], given.images[first], result.images[first]
+    difference = (decoded - real) / 2 + 0.5
     heads = [f"{psnr:.0f} dB" for psnr in result.psnr[first]]
     return sheet(
-        np.concatenate([real, made, difference]),
+        np.concatenate([real, decoded, difference]),
         len(names),
         rows=("original", "decoded", "difference"),
         heads=heads,

@@ -28,9 +28,9 @@ def latent_scatter(
     *,
     split: str = "test",
     each: int | None = None,
-    drawn: bool = False,
+    samples: bool = False,
     by: str | None = None,
-    axes: tuple[int, int] | None = None,
+    dimensions: tuple[int, int] | None = None,
     seed: int = 0,
     theme: Theme = LIGHT,
 ) -> "Figure":
@@ -39,21 +39,25 @@ def latent_scatter(
     `each` limits the images of each class; `by` colors by an attribute instead of the label.
     """
     table = workspace.chart_table(split)
-    z = workspace.posterior_samples(split, seed=seed) if drawn and workspace.source.indexed else table.latents
+    z = (
+        workspace.posterior_samples(split, seed=seed)
+        if samples and workspace.source.indexed
+        else table.latents
+    )
     selected = _limit_per_class(workspace.labels(table.rows), len(table), each)
     z, rows = z[selected], table.rows[selected]
     colors = colors_of(workspace, rows, by)
-    what = "posterior samples" if drawn and workspace.source.indexed else "latents"
+    subject = "posterior samples" if samples and workspace.source.indexed else "latents"
     title = f"{len(rows):,} {_point_noun(workspace, split)} in {workspace.name}"
-    title += f": {what}" if workspace.source.kind == "image" else ""
+    title += f": {subject}" if workspace.source.kind == "image" else ""
     if workspace.dim == 1:
         level = stream(seed, "level").uniform(-1, 1, len(z))
         positions = np.stack([z[:, 0], level], axis=1).astype(np.float32)
         named = ("dimension 0", "random offset")
     else:
-        axes = axes or plot_dimensions(workspace)
-        positions = z[:, list(axes)]
-        named = (f"dimension {axes[0]}", f"dimension {axes[1]}")
+        dimensions = dimensions or plot_dimensions(workspace)
+        positions = z[:, list(dimensions)]
+        named = (f"dimension {dimensions[0]}", f"dimension {dimensions[1]}")
     return cloud(positions, *colors[:2], title=title, axes=named, values=colors[2], theme=theme)
 
 
@@ -63,8 +67,8 @@ def chart_scatter(
     """The latents on a chart (A3), colored by label or by an attribute."""
     rows = np.full(len(chart.positions), NO_ROW) if chart.rows is None else chart.rows
     labels, classes, values = colors_of(workspace, rows, by)
-    what = f"{len(chart.positions):,} {_point_noun(workspace, split)}"
-    title = f"The {chart.layout} chart of {what} in {workspace.name}"
+    subject = f"{len(chart.positions):,} {_point_noun(workspace, split)}"
+    title = f"The {chart.layout} chart of {subject} in {workspace.name}"
     trust = f"trustworthiness {chart.trustworthiness:.3f}  (1: neighbors here are neighbors in latent space)"
     return cloud(chart.positions, labels, classes, title=title, axes=(trust, ""), values=values, theme=theme)
 
@@ -84,9 +88,9 @@ def colors_of(
     if by is None or by == LABEL:
         labels = workspace.labels(rows)
         return (labels, images.classes, None) if labels is not None else (None, (), None)
-    known = dataset_names(images)
-    known = replace(known, attributes=[*images.attributes])  # each value of a text has a color
-    name = parse(by, known, anchor=False)
+    names = dataset_names(images)
+    names = replace(names, attributes=[*images.attributes])  # each value of a text has a color
+    name = parse(by, names, anchor=False)
     title = title_of(name)
     if name.kind == "attribute" and name.value is None and not name.negated:
         column = images.attributes[name.text][rows]

@@ -127,7 +127,7 @@ def traversal(
     workspace: Workspace,
     anchor: Anchor | None = None,
     *,
-    axes: Sequence[int] = (),
+    dimensions: Sequence[int] = (),
     count: int = 10,
     by: str | None = None,
     extent: float | None = None,
@@ -136,10 +136,10 @@ def traversal(
     by = by or ("range" if workspace.generator.space.prior == "none" else "quantile")
     latents = workspace.cloud
     changes: dict[int, float] = {}
-    if not axes:
+    if not dimensions:
         order, change = rank_dimensions(workspace.generator, latents, workspace.labels_for(len(latents)))
-        axes = [int(axis) for axis in order[:count]]
-        changes = dict(zip(axes, map(float, change), strict=False))
+        dimensions = [int(axis) for axis in order[:count]]
+        changes = dict(zip(dimensions, map(float, change), strict=False))
     center = latents.mean(axis=0, keepdims=True)
     through = "the center of the latents" if anchor is None else anchor.title
     if anchor is None and workspace.source.indexed:
@@ -149,7 +149,7 @@ def traversal(
         center, through = latents[:1], "sample 0"
     z = center if anchor is None else anchor.latent
     curves, names = [], []
-    for axis in axes:
+    for axis in dimensions:
         ends = dimension_values(workspace, axis, 2, by, extent)
         curves.append(traverse(z, axis, float(ends[0]), float(ends[1])))
         change_text = f"\nchange {changes[axis]:.3f}" if axis in changes else ""
@@ -207,9 +207,9 @@ def quality(direction: Direction) -> str:
     if direction.score is not None:
         s = direction.score
         parts.append(f"AUC on held-out latents {s.auc:.3f} ({s.low:.3f} to {s.high:.3f})")
-        parts.append(f"random labels reach {s.shuffled:.3f}")
-    if "error" in direction.facts:
-        parts.append(f"mean error of the targets {direction.facts['error']:.3f}")
+        parts.append(f"random labels reach {s.random_limit:.3f}")
+    if "mean_error" in direction.facts:
+        parts.append(f"mean error of the targets {direction.facts['mean_error']:.3f}")
     if moved := side_effects(direction):
         parts.append(f"one std also moves {moved}")
     return "; ".join(parts)

@@ -101,22 +101,22 @@ def reconstruction_sheet(
     first = workspaces[0]
     rows = _of_every_class(first, count, split)
     real = first.dataset.images(rows)
-    shown, names = [real], ["real"]
+    groups, names = [real], ["real"]
     for workspace in workspaces:
         labels = workspace.labels(rows)
         latents = workspace.generator.encode(real, labels)
         rebuilt = workspace.generator.decode(latents, labels)
         error = float(np.sqrt(((rebuilt - real) ** 2).mean()))
-        shown.append(rebuilt)
+        groups.append(rebuilt)
         names.append(f"{workspace.name if len(workspaces) > 1 else 'reconstruction'}\nerror {error:.3f}")
-    what = {"test": "Test images", "train": "Training images"}.get(split, "Held-out images")
-    what = what if first.holds_out else "Training images"
+    subject = {"test": "Test images", "train": "Training images"}.get(split, "Held-out images")
+    subject = subject if first.holds_out else "Training images"
     return sheet(
-        np.concatenate(shown),
+        np.concatenate(groups),
         len(rows),
         rows=names,
         theme=theme,
-        title=f"{what} and their reconstructions",
+        title=f"{subject} and their reconstructions",
         note="error: root mean square pixel difference, for pixels in [0, 1]",
     )
 
@@ -126,7 +126,7 @@ def manifold(
     n: int = 15,
     *,
     by: str | None = None,
-    axes: tuple[int, int] | None = None,
+    dimensions: tuple[int, int] | None = None,
     label: int | None = None,
     extent: float | None = None,
     theme: Theme = LIGHT,
@@ -140,18 +140,20 @@ def manifold(
     by = by or ("range" if workspace.generator.space.prior == "none" else "quantile")
     if workspace.dim == 1:
         return _line(workspace, n, by, label, extent, theme)
-    axes = axes or plot_dimensions(workspace)
-    right, up = (dimension_values(workspace, axis, n, by, extent) for axis in axes)
-    z = in_space(lattice(right, up), workspace.dim, axes)
+    dimensions = dimensions or plot_dimensions(workspace)
+    right, up = (dimension_values(workspace, axis, n, by, extent) for axis in dimensions)
+    z = in_space(lattice(right, up), workspace.dim, dimensions)
     fixed = "" if workspace.dim == 2 else "; the other dimensions at 0"
     if workspace.dim > 2 and not workspace.source.indexed:
         # In many dimensions no sample is near the center, so the plane goes through a sample.
         fixed = "; the other dimensions as in sample 0"
-        others = np.setdiff1d(np.arange(workspace.dim), axes)
+        others = np.setdiff1d(np.arange(workspace.dim), dimensions)
         z[:, others] = workspace.cloud[0, others]
     scale = {"quantile": "5 % to 95 % of the prior", "range": "1 % to 99 % of the latents"}
     steps = scale.get(by, "in standard deviations of the prior")
-    words = [Axis(f"dimension {axis}: {steps}", marks) for axis, marks in zip(axes, (right, up), strict=True)]
+    words = [
+        Axis(f"dimension {axis}: {steps}", marks) for axis, marks in zip(dimensions, (right, up), strict=True)
+    ]
     title = f"The latent plane of {workspace.name}, decoded at {n} x {n} positions{fixed}"
     classes = workspace.generator.classes
     if not classes or label is not None:
@@ -187,8 +189,8 @@ def chart_positions(
     there = chart.at(positions)
     z = chart.inverse_transform(there)
     near, kind = _nearest_shown(workspace, z, label)
-    shown = [near] if not workspace.source.decodes else [workspace.decode(z, label), near]
-    images, names = np.concatenate(shown), ("decoded", kind)[-len(shown) :]
+    groups = [near] if not workspace.source.decodes else [workspace.decode(z, label), near]
+    images, names = np.concatenate(groups), ("decoded", kind)[-len(groups) :]
     heads = [f"({x:g}, {y:g})" for x, y in positions]
     return sheet(
         images,
@@ -198,7 +200,7 @@ def chart_positions(
         theme=theme,
         title=f"Positions of the {chart.layout} chart of {workspace.name}",
         note="from -1 to 1 across and up the chart; faded: no data",
-        dim=np.tile(~chart.covers(there), len(shown)) & (np.arange(len(images)) < len(positions)),
+        dim=np.tile(~chart.covers(there), len(groups)) & (np.arange(len(images)) < len(positions)),
     )
 
 
@@ -278,10 +280,10 @@ def dimension_values(workspace: Workspace, axis: int, n: int, by: str, extent: f
     raise UnknownName("span of a grid", by, SPANS)
 
 
-def check_range(what: str, number: int, limit: int) -> None:
+def check_range(name: str, number: int, limit: int) -> None:
     """Raise ShapeError unless the number is between 1 and the limit."""
     if not 1 <= number <= limit:
-        raise ShapeError(f"The number of {what} must be between 1 and {limit:,}, not {number:,}.")
+        raise ShapeError(f"The number of {name} must be between 1 and {limit:,}, not {number:,}.")
 
 
 def _line(

@@ -48,12 +48,12 @@ def metric_plots(varied: Varied, runs: Sequence[SweepRun], *, theme: Theme = LIG
     across = min(len(names), 3)
     down = -(-len(names) // across)
     title = f"Metrics on the test images, by {_setting_title(across_key)}"
-    drawn, plots = paper((4.2 * across, 3.2 * down + 0.9), title, theme, down, across)
+    figure, plots = paper((4.2 * across, 3.2 * down + 0.9), title, theme, down, across)
     for plot, name in zip(plots, names, strict=False):
         _lines(plot, name, across_key, varied, runs, theme)
     handles, labels = plots[0].get_legend_handles_labels()
     if len(labels) > 1:
-        drawn.legend(
+        figure.legend(
             handles,
             labels,
             loc="outside lower left",
@@ -64,7 +64,7 @@ def metric_plots(varied: Varied, runs: Sequence[SweepRun], *, theme: Theme = LIG
         )
     for plot in plots[len(names) :]:
         plot.set_visible(False)
-    return drawn
+    return figure
 
 
 def sample_table(
@@ -83,8 +83,8 @@ def sample_table(
     }
     shape = tuple(np.max([cell.shape for cell in cells.values()], axis=0))
     columns = [_value_text(value) for value in varied[key]] if key else [""]
-    places = [(row, column) for row in rows for column in columns]
-    images = np.stack([_resized(cells.get(place), shape) for place in places])
+    positions = [(row, column) for row in rows for column in columns]
+    images = np.stack([_resized(cells.get(position), shape) for position in positions])
     return sheet(
         images,
         len(columns),
@@ -92,8 +92,8 @@ def sample_table(
         heads=heads,
         theme=theme,
         title="Samples of each run",
-        note="Grey: the run failed." if len(cells) < len(places) else "",
-        dim=np.array([place not in cells for place in places]),
+        note="Grey: the run failed." if len(cells) < len(positions) else "",
+        dim=np.array([position not in cells for position in positions]),
     )
 
 

@@ -34,10 +34,10 @@ def latent_blocks(
     size = max(batches, 1) * generator.batch  # only whole batches: none of them small
     parts = [rows[i : i + size] for i in range(0, len(rows), size)]
     with ThreadPoolExecutor(1) as pool, bar("encoding", len(rows)) as advance:
-        ahead = [pool.submit(images.bytes_of, part) for part in parts[:1]]
+        ahead = [pool.submit(images.read_pixels, part) for part in parts[:1]]
         for number, part in enumerate(parts):
             x = ahead.pop().result()
-            ahead += [pool.submit(images.bytes_of, part) for part in parts[number + 1 : number + 2]]
+            ahead += [pool.submit(images.read_pixels, part) for part in parts[number + 1 : number + 2]]
             result = generator.latents(x, labels_of(images, part))
             yield LatentBlock(LatentTable(part, *result), columns(images, part))
             advance(len(part))
@@ -65,7 +65,7 @@ def columns(images: ImageDataset, rows: Rows) -> dict[str, np.ndarray]:
     result = {"split": np.array(SPLITS)[images.split[rows]]}
     if images.labels is not None and images.classes:
         result[LABEL] = np.array(images.classes)[images.labels[rows]]
-    taken = {"index", "split", LABEL, "z", "deviation"}
+    taken = {"index", "split", LABEL, "z", "std"}
     return result | {
         name if name not in taken else f"{name}_": column[rows] for name, column in images.attributes.items()
     }

@@ -42,32 +42,32 @@ def default_chart(workspace: Workspace, *, seed: int = 0) -> Chart:
         chart = Chart.load(path)
         if not chart.made.get("labels") and np.array_equal(chart.latents, latents):
             return chart
-    some = np.sort(stream(seed, "charted").permutation(len(latents))[:MAX_LATENTS])
-    return make_chart(latents[some], seed=seed)
+    rows = np.sort(stream(seed, "charted").permutation(len(latents))[:MAX_LATENTS])
+    return make_chart(latents[rows], seed=seed)
 
 
-def continuity(chart: Chart, most: int = MAX_RANKED) -> float:
+def continuity(chart: Chart, max_rows: int = MAX_RANKED) -> float:
     """How far neighbors in the latent space are neighbors on the chart: trustworthiness reversed.
 
     Venna and Kaski 2001, https://doi.org/10.1007/3-540-44668-0_68
     """
-    return trustworthiness(chart.positions, chart.latents, most=most)
+    return trustworthiness(chart.positions, chart.latents, most=max_rows)
 
 
 def box_coverage(chart: Chart, grid: int = GRID_SIDE) -> float:
     """The share of the chart's box near its latents; elsewhere the inverse extrapolates."""
     steps = (np.arange(grid, dtype=np.float32) + 0.5) / grid * 2 - 1
-    places = np.stack([axis.ravel() for axis in np.meshgrid(steps, steps)], axis=1)
-    return float(chart.covers(chart.at(places)).mean())
+    positions = np.stack([axis.ravel() for axis in np.meshgrid(steps, steps)], axis=1)
+    return float(chart.covers(chart.at(positions)).mean())
 
 
 def position_round_trip(chart: Chart, count: int = ROUND_TRIPS, *, seed: int = 0) -> np.ndarray:
     """Distance from a covered position to the position of its latent, in diagonals of the box."""
-    sampled = stream(seed, "places").uniform(-1, 1, (20 * count, 2)).astype(np.float32)
-    places = chart.at(sampled)
-    places = places[chart.covers(places)][:count]
+    sampled = stream(seed, "positions").uniform(-1, 1, (20 * count, 2)).astype(np.float32)
+    positions = chart.at(sampled)
+    positions = positions[chart.covers(positions)][:count]
     diagonal = float(np.linalg.norm(chart.box[1] - chart.box[0]))
-    return np.linalg.norm(chart.transform(chart.inverse_transform(places)) - places, axis=1) / diagonal
+    return np.linalg.norm(chart.transform(chart.inverse_transform(positions)) - positions, axis=1) / diagonal
 
 
 def latent_round_trip(chart: Chart, latents: Latents) -> np.ndarray:
@@ -93,8 +93,8 @@ def _neighborhoods(chart: Chart, on: str, seed: int) -> list[Metric]:
     rows = np.sort(stream(seed, "ranked").permutation(len(chart.latents))[:MAX_RANKED])
 
     def metric(name: str, measure: Callable[[Chart], float], about: str) -> Metric:
-        def of(some: Rows) -> float:
-            return measure(Chart(chart.latents[rows[some]], chart.positions[rows[some]]))
+        def of(sample: Rows) -> float:
+            return measure(Chart(chart.latents[rows[sample]], chart.positions[rows[sample]]))
 
         text = f"how far {about}, for the 15 nearest"
         error = jackknife_error(of, len(rows), seed=seed)
@@ -154,6 +154,6 @@ def _others(workspace: Workspace, seed: int) -> Latents | None:
     if not workspace.source.decodes and not workspace.source.indexed:
         return None
     if not workspace.source.indexed:
-        return sample_latents(workspace, ROUND_TRIPS, seed=derive(seed, "other codes"))
+        return sample_latents(workspace, ROUND_TRIPS, seed=derive(seed, "other latents"))
     latents = workspace.table("train").latents
-    return latents[stream(seed, "other codes").permutation(len(latents))[:ROUND_TRIPS]]
+    return latents[stream(seed, "other latents").permutation(len(latents))[:ROUND_TRIPS]]

@@ -71,28 +71,28 @@ def neighbor_radii(rows: Table, k: int) -> Values:
     return others(rows, min(k, len(rows) - 1))[1][:, -1]
 
 
-def precision(real: Table, made: Table, k: int = 3) -> Values:
+def precision(real: Table, generated: Table, k: int = 3) -> Values:
     """For each sample 1 if it is closer to some real image than that image's k-th neighbor.
 
     Kynkaanniemi et al. 2019, https://arxiv.org/abs/1904.06991; recall is the same with the sets exchanged.
     """
-    return (count_balls(made, real, neighbor_radii(real, k)) > 0).astype(np.float32)
+    return (count_balls(generated, real, neighbor_radii(real, k)) > 0).astype(np.float32)
 
 
-def density(real: Table, made: Table, k: int = 5) -> Values:
+def density(real: Table, generated: Table, k: int = 5) -> Values:
     """For each sample the number of real images to which it is closer than their k-th neighbor, over k.
 
     Naeem et al. 2020, https://arxiv.org/abs/2002.09797; its mean is 1 for samples from the real distribution.
     """
-    return count_balls(made, real, neighbor_radii(real, k)) / np.float32(k)
+    return count_balls(generated, real, neighbor_radii(real, k)) / np.float32(k)
 
 
-def coverage(real: Table, made: Table, k: int = 5) -> Values:
+def coverage(real: Table, generated: Table, k: int = 5) -> Values:
     """For each real image 1 if a sample is closer than its k-th neighbor.
 
     Naeem et al. 2020, https://arxiv.org/abs/2002.09797
     """
-    return (nearest(real, made, 1)[1][:, 0] <= neighbor_radii(real, k)).astype(np.float32)
+    return (nearest(real, generated, 1)[1][:, 0] <= neighbor_radii(real, k)).astype(np.float32)
 
 
 def mean_distance(rows: Table) -> float:

@@ -57,24 +57,24 @@ def likelihood_metrics(
     """
     if not isinstance(workspace.source, Encoded):
         return []
-    seen, unseen = (_rows(workspace, split, images, seed) for split in ("train", "test"))
-    reconstruction = _reconstruction(workspace, unseen)
+    train, test = (_rows(workspace, split, images, seed) for split in ("train", "test"))
+    reconstruction = _reconstruction(workspace, test)
     if importers.imported_model_of(workspace.run) is not None:
         return [reconstruction]
     model = load_weights(workspace.run.weights)[1].to(workspace.generator.device)
     if not isinstance(model, VAE):
         return [
             reconstruction,
-            *_generalization_gap(_reconstruction(workspace, seen), reconstruction, workspace),
+            *_generalization_gap(_reconstruction(workspace, train), reconstruction, workspace),
         ]
     task = _Task(workspace, model, treatment or _treatment_of(model), seed)
     pixels = math.prod(workspace.dataset.shape)
-    k = draws or int(np.clip(MAX_PIXELS // (len(unseen) * pixels), 1, BOUND_DRAWS))
-    result = _bounds(task, task.bounds(unseen, k), k, pixels)
-    pair = _reconstruction(workspace, seen), reconstruction
+    k = draws or int(np.clip(MAX_PIXELS // (len(test) * pixels), 1, BOUND_DRAWS))
+    result = _bounds(task, task.bounds(test, k), k, pixels)
+    pair = _reconstruction(workspace, train), reconstruction
     if model.likelihood.bound:
-        many = max(images, min(ELBO_IMAGES, MAX_PIXELS // (4 * ELBO_DRAWS * pixels)))
-        rows = [_rows(workspace, split, many, seed) for split in ("train", "test")]
+        count = max(images, min(ELBO_IMAGES, MAX_PIXELS // (4 * ELBO_DRAWS * pixels)))
+        rows = [_rows(workspace, split, count, seed) for split in ("train", "test")]
         pair = (_elbo(task, task.bounds(rows[0], ELBO_DRAWS)), _elbo(task, task.bounds(rows[1], ELBO_DRAWS)))
     return [
         *result,
@@ -180,8 +180,8 @@ def _generalization_gap(train: Metric, held_out: Metric, workspace: Workspace) -
     if not workspace.holds_out:
         return []
     sign = 1 if train.better == "higher" else -1
-    what = "ELBO" if train.name == "elbo" else "reconstruction error"
-    about = f"{what} on training images compared with held-out images: how much better it is"
+    quantity = "ELBO" if train.name == "elbo" else "reconstruction error"
+    about = f"{quantity} on training images compared with held-out images: how much better it is"
     error = math.hypot(train.error or 0.0, held_out.error or 0.0)
     value = sign * (train.value - held_out.value)
     n = min(train.n, held_out.n)

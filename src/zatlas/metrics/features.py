@@ -76,7 +76,7 @@ def dataset_features(images: ImageDataset, *, seed: int = 0) -> DatasetFeatures 
     names = _target_names(images)
     if not names:
         return None
-    made = (
+    settings = (
         FORMAT,
         images.fingerprint,
         images.shape,
@@ -88,7 +88,7 @@ def dataset_features(images: ImageDataset, *, seed: int = 0) -> DatasetFeatures 
         NET,
         TRAINING,
     )
-    digest = hashlib.sha256(repr(made).encode()).hexdigest()[:24]
+    digest = hashlib.sha256(repr(settings).encode()).hexdigest()[:24]
     path = cache_root() / "features" / f"{digest}.safetensors"
     if not path.exists():
         save_classifier(path, train_feature_net(images, names, seed=seed))
@@ -173,7 +173,7 @@ def read_features(spec: str | Path) -> Features:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
     def features(images: Images) -> Table:
-        return classifier.score(resized_for(classifier, images))
+        return classifier.predict(resized_for(classifier, images))
 
     about = f"the outputs of {path.name} (SHA-256 {digest}...), which {classifier.about}"
     return Features(f"{path.name} {digest}", about, features)
@@ -186,13 +186,13 @@ def principal_pixels(images: ImageDataset, count: int = 2000) -> Features:
     rows = evenly_spaced(images.rows("train"), count)
     train = images.images(rows).reshape(len(rows), -1)
     mean = train.mean(axis=0)
-    axes = randomized_svd(train - mean, min(PIXEL_COMPONENTS, *train.shape), random_state=0)[2]
+    components = randomized_svd(train - mean, min(PIXEL_COMPONENTS, *train.shape), random_state=0)[2]
 
     def features(x: Images) -> Table:
-        return ((x.reshape(len(x), -1) - mean) @ axes.T).astype(np.float32)
+        return ((x.reshape(len(x), -1) - mean) @ components.T).astype(np.float32)
 
-    about = f"the first {len(axes)} principal components of the pixels of {images.name}"
-    return Features(f"{len(axes)} principal pixels", about, features)
+    about = f"the first {len(components)} principal components of the pixels of {images.name}"
+    return Features(f"{len(components)} principal pixels", about, features)
 
 
 # Real images --------------------------------------------------------------------------------------

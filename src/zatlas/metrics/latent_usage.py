@@ -123,12 +123,12 @@ def mutual_information(
         high[part] = own - logsumexp(table, axis=1) + np.log(max(n - 1, 1))
     value, error = mean_and_error(low)
     rate = float(dimension_rates(means, std).sum(axis=1).mean())
-    most = max(value, min(float(high.mean()), rate))
+    upper = max(value, min(float(high.mean()), rate))
     about = (
         f"mutual information of image and latent, lower bound; {n:,} latents can show at most "
-        f"{np.log(n):.2f}, and the upper bound is {most:.2f}"
+        f"{np.log(n):.2f}, and the upper bound is {upper:.2f}"
     )
-    parts = {"at least": value, "at most": most}
+    parts = {"at least": value, "at most": upper}
     return Metric(
         "mutual_information",
         "space",

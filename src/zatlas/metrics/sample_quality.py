@@ -139,14 +139,14 @@ class ImageSets:
 
 def _similarity(sets: ImageSets) -> list[Metric]:
     """Distances between samples and real images, and their overlap."""
-    real, other, made = sets.real[0], sets.other[0], sets.generated[0]
-    distance, uncertain = kernel_distance(real, made)
+    real, other, generated = sets.real[0], sets.other[0], sets.generated[0]
+    distance, uncertain = kernel_distance(real, generated)
     metrics = [
         sets.metric(
             "frechet",
-            frechet(real, made),
+            frechet(real, generated),
             "squared Frechet distance of samples to held-out images",
-            _frechet_error(real, made, sets.seed),
+            _frechet_error(real, generated, sets.seed),
             frechet(real, other),
         ),
         sets.metric(
@@ -180,7 +180,7 @@ def _similarity(sets: ImageSets) -> list[Metric]:
         ),
     }
     for name, (measure, about, unit) in measures.items():
-        value, error = mean_and_error(measure(made))
+        value, error = mean_and_error(measure(generated))
         baseline = float(measure(other).mean())
         metrics.append(sets.metric(name, value, about, error, baseline, "higher", unit))
     return metrics
@@ -209,13 +209,15 @@ def _copies(sets: ImageSets) -> list[Metric]:
 
 def _diversity(sets: ImageSets) -> list[Metric]:
     """The diversity of samples, relative to that of real images."""
-    real, other, made = sets.real[0], sets.other[0], sets.generated[0]
+    real, other, generated = sets.real[0], sets.other[0], sets.generated[0]
     reference = max(mean_distance(real), 1e-12)
-    error = bootstrap_error(lambda i: mean_distance(made[i]) / reference, sets.n, seed=sets.seed, times=10)
+    error = bootstrap_error(
+        lambda i: mean_distance(generated[i]) / reference, sets.n, seed=sets.seed, times=10
+    )
     metrics = [
         sets.metric(
             "sample_diversity",
-            mean_distance(made) / reference,
+            mean_distance(generated) / reference,
             "mean distance between samples over the mean distance between held-out images",
             error,
             mean_distance(other) / reference,
@@ -268,14 +270,14 @@ def _decoded(sets: ImageSets) -> list[Metric]:
         sampled["posterior_frechet"] = (latents, "images decoded from the latents of real images")
     real, baseline = sets.real[0], frechet(sets.real[0], sets.other[0])
     metrics = []
-    for name, (z, what) in sampled.items():
-        made = feature_tables(generator.decode_batches(z, labels), sets.features)[0]
+    for name, (z, subject) in sampled.items():
+        generated = feature_tables(generator.decode_batches(z, labels), sets.features)[0]
         metrics.append(
             sets.metric(
                 name,
-                frechet(real, made),
-                f"squared Frechet distance of {what} to held-out images",
-                _frechet_error(real, made, sets.seed),
+                frechet(real, generated),
+                f"squared Frechet distance of {subject} to held-out images",
+                _frechet_error(real, generated, sets.seed),
                 baseline,
             )
         )
@@ -348,9 +350,9 @@ def _shares(predicted: Logits) -> Values:
 
 
 def _reader(classifier: Classifier) -> Callable[[Images], Logits]:
-    return lambda images: classifier.score(resized_for(classifier, images))
+    return lambda images: classifier.predict(resized_for(classifier, images))
 
 
-def _frechet_error(real: Table, made: Table, seed: int) -> float:
+def _frechet_error(real: Table, generated: Table, seed: int) -> float:
     times = 20 if real.shape[1] <= MAX_CHEAP_FEATURES else 4
-    return bootstrap_error(lambda i: frechet(real[i], made[i]), len(made), seed=seed, times=times)
+    return bootstrap_error(lambda i: frechet(real[i], generated[i]), len(generated), seed=seed, times=times)

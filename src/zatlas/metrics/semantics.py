@@ -7,7 +7,7 @@ import numpy as np
 from zatlas.core.arrays import Flags, Images, Labels, Latents, Rows, Values
 from zatlas.core.seeds import derive, stream
 from zatlas.data.image_dataset import NO_LABEL
-from zatlas.directions.probes import accuracy, area_under_curve, fit_probes, ridge
+from zatlas.directions.probes import accuracy, fit_probes, ridge, roc_auc
 from zatlas.latent.attributes import flags_of, properties
 from zatlas.latent.curves import Blend, Curve, default_blend, lerp
 from zatlas.latent.geodesic import geodesic, length
@@ -42,16 +42,16 @@ def meaning_metrics(workspace: Workspace, *, seed: int = 0) -> list[Metric]:
 # Linear probes and neighbors ---------------------------------------------------------------------
 
 
-def probe_predictions(z: Latents, known: Attributes, held_out: Latents) -> dict[str, Values]:
-    """Predictions of linear probes for held_out-out latents: a probability of a flag, or a number."""
-    flags = {name: column for name, column in known.items() if column.dtype == bool}
+def probe_predictions(z: Latents, labelled: Attributes, held_out: Latents) -> dict[str, Values]:
+    """Predictions of linear probes for held-out latents: a probability of a flag, or a number."""
+    flags = {name: column for name, column in labelled.items() if column.dtype == bool}
     probes = fit_probes(z, flags)
-    read = probes.read(held_out)
-    predicted = {name: read[:, i] for i, name in enumerate(probes.names)}
-    for name in known.keys() - flags.keys():
-        there = np.isfinite(known[name])
-        if there.sum() > 2:
-            x, y = z[there], known[name][there].astype(np.float64)
+    probabilities = probes.predict(held_out)
+    predicted = {name: probabilities[:, i] for i, name in enumerate(probes.names)}
+    for name in labelled.keys() - flags.keys():
+        present = np.isfinite(labelled[name])
+        if present.sum() > 2:
+            x, y = z[present], labelled[name][present].astype(np.float64)
             mean, level = x.mean(axis=0), y.mean()
             predicted[name] = (held_out - mean) @ ridge(x - mean, y - level) + level
     return predicted
@@ -63,7 +63,7 @@ def probe_scores(predicted: Mapping[str, Values], true: Attributes) -> dict[str,
     for name, prediction in predicted.items():
         column = true[name]
         if column.dtype == bool:
-            scores[name] = area_under_curve(prediction, column)
+            scores[name] = roc_auc(prediction, column)
         else:
             there = np.isfinite(column)
             error = float(((prediction[there] - column[there]) ** 2).mean())
@@ -80,11 +80,11 @@ def neighbor_agreement(latents: Latents, kinds: np.ndarray, k: int = NEIGHBORS) 
 
 
 def _linear_probe(workspace: Workspace, seed: int) -> list[Metric]:
-    rows, z = _some(workspace, "train", FIT_LATENTS, seed)
-    held_rows, held_out = _some(workspace, "test", TEST_LATENTS, seed)
+    rows, z = _labelled_sample(workspace, "train", FIT_LATENTS, seed)
+    held_rows, held_out = _labelled_sample(workspace, "test", TEST_LATENTS, seed)
     true = _attributes(workspace, held_rows)
-    known = {name: column for name, column in _attributes(workspace, rows).items() if name in true}
-    predicted = probe_predictions(z, known, held_out)
+    labelled = {name: column for name, column in _attributes(workspace, rows).items() if name in true}
+    predicted = probe_predictions(z, labelled, held_out)
     parts = probe_scores(predicted, true)
     method = (
         "AUC for boolean attributes, R^2 for numbers, by linear probes fitted to latents of training images "
@@ -99,8 +99,8 @@ def _linear_probe(workspace: Workspace, seed: int) -> list[Metric]:
     baseline, chosen = (0.5, chosen) if chosen else (0.0, list(parts))
 
     def mean(rows: Rows) -> float:
-        some = {name: predicted[name][rows] for name in chosen}
-        return float(np.mean([*probe_scores(some, {n: true[n][rows] for n in chosen}).values()]))
+        sampled = {name: predicted[name][rows] for name in chosen}
+        return float(np.mean([*probe_scores(sampled, {n: true[n][rows] for n in chosen}).values()]))
 
     return [
         Metric(
@@ -142,7 +142,7 @@ def _label_probe(
 
 
 def _neighbors(workspace: Workspace, seed: int) -> list[Metric]:
-    rows, z = _some(workspace, "test", TEST_LATENTS, seed)
+    rows, z = _labelled_sample(workspace, "test", TEST_LATENTS, seed)
     if len(rows) < 3:
         return []
     labels = _labels(workspace, rows)
@@ -154,13 +154,13 @@ def _neighbors(workspace: Workspace, seed: int) -> list[Metric]:
     agreement = {name: neighbor_agreement(z, column) for name, column in kinds.items()}
     chosen = ["label"] if labels is not None else list(agreement)
     value, error = mean_and_error(np.mean([agreement[name][0] for name in chosen], axis=0))
-    what = "label" if labels is not None else "attribute value, mean over attributes"
+    noun = "label" if labels is not None else "attribute value, mean over attributes"
     return [
         Metric(
             "neighbor_agreement",
             "meaning",
             value,
-            f"share of the {min(NEIGHBORS, len(z) - 1)} nearest other latents with the same {what}; numbers "
+            f"share of the {min(NEIGHBORS, len(z) - 1)} nearest other latents with the same {noun}; numbers "
             "are split at their median",
             len(z),
             error=error,
@@ -173,15 +173,15 @@ def _neighbors(workspace: Workspace, seed: int) -> list[Metric]:
     ]
 
 
-def _some(workspace: Workspace, split: str, most: int, seed: int) -> tuple[Rows, Latents]:
+def _labelled_sample(workspace: Workspace, split: str, limit: int, seed: int) -> tuple[Rows, Latents]:
     table = workspace.table(split)
     labels = workspace.labels(table.rows)
-    known = np.arange(len(table))
+    labelled = np.arange(len(table))
     if labels is not None and NO_LABEL in workspace.dataset.classes:
-        known = np.flatnonzero(labels != workspace.dataset.classes.index(NO_LABEL))
-    if len(known) > most:
-        known = np.sort(stream(seed, "meaning", split).choice(known, most, replace=False))
-    return table.rows[known], table.latents[known]
+        labelled = np.flatnonzero(labels != workspace.dataset.classes.index(NO_LABEL))
+    if len(labelled) > limit:
+        labelled = np.sort(stream(seed, "meaning", split).choice(labelled, limit, replace=False))
+    return table.rows[labelled], table.latents[labelled]
 
 
 def _labels(workspace: Workspace, rows: Rows) -> Labels | None:
@@ -272,10 +272,10 @@ def _straightness(workspace: Workspace, seed: int) -> list[Metric]:
     for i in range(n):
         decoder = generator if labels is None else generator.for_class(int(labels[i]))
         ends = a[i : i + 1], b[i : i + 1]
-        straight = length(decoder, Curve(np.concatenate(ends), lerp))
+        line = length(decoder, Curve(np.concatenate(ends), lerp))
         shortest = geodesic(decoder, *ends, steps=GEODESIC_STEPS)
-        if straight > 0:
-            ratios.append(length(decoder, shortest) / straight)
+        if line > 0:
+            ratios.append(length(decoder, shortest) / line)
     if not ratios:
         return []
     value, error = mean_and_error(np.array(ratios))

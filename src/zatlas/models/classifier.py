@@ -46,7 +46,7 @@ class Classifier:
     batch: int = 256
     about: str = ""  # how an imported classifier reads images, in one sentence
 
-    def score(self, images: Images) -> Logits:
+    def predict(self, images: Images) -> Logits:
         """Return the predictions (n, k) for n images, one column for each name."""
         if images.ndim != 4 or (self.shape and images.shape[1:] != self.shape):
             expected = "x".join(map(str, self.shape)) if self.shape else "channels x height x width"
@@ -67,7 +67,7 @@ class Classifier:
             raise UnknownName("attribute of this classifier", name, self.names)
         return self.names.index(name)
 
-    def only(self, names: Sequence[str]) -> "Classifier":
+    def select(self, names: Sequence[str]) -> "Classifier":
         """Return a classifier that predicts only these names, in this order."""
         columns, function = [self.column(name) for name in names], self.function
         kinds = tuple(self.kinds[i] for i in columns)
@@ -106,14 +106,14 @@ class ClassifierNet(nn.Module):
         self.widths = [len(target.columns) for target in self.targets]
         self.body = fill(NETS.get(net), layers, "net").encoder(shape, sum(self.widths))
 
-    def parts(self, x: Tensor) -> tuple[Tensor, ...]:
+    def outputs(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the raw outputs of each target: logits, or a standardized value."""
         raw: Tensor = self.body(2 * x - 1)
         return raw.split(self.widths, dim=1)  # type: ignore[no-untyped-call]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return probabilities and values (n, k), one column for each name."""
-        pairs = zip(self.targets, self.parts(x), strict=True)
+        pairs = zip(self.targets, self.outputs(x), strict=True)
         return torch.cat([_finish(target, raw) for target, raw in pairs], dim=1)
 
 
@@ -123,29 +123,29 @@ def _finish(target: Target, raw: Tensor) -> Tensor:
     return raw.softmax(1) if target.kind == "class" else raw * target.std + target.mean
 
 
-def classifier(reader: ClassifierNet, device: str = "cpu") -> Classifier:
-    """Return the `Scorer` that calls this net on this device."""
-    names = tuple(name for target in reader.targets for name in target.columns)
-    kinds = tuple(target.kind for target in reader.targets for _ in target.columns)
-    return Classifier(names, reader.to(device).eval(), kinds, reader.shape, device)
+def from_network(network: ClassifierNet, device: str = "cpu") -> Classifier:
+    """Return the `Classifier` that calls this net on this device."""
+    names = tuple(name for target in network.targets for name in target.columns)
+    kinds = tuple(target.kind for target in network.targets for _ in target.columns)
+    return Classifier(names, network.to(device).eval(), kinds, network.shape, device)
 
 
-def save_classifier(path: Path, scorer: Classifier, *, half: bool = False) -> Path:
+def save_classifier(path: Path, classifier: Classifier, *, half: bool = False) -> Path:
     """Write the classifier to one file; `half` stores its weights in 16 bits."""
-    reader = scorer.function
-    if not isinstance(reader, ClassifierNet):
+    network = classifier.function
+    if not isinstance(network, ClassifierNet):
         raise NotSupported(
             "Only a classifier that zatlas trained can be saved. Import your own function again where "
             "you need it."
         )
     about = {
         "format": FORMAT,
-        "targets": [asdict(target) for target in reader.targets],
-        "shape": reader.shape,
-        "net": reader.net,
-        "layers": reader.layers,
+        "targets": [asdict(target) for target in network.targets],
+        "shape": network.shape,
+        "net": network.net,
+        "layers": network.layers,
     }
-    state = reader.state_dict()
+    state = network.state_dict()
     if half:
         state = {name: tensor.half() for name, tensor in state.items()}
     return weights.write(path, KEY, about, state)
@@ -162,26 +162,26 @@ class _Metadata:
 
 
 def load_classifier(path: Path, device: str = "cpu") -> Classifier:
-    """Return the classifier that `save_scorer` wrote to this file."""
+    """Return the classifier that `save_classifier` wrote to this file."""
     about, state = weights.read(path, KEY, "classifier", FORMAT)
     metadata = weights.fields_of(_Metadata, about, path)
     targets = [weights.fields_of(Target, fields, path) for fields in metadata.targets]
     if not targets or not all(isfinite(target.mean) and isfinite(target.std) for target in targets):
         raise BadRun(
             f"{path} describes a classifier without attributes, or with a mean or std that is not finite. "
-            "Train it again: zatlas scorer train."
+            "Train it again: zatlas classifier train."
         )
     shape = image_shape(metadata.shape, path)
-    reader = build_checked(lambda: ClassifierNet(targets, shape, metadata.net, metadata.layers), state, path)
-    assert isinstance(reader, ClassifierNet)
-    return classifier(reader, device)
+    network = build_checked(lambda: ClassifierNet(targets, shape, metadata.net, metadata.layers), state, path)
+    assert isinstance(network, ClassifierNet)
+    return from_network(network, device)
 
 
-def resized_for(scorer: Classifier, images: Images) -> Images:
+def resized_for(classifier: Classifier, images: Images) -> Images:
     """Return the images resized and converted to the shape that the classifier takes."""
-    if scorer.shape is None or images.shape[1:] == scorer.shape:
+    if classifier.shape is None or images.shape[1:] == classifier.shape:
         return images
-    channels, height, width = scorer.shape
+    channels, height, width = classifier.shape
     x = torch.as_tensor(images)
     if x.shape[1] != channels:
         x = x.mean(1, keepdim=True).expand(-1, channels, -1, -1)

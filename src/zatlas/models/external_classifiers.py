@@ -32,7 +32,7 @@ from zatlas.store import digests
 CHANNELS = (1, 3)  # possible numbers of channels of an image
 KIND_OF_LAST: dict[str, Kind] = {"Sigmoid": "flag", "Softmax": "class", "LogSoftmax": "class"}
 USAGE = (
-    "Give a file that `zatlas scorer train` wrote (FILE.safetensors), an ONNX file (FILE.onnx or "
+    "Give a file that `zatlas classifier train` wrote (FILE.safetensors), an ONNX file (FILE.onnx or "
     "FILE.onnx:pixels=signed), or a function from images to numbers (package.module:function)."
 )
 
@@ -66,7 +66,7 @@ def python_classifier(
     """Return a classifier that calls a numpy function: images (n, c, h, w) in [0, 1] -> (n,) or (n, k).
 
     Give `names` if the function returns several columns. A function can also carry its own `names` and
-    `kind` as attributes. For a function of torch tensors, use `Scorer` directly.
+    `kind` as attributes. For a function of torch tensors, use `Classifier` directly.
     """
     names = tuple(names or getattr(function, "names", ()) or (_name_of(function),))
     kind = getattr(function, "kind", kind)
@@ -97,7 +97,7 @@ def onnx_classifier(path: Path, pixels: str | None = None, layout: str | None = 
     wants = session.main_input.shape
     if len(wants) != 4:
         raise NotSupported(
-            f"{path} takes an array of shape {wants}. A classifier must take images with four axes: "
+            f"{path} takes an array of shape {wants}. A classifier takes images as "
             "(n, channels, height, width) or (n, height, width, channels)."
         )
     order: Any = layout or ("nhwc" if wants[3] in CHANNELS and wants[1] not in CHANNELS else "nchw")

@@ -68,7 +68,7 @@ class Spline(nn.Module):
         super().__init__()
         self.widths = nn.Parameter(torch.zeros(dim, BINS))
         self.heights = nn.Parameter(torch.zeros(dim, BINS))
-        self.slopes = nn.Parameter(torch.full((dim, BINS - 1), UNIT_DERIVATIVE))
+        self.derivatives = nn.Parameter(torch.full((dim, BINS - 1), UNIT_DERIVATIVE))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the values mapped towards noise, and the log-determinant of the Jacobian (n,)."""
@@ -86,15 +86,15 @@ class Spline(nn.Module):
         """Return the values mapped towards latents: the root of a parabola in each bin."""
         left, low, width, height, start, end = self._bins(y, inverse=True)
         offset, gradient = y.clamp(-TAIL_BOUND, TAIL_BOUND) - low, height / width
-        bend = offset * (start + end - 2 * gradient)
-        a, b, c = height * (gradient - start) + bend, height * start - bend, -gradient * offset
+        curve = offset * (start + end - 2 * gradient)
+        a, b, c = height * (gradient - start) + curve, height * start - curve, -gradient * offset
         t = 2 * c / (-b - (b.square() - 4 * a * c).clamp(min=0).sqrt())
         return torch.where(y.abs() < TAIL_BOUND, left + t * width, y)
 
     def _bins(self, x: Tensor, *, inverse: bool) -> tuple[Tensor, ...]:
         """Return left, low, width, height and both end derivatives of the bin of each value."""
         xs, ys = _knots(self.widths), _knots(self.heights)
-        derivatives = F.pad(MIN_SIZE + F.softplus(self.slopes), (1, 1), value=1.0)
+        derivatives = F.pad(MIN_SIZE + F.softplus(self.derivatives), (1, 1), value=1.0)
         inner = (ys if inverse else xs)[:, 1:-1].contiguous()
         index = torch.searchsorted(inner, x.detach().T.contiguous())
         table = (xs[:, :-1], ys[:, :-1], xs.diff(), ys.diff(), derivatives[:, :-1], derivatives[:, 1:])

@@ -16,11 +16,11 @@ class BatchPart:
     images: float  # weight of this process in the mean, in images
 
 
-def part_of(whole: int, rank: int = 0, world: int = 1) -> BatchPart:
+def part_of(batch: int, rank: int = 0, world: int = 1) -> BatchPart:
     """Return every `world`-th row from `rank`; if there are too few, all rows with less weight."""
-    if whole < world:
-        return BatchPart(slice(None), whole, whole / world)
-    return BatchPart(slice(rank, None, world), whole, len(range(rank, whole, world)))
+    if batch < world:
+        return BatchPart(slice(None), batch, batch / world)
+    return BatchPart(slice(rank, None, world), batch, len(range(rank, batch, world)))
 
 
 class SharedNoise(torch.Generator):

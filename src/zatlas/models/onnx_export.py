@@ -85,7 +85,7 @@ def export_classifier(classifier: Classifier, path: Path, images: Images) -> Mod
             dynamic_shapes=({0: torch.export.Dim("n")},),
         )
     )
-    expected = classifier.score(images)
+    expected = classifier.predict(images)
     scale = 1 + np.abs(expected)  # so that large values are compared by relative error
     error = _difference(_run(data, "x", images, None) / scale, expected / scale)
     return _write(path, data, error, "classifier")
@@ -283,10 +283,10 @@ def _difference(output: Images, expected: Images) -> float:
     return float(np.abs(output - expected).max(initial=0))
 
 
-def _write(path: Path, data: bytes, error: float, what: str) -> ModelFile:
+def _write(path: Path, data: bytes, error: float, kind: str) -> ModelFile:
     if error > MAX_ERROR:
         raise NotSupported(
-            f"The {what} as ONNX differs from torch by up to {error:.3g} per pixel; the limit is "
+            f"The {kind} as ONNX differs from torch by up to {error:.3g} per pixel; the limit is "
             f"{MAX_ERROR:g}. Explore this model with a server: zatlas explore."
         )
     atomic.write_file(path, data)

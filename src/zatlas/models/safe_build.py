@@ -48,14 +48,14 @@ def build_checked(make: Callable[[], nn.Module], state: Mapping[str, Tensor], pa
     return net
 
 
-def shape_of(value: object, path: Path, what: str = "shape") -> tuple[int, ...]:
+def shape_of(value: object, path: Path, name: str = "shape") -> tuple[int, ...]:
     """Return `value` as a shape: positive integers, whose product is a possible size of an array."""
     sizes = tuple(value) if isinstance(value, (list, tuple)) else ()
     integers = all(isinstance(size, int) and not isinstance(size, bool) for size in sizes)
     if not sizes or not integers or not all(1 <= size <= LARGEST_SIDE for size in sizes):
-        raise BadRun(f"{path} has the {what} {str(value)[:60]}, which is not the shape of an array.")
+        raise BadRun(f"{path} has the {name} {str(value)[:60]}, which is not the shape of an array.")
     if math.prod(sizes) > LARGEST_SIZE:
-        raise BadRun(f"{path} has the {what} {sizes}, which is too large for memory.")
+        raise BadRun(f"{path} has the {name} {sizes}, which is too large for memory.")
     return sizes
 
 

@@ -1,7 +1,7 @@
 """Consent to run programs: the model of a run may be a program, which opening the run executes.
 
 TorchScript, torch.export and ONNX files are programs, and so is a Python class that a run names. The
-user consents with `--trust` or `trust=True`. Programs that the user imports with `zatlas bring` need no
+user consents with `--trust` or `trust=True`. Programs that the user imports with `zatlas import` need no
 consent later: zatlas stores their SHA-256 in a file of the user, outside of all runs.
 
 `--trust` holds for one command and is not stored: a user who looks at an untrusted run once has not

@@ -13,7 +13,7 @@ from torch import Tensor
 from zatlas.core.errors import BadRun, Damaged, ZatlasError
 from zatlas.core.settings import fill
 from zatlas.store import atomic, digests
-from zatlas.store.headers import check_header, description_in
+from zatlas.store.headers import check_header, parse_description
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ def read(path: Path, key: str, kind: str, newest: int) -> tuple[dict[str, Any], 
         raise BadRun(f"There is no {kind} at {path}.") from None
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise Damaged(f"{path} cannot be read as safetensors: {error}.") from error
-    return description_in(path, text, kind, newest), state
+    return parse_description(path, text, kind, newest), state
 
 
 def fields_of(kind: type[T], about: Mapping[str, Any], path: Path) -> T:

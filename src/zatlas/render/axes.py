@@ -155,8 +155,8 @@ def ticks(inset: Tiles, box: tuple[float, float, float, float], size: int, theme
     return items
 
 
-def _round_step(span: float, most: float) -> float:
-    """Return the smallest of ... 0.5, 1, 2, 5, 10 ... that divides the span into at most `most` steps."""
-    least = span / max(most, 1)
+def _round_step(span: float, max_steps: float) -> float:
+    """Return the smallest of ... 0.5, 1, 2, 5, 10 ... that divides the span into `max_steps` or fewer."""
+    least = span / max(max_steps, 1)
     power = 10.0 ** np.floor(np.log10(least))
     return float(next(power * nice for nice in (1, 2, 5, 10) if power * nice >= least * 0.999))

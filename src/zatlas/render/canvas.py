@@ -147,10 +147,10 @@ class Canvas:
 
     def image(self) -> Image.Image:
         """Return the canvas as an image."""
-        picture = Image.new("RGB", self.size, rgb(self.theme.paper))
+        image = Image.new("RGB", self.size, rgb(self.theme.paper))
         for item in self.items:
-            _paint(picture, item)
-        return picture
+            _paint(image, item)
+        return image
 
     def drawn(self, kind: str) -> bytes:
         """Return the bytes of a png, svg, pdf, webp or jpg file."""
@@ -214,27 +214,27 @@ def bounds(items: Sequence[Item]) -> Rectangle:
     return (*boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0))
 
 
-def _paint(picture: Image.Image, item: Item) -> None:
+def _paint(image: Image.Image, item: Item) -> None:
     if isinstance(item, Tiles):
         for x, y, tile in item.blocks():
-            picture.paste(Image.fromarray(repeat(tile[None], item.factor)[0]), (x, y))
+            image.paste(Image.fromarray(repeat(tile[None], item.factor)[0]), (x, y))
     elif isinstance(item, Text):
-        _write(picture, item)
+        _write(image, item)
     else:
         # Pillow counts the last pixel in, and bars are at least one pixel thick.
         left, top = round(item.left), round(item.top)
         right, bottom = max(round(item.right), left + 1), max(round(item.bottom), top + 1)
         colour = Image.new("RGB", (right - left, bottom - top), rgb(item.colour))
         if item.opacity < 1:
-            colour = Image.blend(picture.crop((left, top, right, bottom)), colour, item.opacity)
-        picture.paste(colour, (left, top))
+            colour = Image.blend(image.crop((left, top, right, bottom)), colour, item.opacity)
+        image.paste(colour, (left, top))
 
 
-def _write(picture: Image.Image, item: Text) -> None:
+def _write(image: Image.Image, item: Text) -> None:
     words = type_.clean(item.text)
     font = type_.font(type_.face(words), item.size)
     if not item.turned:
-        pen = ImageDraw.Draw(picture)
+        pen = ImageDraw.Draw(image)
         pen.text((item.x, item.y), words, rgb(item.colour), font, anchor=item.anchor + "s")
         return
     left, top, right, bottom = item.box()
@@ -242,7 +242,7 @@ def _write(picture: Image.Image, item: Text) -> None:
     mask = Image.new("L", (round(bottom - top) + 2, round(right - left) + 2))
     ImageDraw.Draw(mask).text((0, up), words, 255, font, anchor="ls")
     mask = mask.rotate(90, expand=True)
-    picture.paste(rgb(item.colour), (round(item.x) - up, round(bottom) - mask.height), mask)
+    image.paste(rgb(item.colour), (round(item.x) - up, round(bottom) - mask.height), mask)
 
 
 def _svg(item: Item) -> Iterator[str]:

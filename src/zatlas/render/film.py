@@ -41,29 +41,29 @@ def film(
     if not 0 < fps <= MAX_FPS:
         raise ShapeError(f"A film shows up to {MAX_FPS} frames a second; it was given {fps}.")
     layout = Layout(title, panel, far, theme)
-    wanted = layout.frames
-    pictures = _one_by_one(frames, wanted)
-    first = next(pictures, None)
+    expected = layout.frames
+    images = _one_by_one(frames, expected)
+    first = next(images, None)
     if first is None:
         raise ShapeError("There are no frames to film. Pass at least one image.")
     factor = whole_factor(max(first.shape[:2]), least)
     scene = Scene(first, factor, layout)
     with atomic.file(path) as side:
         times = factor if scene.bare else 1
-        write(side, map(scene.frame, chain([first], pictures)), fps, times, factor > 1)
+        write(side, map(scene.frame, chain([first], images)), fps, times, factor > 1)
     return path
 
 
-def _one_by_one(batches: Iterable[Images], wanted: int | None) -> Iterator[Frame]:
-    """Yield the frames of batches; `ShapeError` unless there are `wanted`."""
+def _one_by_one(batches: Iterable[Images], expected: int | None) -> Iterator[Frame]:
+    """Yield the frames of batches; `ShapeError` unless there are `expected`."""
     count = 0
     for batch in batches:
         for index in range(len(batch)):
             count += 1
-            if wanted is not None and count > wanted:
+            if expected is not None and count > expected:
                 raise ShapeError(
-                    f"There are more frames than the {wanted} positions or distances. Pass as many."
+                    f"There are more frames than the {expected} positions or distances. Pass as many."
                 )
             yield to_bytes(batch[index : index + 1])[0]
-    if wanted is not None and 0 < count < wanted:
-        raise ShapeError(f"There are {count} frames and {wanted} positions or distances. Pass as many.")
+    if expected is not None and 0 < count < expected:
+        raise ShapeError(f"There are {count} frames and {expected} positions or distances. Pass as many.")

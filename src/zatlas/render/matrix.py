@@ -39,9 +39,9 @@ def matrix(
         )
     wide = max(NAME_WIDTH + CELL * len(columns) + 0.4, 6.0)
     figure, (plot,) = paper((wide, 2.4 + CELL * len(rows)), title, theme)
-    most = max(float(np.abs(np.nan_to_num(values)).max()), 1e-9)
-    plot.imshow(_colours(values / most, theme), aspect="equal", zorder=2, interpolation="nearest")
-    _write(plot, values, most, theme)
+    largest = max(float(np.abs(np.nan_to_num(values)).max()), 1e-9)
+    plot.imshow(_colours(values / largest, theme), aspect="equal", zorder=2, interpolation="nearest")
+    _write(plot, values, largest, theme)
     _name(plot, rows, columns, theme)
     for row, column in enumerate(own):
         if column is not None:
@@ -63,11 +63,11 @@ def _colour(part: float, theme: Theme) -> str:
     return between(theme.paper, theme.real if part > 0 else theme.generated, FULL * abs(part))
 
 
-def _write(plot: "Axes", values: np.ndarray, most: float, theme: Theme) -> None:
+def _write(plot: "Axes", values: np.ndarray, largest: float, theme: Theme) -> None:
     for (row, column), value in np.ndenumerate(values):
         if not np.isfinite(value) or abs(value) < FAINT:
             continue
-        dark = sum(rgb(_colour(value / most, theme))) < 3 * 128
+        dark = sum(rgb(_colour(value / largest, theme))) < 3 * 128
         light, deep = ("#ffffff", "#15171a")
         plot.text(
             column,

@@ -78,15 +78,15 @@ def write_mp4(side: Path, frames: Frames, fps: float, times: int, exact: bool) -
             dst_color_range=ColorRange.MPEG,
         )
 
-        def add(picture: Frame) -> None:
-            frame = reformat(av.VideoFrame.from_ndarray(picture, format="rgb24"))
+        def add(image: Frame) -> None:
+            frame = reformat(av.VideoFrame.from_ndarray(image, format="rgb24"))
             film.mux(stream.encode(frame))
 
         # One thread compresses frames while the caller decodes the next ones.
         with ThreadPoolExecutor(1) as pool:
             waiting: deque[Future[None]] = deque()
-            for picture in chain([first], frames):
-                waiting.append(pool.submit(add, picture))
+            for image in chain([first], frames):
+                waiting.append(pool.submit(add, image))
                 if len(waiting) > AHEAD:
                     waiting.popleft().result()
             for job in waiting:
@@ -97,14 +97,14 @@ def write_mp4(side: Path, frames: Frames, fps: float, times: int, exact: bool) -
 def write_gif(side: Path, frames: Frames, fps: float, times: int, exact: bool) -> None:
     """Write GIF with a palette of 256 colours for each frame, and only the rectangle that changes."""
     with side.open("wb") as file:
-        for index, (picture, box) in enumerate(_changes(frames, times)):
+        for index, (image, box) in enumerate(_changes(frames, times)):
             if index == 0:
-                file.write(b"GIF89a" + struct.pack("<HHBBB", *picture.size, 0, 0, 0))
+                file.write(b"GIF89a" + struct.pack("<HHBBB", *image.size, 0, 0, 0))
                 file.write(b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x00\x00\x00")  # repeat forever
             # Hundredths of a second: rounded so that the errors do not add up.
             delay = max(round((index + 1) * 100 / fps) - round(index * 100 / fps), 2)
             file.write(b"\x21\xf9\x04" + struct.pack("<BHBB", 1 << 2, delay, 0, 0))
-            file.write(_gif_frame(picture.crop(box), box[:2]))
+            file.write(_gif_frame(image.crop(box), box[:2]))
         file.write(b"\x3b")
 
 
@@ -114,13 +114,13 @@ def write_apng(side: Path, frames: Frames, fps: float, times: int, exact: bool) 
     with side.open("wb") as file:
         count = sequence = 0
         header = 0
-        for count, (picture, box) in enumerate(_changes(frames, times), 1):
+        for count, (image, box) in enumerate(_changes(frames, times), 1):
             if count == 1:
                 file.write(b"\x89PNG\r\n\x1a\n")
-                _png_chunk(file, b"IHDR", struct.pack(">IIBBBBB", *picture.size, 8, 2, 0, 0, 0))
+                _png_chunk(file, b"IHDR", struct.pack(">IIBBBBB", *image.size, 8, 2, 0, 0, 0))
                 header = file.tell()
                 _png_chunk(file, b"acTL", struct.pack(">II", 0, 0))
-            part = picture.crop(box)
+            part = image.crop(box)
             control = (sequence, *part.size, *box[:2], rate.denominator, rate.numerator, 0, 0)
             _png_chunk(file, b"fcTL", struct.pack(">IIIIIHHBB", *control))
             data = _png_data(part)
@@ -139,12 +139,12 @@ def write_webp(side: Path, frames: Frames, fps: float, times: int, exact: bool) 
     options = {"lossless": True, "method": 0} if exact else {"quality": 92, "method": 3}
     with side.open("wb") as file:
         file.write(b"RIFF\0\0\0\0WEBP")
-        for index, (picture, box) in enumerate(_changes(frames, times, step=2)):
+        for index, (image, box) in enumerate(_changes(frames, times, step=2)):
             if index == 0:
-                sizes = _three(picture.width - 1) + _three(picture.height - 1)
+                sizes = _three(image.width - 1) + _three(image.height - 1)
                 _riff_chunk(file, b"VP8X", struct.pack("<I", 2) + sizes)
                 _riff_chunk(file, b"ANIM", struct.pack("<IH", 0, 0))
-            part = picture.crop(box)
+            part = image.crop(box)
             buffer = io.BytesIO()
             part.save(buffer, format="WEBP", **options)
             delay = round((index + 1) * 1000 / fps) - round(index * 1000 / fps)
@@ -174,20 +174,20 @@ def _changes(frames: Frames, times: int, step: int = 1) -> Iterator[tuple[Image.
     """Yield each frame with the rectangle that differs from the frame before."""
     before: Image.Image | None = None
     for frame in _enlarged(frames, times):
-        picture = Image.fromarray(frame)
-        box = (0, 0, *picture.size)
+        image = Image.fromarray(frame)
+        box = (0, 0, *image.size)
         if before is not None:
-            changed = ImageChops.difference(before, picture).getbbox() or (0, 0, 1, 1)
+            changed = ImageChops.difference(before, image).getbbox() or (0, 0, 1, 1)
             left, top, right, bottom = changed
             box = (left - left % step, top - top % step, right, bottom)
-        yield picture, box
-        before = picture
+        yield image, box
+        before = image
 
 
-def _gif_frame(picture: Image.Image, corner: tuple[int, int]) -> bytes:
+def _gif_frame(image: Image.Image, corner: tuple[int, int]) -> bytes:
     """Return the descriptor, palette and data of a frame, from a GIF that Pillow writes for it."""
     buffer = io.BytesIO()
-    picture.quantize(256).save(buffer, format="GIF", optimize=False, interlace=0)
+    image.quantize(256).save(buffer, format="GIF", optimize=False, interlace=0)
     file_bytes = buffer.getvalue()
     bits = file_bytes[10] & 7
     at = 13 + 3 * 2 ** (bits + 1)
@@ -197,7 +197,7 @@ def _gif_frame(picture: Image.Image, corner: tuple[int, int]) -> bytes:
         while file_bytes[at]:
             at += file_bytes[at] + 1
         at += 1
-    descriptor = b"\x2c" + struct.pack("<HHHHB", *corner, *picture.size, 0x80 | bits)
+    descriptor = b"\x2c" + struct.pack("<HHHHB", *corner, *image.size, 0x80 | bits)
     return descriptor + palette + file_bytes[at + 10 : -1]
 
 
@@ -206,9 +206,9 @@ def _png_chunk(file: BinaryIO, name: bytes, data: bytes) -> None:
     file.write(struct.pack(">I", zlib.crc32(name + data)))
 
 
-def _png_data(picture: Image.Image) -> bytes:
+def _png_data(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
+    image.save(buffer, format="PNG")
     file_bytes, at, data = buffer.getvalue(), 8, b""
     while at < len(file_bytes):
         (length,) = struct.unpack_from(">I", file_bytes, at)

@@ -1,4 +1,4 @@
-"""Panels of a film: a picture of a plane with a point that moves to the position of each frame."""
+"""Panels of a film: a image of a plane with a point that moves to the position of each frame."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,16 +12,16 @@ from zatlas.core.errors import ShapeError
 from zatlas.render.pixels import Frame
 from zatlas.render.theme import LIGHT, Theme, rgb
 
-SIDE = 768  # pixels of a panel's picture, before the film resizes it
+SIDE = 768  # pixels of a panel's image, before the film resizes it
 Bounds = tuple[float, float, float, float]
 Surface = Float32[np.ndarray, "h w 3"]
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A picture of a plane, and the position of each frame in it."""
+    """A image of a plane, and the position of each frame in it."""
 
-    picture: Frame  # of the box, with the top row first
+    image: Frame  # of the box, with the top row first
     positions: Plane  # one for each frame
     box: Bounds  # left, bottom, right, top in units of the plane
 
@@ -90,7 +90,7 @@ def stroke(
 
 
 def pixel_of(panel: Panel, side: int) -> Plane:
-    """Return the positions in pixels of a picture with this side."""
+    """Return the positions in pixels of a image with this side."""
     left, bottom, right, top = panel.box
     x = (panel.positions[:, 0] - left) / (right - left) * side - 0.5
     y = (top - panel.positions[:, 1]) / (top - bottom) * side - 0.5
@@ -127,7 +127,7 @@ def _mix(surface: Surface, colour: str, amount: np.ndarray) -> Surface:
 
 
 def _dots(count: np.ndarray) -> np.ndarray:
-    """Spread each point over a small disc."""
+    """Draw each point as a small disc."""
     reach = SIDE // 200
     dots = np.zeros(count.shape, np.float32)
     padded = np.pad(count, ((reach, reach), (reach, reach), (0, 0)))

@@ -78,8 +78,8 @@ def clouds(
         plot.set_title(name, fontsize=WORD + 1, loc="left", color=theme.ink, parse_math=False)
         note = (notes or {}).get(name, "")
         name_axes(plot, (f"{axes[0]}\n{note}" if note else axes[0], axes[1]), theme)
-    shown = list(groups.values())
-    for plot, (points, labels) in zip(plots, shown, strict=False):
+    clouds = list(groups.values())
+    for plot, (points, labels) in zip(plots, clouds, strict=False):
         _name_classes(figure, plot, points, labels, classes, theme)
     for plot in plots[len(groups) :]:
         plot.set_visible(False)
@@ -195,8 +195,8 @@ def _scatter(
     common: dict[str, Any] = {"s": size, "linewidths": 0, "rasterized": len(points) > 5000}
     plot.set_aspect("equal", adjustable="datalim")
     if values is not None:
-        shown = plot.scatter(x, y, c=values[shuffled], cmap=scale_of(theme), alpha=0.8, **common)
-        _bar(figure, plot, shown, theme)
+        scatter = plot.scatter(x, y, c=values[shuffled], cmap=scale_of(theme), alpha=0.8, **common)
+        _bar(figure, plot, scatter, theme)
     elif labels is None:
         plot.scatter(x, y, color=theme.palette[0], alpha=0.55, **common)
     elif len(classes) > NAMED:
@@ -209,8 +209,8 @@ def _scatter(
         plot.scatter(x, y, color=colours[labels[shuffled]], alpha=0.6, **common)
 
 
-def _bar(figure: "Figure", plot: "Axes", shown: Any, theme: Theme) -> Any:
-    bar = figure.colorbar(shown, ax=plot, fraction=0.04, pad=0.02, aspect=32)
+def _bar(figure: "Figure", plot: "Axes", points: Any, theme: Theme) -> Any:
+    bar = figure.colorbar(points, ax=plot, fraction=0.04, pad=0.02, aspect=32)
     if bar.solids is not None:
         bar.solids.set_alpha(1)
     bar.outline.set_visible(False)
@@ -239,9 +239,9 @@ def _name_classes(
         kinds = [kind for kind in range(len(classes)) if (labels == kind).any()]
     arrange(figure)
     labels_of_classes = [_label_of(kind, points[labels == kind], classes, theme) for kind in kinds]
-    keep = [label.position for label in own]
-    if not write_labels(plot, [*own, *labels_of_classes], theme, keep=keep):
-        write_labels(plot, own, theme, keep=keep)
+    occupied = [label.position for label in own]
+    if not write_labels(plot, [*own, *labels_of_classes], theme, occupied=occupied):
+        write_labels(plot, own, theme, occupied=occupied)
         _legend(plot, labels_of_classes, theme)
 
 
@@ -338,7 +338,7 @@ def _name_lines(
             (float(x[peak]), float(np.asarray(values)[peak]))
             for peak, values in zip(peaks, series.values(), strict=True)
         ]
-        if not _are_apart(plot, tops, least):
+        if not _are_separate(plot, tops, least):
             plot.legend(plot.lines[: len(series)], series, frameon=False, labelcolor="linecolor")
             return
         low, high = plot.get_ylim()
@@ -362,7 +362,7 @@ def _name_lines(
         )
 
 
-def _are_apart(plot: "Axes", positions: Sequence[tuple[float, float]], least: float) -> bool:
+def _are_separate(plot: "Axes", positions: Sequence[tuple[float, float]], least: float) -> bool:
     """Whether all positions are at least `least` pixels apart."""
     pixels = plot.transData.transform(positions)
     away = np.hypot(*np.moveaxis(pixels[:, None] - pixels[None], 2, 0))

@@ -66,14 +66,19 @@ def name_axes(plot: "Axes", axes: tuple[str, str], theme: Theme) -> None:
 
 
 def write_labels(
-    plot: "Axes", labels: Sequence[Label], theme: Theme, *, wander: float = 1.8, keep: Sequence[Position] = ()
+    plot: "Axes",
+    labels: Sequence[Label],
+    theme: Theme,
+    *,
+    wander: float = 1.8,
+    occupied: Sequence[Position] = (),
 ) -> bool:
     """Write each label at or near its position without overlap; return False, and write none, if that fails.
 
     `wander` is the largest distance of a label from its position, in heights of its text. No label covers
-    the positions in `keep`.
+    the positions in `occupied`.
     """
-    positions = _free_positions(plot, labels, wander, keep)
+    positions = _free_positions(plot, labels, wander, occupied)
     if positions is None:
         return False
     from matplotlib.patheffects import Stroke
@@ -82,7 +87,7 @@ def write_labels(
     for (x, y), label in zip(positions, labels, strict=True):
         at = plot.transData.inverted().transform((x, y)).tolist()
         away = np.hypot(*(plot.transData.transform(label.position) - (x, y)))
-        if away > 1.5 * _points(plot, WORD) and label.position not in keep:
+        if away > 1.5 * _points(plot, WORD) and label.position not in occupied:
             xs, ys = zip(label.position, at, strict=True)
             plot.plot(xs, ys, color=label.colour, linewidth=0.8, zorder=4)
         # The halo is a separate text, because with a halo SVG stores paths instead of text.
@@ -117,10 +122,10 @@ def scale_of(theme: Theme) -> "Colormap":
     return ListedColormap(colormaps["viridis"](np.linspace(*theme.scale, 256)))
 
 
-def separate(wanted: Sequence[float], least: float) -> list[float]:
-    """Return positions on a line near the wanted ones, at least `least` apart."""
-    order = np.argsort(wanted)
-    moved = np.array(wanted, float)[order]
+def separate(targets: Sequence[float], least: float) -> list[float]:
+    """Return positions on a line near the target ones, at least `least` apart."""
+    order = np.argsort(targets)
+    moved = np.array(targets, float)[order]
     for _ in range(200):
         gaps = np.diff(moved)
         tight = gaps < least - 1e-9
@@ -135,12 +140,12 @@ def separate(wanted: Sequence[float], least: float) -> list[float]:
 
 
 def _free_positions(
-    plot: "Axes", labels: Sequence[Label], wander: float, keep: Sequence[Position]
+    plot: "Axes", labels: Sequence[Label], wander: float, occupied: Sequence[Position]
 ) -> list[Position] | None:
     """Return the centers of labels in pixels: the first free ones on spirals; None if one has none."""
     high = _points(plot, WORD * 1.25)
     taken: list[tuple[float, float, float]] = []  # center and half the width
-    for position in keep:
+    for position in occupied:
         x, y = plot.transData.transform(position).tolist()
         taken.append((x, y, 0.4 * high))
     positions: list[Position] = []

@@ -43,7 +43,7 @@ class Scene:
     """Draw one frame after the other, with the trail of the panel's point."""
 
     def __init__(self, first: Frame, factor: int, layout: Layout) -> None:
-        self.layout, self.drawn = layout, 0
+        self.layout, self.index = layout, 0
         image = Tiles(0, 0, first[None], 1, factor)
         inset = _inset(image, layout)
         if inset is not None:
@@ -65,19 +65,19 @@ class Scene:
         if self.inset is not None and layout.panel is not None:
             self.track = pixel_of(layout.panel, self.inset.wide) + np.array([self.inset.x, self.inset.y])
 
-    def frame(self, picture: Frame) -> Frame:
-        """Return the next frame: the picture with the layout at its time."""
-        _check_size(picture, self.image)
+    def frame(self, image: Frame) -> Frame:
+        """Return the next frame: the image with the layout at its time."""
+        _check_size(image, self.image)
         if self.bare:
-            return picture
-        index, self.drawn = self.drawn, self.drawn + 1
+            return image
+        index, self.index = self.index, self.index + 1
         theme = self.layout.theme
         if self.inset is not None:
             self._leave_trail(index)
         far = self.layout.distances
         outside = far is not None and far[index] > OUTSIDE
         frame = (self.outside if outside else self.paper).copy()
-        _paste(frame, picture, self.image)
+        _paste(frame, image, self.image)
         if self.inset is not None:
             position, thick = tuple(self.track[index].tolist()), self.inset.wide / 26
             stroke(frame, position, position, thick + 3, theme.paper)
@@ -96,24 +96,24 @@ class Scene:
                 stroke(paper, tuple(a), tuple(b), self.inset.wide / 90, self.layout.theme.generated)
 
 
-def _check_size(picture: Frame, tile: Tiles) -> None:
-    if picture.shape != tile.pixels.shape[1:]:
+def _check_size(image: Frame, tile: Tiles) -> None:
+    if image.shape != tile.pixels.shape[1:]:
         raise ShapeError(
-            f"All images of a film need one size, but {picture.shape[:2]} follows {tile.pixels.shape[1:3]}."
+            f"All images of a film need one size, but {image.shape[:2]} follows {tile.pixels.shape[1:3]}."
         )
 
 
-def _paste(frame: Frame, picture: Frame, tile: Tiles) -> None:
+def _paste(frame: Frame, image: Frame, tile: Tiles) -> None:
     x, y = tile.x, tile.y
-    frame[y : y + tile.high, x : x + tile.wide] = repeat(picture[None], tile.factor)[0]
+    frame[y : y + tile.high, x : x + tile.wide] = repeat(image[None], tile.factor)[0]
 
 
 def _inset(image: Tiles, layout: Layout) -> Tiles | None:
     if layout.panel is None:
         return None
     side = max(image.high, PANEL_LEAST)
-    picture = Image.fromarray(layout.panel.picture).resize((side, side), Image.Resampling.LANCZOS)
-    return Tiles(0, 0, np.asarray(picture)[None], 1)
+    resized = Image.fromarray(layout.panel.image).resize((side, side), Image.Resampling.LANCZOS)
+    return Tiles(0, 0, np.asarray(resized)[None], 1)
 
 
 def _canvas(image: Tiles, inset: Tiles | None, band: Tiles | None, layout: Layout, size: int) -> Canvas:

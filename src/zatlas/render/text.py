@@ -53,8 +53,8 @@ def width(words: str, size: int) -> float:
     return font(face(words), size).getlength(words)
 
 
-def lines(words: str, size: int, max_width: float, most: int = 99) -> list[str]:
-    """Break the text into at most `most` lines that fit into `max_width` pixels; the last may end in …"""
+def lines(words: str, size: int, max_width: float, max_lines: int = 99) -> list[str]:
+    """Break the text into `max_lines` or fewer lines of at most `max_width` pixels; the last may end in …"""
     parts: list[str] = []
     for word in clean(words).split(" "):
         longer = f"{parts[-1]} {word}" if parts else word
@@ -62,8 +62,8 @@ def lines(words: str, size: int, max_width: float, most: int = 99) -> list[str]:
             parts[-1] = longer
         else:
             parts += _pieces(word, size, max_width)
-    if len(parts) > most:
-        parts = [*parts[: most - 1], shortened(" ".join(parts[most - 1 :]), size, max_width)]
+    if len(parts) > max_lines:
+        parts = [*parts[: max_lines - 1], shortened(" ".join(parts[max_lines - 1 :]), size, max_width)]
     return [line for line in parts if line]
 
 
@@ -83,14 +83,14 @@ def number(value: float, digits: int) -> str:
     return text.lstrip("-") if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
 
 
-def numbers(values: Sequence[float], most: int = 3) -> list[str]:
-    """Format numbers with the fewest decimals that keep them distinct."""
-    for digits in range(most + 1):
+def numbers(values: Sequence[float], max_digits: int = 3) -> list[str]:
+    """Format numbers with the fewest decimals at which they differ."""
+    for digits in range(max_digits + 1):
         texts = [number(value, digits) for value in values]
         near = all(abs(round(v, digits) - v) <= 0.25 * _step(values) for v in values)
         if near and len(set(texts)) == len(set(values)):
             return texts
-    return [number(value, most) for value in values]
+    return [number(value, max_digits) for value in values]
 
 
 def _step(values: Sequence[float]) -> float:
@@ -103,10 +103,10 @@ def _pieces(word: str, size: int, max_width: float) -> list[str]:
     """Break a word that is wider than `max_width`."""
     parts = []
     while width(word, size) > max_width and len(word) > 1:
-        keep = len(word) - 1
-        while keep > 1 and width(word[:keep], size) > max_width:
-            keep -= 1
-        cut = max(word.rfind("_", 1, keep), word.rfind("-", 1, keep)) + 1 or keep
+        end = len(word) - 1
+        while end > 1 and width(word[:end], size) > max_width:
+            end -= 1
+        cut = max(word.rfind("_", 1, end), word.rfind("-", 1, end)) + 1 or end
         parts.append(word[:cut])
         word = word[cut:]
     return [*parts, word]

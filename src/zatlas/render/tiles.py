@@ -12,7 +12,7 @@ from zatlas.render.pixels import Flags, fade, reduce, to_bytes, whole_factor
 from zatlas.render.theme import Theme
 
 ACROSS = 900  # width that a figure fills if its tiles may be large enough
-LEAST, MOST = 56, 160  # smallest and largest tile, in pixels; larger images are not enlarged
+MIN_TILE, MAX_TILE = 56, 160  # smallest and largest tile, in pixels; larger images are not enlarged
 LARGEST = 8192  # largest side of a figure; larger ones are reduced
 
 
@@ -21,7 +21,7 @@ def tiles(
     columns: int,
     *,
     gap: bool = True,
-    least: int = LEAST,
+    least: int = MIN_TILE,
     across: int | None = None,
     dim: Flags | None = None,
     theme: Theme,
@@ -34,7 +34,7 @@ def tiles(
     pixels = to_bytes(images)
     high, wide = pixels.shape[1:3]
     across = across or columns
-    factor = whole_factor(max(high, wide), int(np.clip(ACROSS // across, least, MOST)))
+    factor = whole_factor(max(high, wide), int(np.clip(ACROSS // across, least, MAX_TILE)))
     lines = -(-len(pixels) // columns)
     over = -(-max(across * wide, lines * high) * factor // LARGEST)
     if over > 1:
@@ -65,10 +65,10 @@ def text_size(width: float) -> int:
 def left_of(grid: Tiles, rows: Sequence[str], size: int, theme: Theme) -> list[Item]:
     """Draw words to the left of each row."""
     size = min(size, max(round(0.8 * grid.high), 9))
-    most = max(int(grid.high / (1.25 * size)), 1)
+    max_lines = max(int(grid.high / (1.25 * size)), 1)
     items: list[Item] = []
     for index, row in enumerate(rows[: grid.lines]):
-        parts = type_.lines(row, size, 13 * size, most)
+        parts = type_.lines(row, size, 13 * size, max_lines)
         x, y = grid.at(index * grid.columns)
         first = y + grid.high / 2 + type_.CAPITAL * size / 2 - 0.625 * size * (len(parts) - 1)
         for line, part in enumerate(parts):
@@ -90,7 +90,7 @@ def above(grid: Tiles, heads: Sequence[str], size: int, theme: Theme, first: int
     centers = [x + i * step + grid.wide / 2 for i, _ in words]
     smallest = max(round(0.55 * size), 9)
     for smaller in range(size, smallest - 1, -1):
-        if _apart(centers, [type_.width(head, smaller) for _, head in words], 0.6 * smaller):
+        if _fit(centers, [type_.width(head, smaller) for _, head in words], 0.6 * smaller):
             up = y - 0.45 * smaller
             return [
                 Text(center, up, head, smaller, theme.pale, "m")
@@ -103,7 +103,7 @@ def above(grid: Tiles, heads: Sequence[str], size: int, theme: Theme, first: int
     ]
 
 
-def _apart(centers: Sequence[float], widths: Sequence[float], space: float) -> bool:
+def _fit(centers: Sequence[float], widths: Sequence[float], space: float) -> bool:
     pairs = zip(centers, centers[1:], widths, widths[1:], strict=False)
     return all(b - a >= (wa + wb) / 2 + space for a, b, wa, wb in pairs)
 

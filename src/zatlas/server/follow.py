@@ -79,7 +79,7 @@ class FollowedRun:
         """The dataset; raises `OtherData` if its source has changed."""
         return sources.load_same(
             self.recipe.source,
-            fingerprint=self.run.provenance().get("data"),
+            fingerprint=self.run.provenance().get("fingerprint"),
             run=self.run.folder,
             size=self.recipe.size,
             **self.recipe.options,

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from math import prod
 
 from zatlas.core.arrays import Latents
-from zatlas.directions.direction_report import DirectionReport
+from zatlas.directions.direction_report import MAX_AMOUNT, DirectionReport
 from zatlas.directions.evaluate import usable_range
-from zatlas.directions.evaluator import REACH, Evaluator, Readout, by_classifier, by_probes
+from zatlas.directions.evaluator import AttributePredictor, Evaluator, classifier_predictor, probe_predictor
 from zatlas.directions.probes import Probes
 from zatlas.directions.types import Direction
 from zatlas.latent.density import density
@@ -40,7 +40,7 @@ def ranges(
     if not workspace.source.decodes or not missing:
         return result
     images = MAX_PIXELS // prod(workspace.description.shape[1:])
-    count = min(images // (2 * REACH * len(missing)), MAX_LATENTS)
+    count = min(images // (2 * MAX_AMOUNT * len(missing)), MAX_LATENTS)
     if count < MIN_LATENTS:
         return result
     readout = _readout(workspace, latents, probes, workspace.classifier)
@@ -53,9 +53,9 @@ def ranges(
 
 def _readout(
     workspace: Workspace, latents: Latents, probes: Probes, classifier: Classifier | None
-) -> Readout | None:
+) -> AttributePredictor | None:
     if classifier is not None:
-        return by_classifier(classifier, workspace.decode(latents[:STANDARDIZATION_IMAGES]))
+        return classifier_predictor(classifier, workspace.decode(latents[:STANDARDIZATION_IMAGES]))
     if workspace.generator.encoder is None or not probes.names:
         return None
-    return by_probes(workspace.generator.for_class(), probes)
+    return probe_predictor(workspace.generator.for_class(), probes)

@@ -180,7 +180,7 @@ def _check_folder(out: Path) -> None:
 def _recorded(folder: Path) -> set[str]:
     """The names that an earlier export recorded in its folder; never follows a link."""
     try:
-        names = json.loads(safe_paths.read_below(folder, WRITTEN, most=MAX_RECORD_BYTES))
+        names = json.loads(safe_paths.read_below(folder, WRITTEN, limit=MAX_RECORD_BYTES))
     except (OSError, ValueError, RecursionError, BadRun):
         return set()
     if not isinstance(names, list):
@@ -207,7 +207,7 @@ def _set_aside(target: Path) -> Path | None:
     if not target.exists() or not any(target.iterdir()):
         return None
     name = f"{safe_paths.TEMPORARY_PREFIX}{target.name[:60]}-{secrets.token_hex(4)}"
-    aside = atomic.unused(target.with_name(name))
+    aside = atomic.unused_path(target.with_name(name))
     target.rename(aside)
     try:
         _check_folder(aside)

@@ -11,8 +11,8 @@ from zatlas.core.arrays import Flags, Latents, Values
 from zatlas.core.errors import BadData
 from zatlas.core.seeds import stream
 from zatlas.directions import estimate
-from zatlas.directions.direction_report import DirectionReport, effect_text, report_lines
-from zatlas.directions.field_networks import PARTS, GradientField, to_arrays
+from zatlas.directions.direction_report import DirectionReport, effect_text, summary_text
+from zatlas.directions.field_networks import ARRAY_NAMES, GradientField, to_arrays
 from zatlas.directions.find import store_of
 from zatlas.directions.probes import Probes, fit_probes
 from zatlas.directions.types import Direction, FieldDirection, LinearDirection, SeparationScore, in_std
@@ -69,12 +69,14 @@ def page_directions(workspace: Workspace, subset: PageSubset, *, light: bool = F
     probes = fit_probes(latents, {direction.name: flags[direction.name] for direction in fitted})
     saved, reports = ([], {}) if light else _saved(workspace, flags)
     taken = {*flags, *(direction.name for direction in saved)}
-    principal = _renamed(estimate.principal(latents, PRINCIPAL), taken)
+    principal = _renamed(estimate.principal_directions(latents, PRINCIPAL), taken)
     result: list[Direction] = [in_std(direction) for direction in (*fitted, *saved)]
     limits: list[Range | None] = [None] * (len(result) + len(principal))
     if not light:
         limits[: len(result)] = ranges(workspace, latents, result, probes, reports)
-    result = [estimate.with_statistics(direction, latents, {}, probes) for direction in (*result, *principal)]
+    result = [
+        estimate.with_side_effects(direction, latents, {}, probes) for direction in (*result, *principal)
+    ]
     variance = float(latents.var(axis=0).sum()) or 1.0
     kinds = dict.fromkeys(flags, "attribute") | _class_kinds(workspace)
     kinds |= {direction.name: "saved" for direction in saved}
@@ -115,7 +117,7 @@ def _fit(latents: Latents, flags: Mapping[str, Flags]) -> tuple[list[LinearDirec
     for name, values in flags.items():
         try:
             direction = estimate.fit_direction(latents, values, name)
-            normals[name] = estimate.normal(latents, values, name).vector
+            normals[name] = estimate.plane_normal(latents, values, name).vector
         except BadData:
             continue  # too few examples, or no difference
         result.append(direction)
@@ -171,25 +173,25 @@ def _unit_vector(direction: Direction, latents: Latents) -> Values:
 
 def _field(direction: FieldDirection, files: Mapping[str, str]) -> dict[str, Any]:
     """The settings of a field, and the name of the file of its numbers."""
-    _, arrays, held = to_arrays(direction.vector_field)
+    _, arrays, ridge = to_arrays(direction.vector_field)
     kind = "gradient" if isinstance(direction.vector_field, GradientField) else "vector"
-    sizes = [arrays[PARTS[0]].size, *(arrays[f"offset {i}"].size for i in range(3))]
-    return {"url": files[direction.name], "kind": kind, "sizes": sizes, "held": held}
+    sizes = [arrays[ARRAY_NAMES[0]].size, *(arrays[f"offset {i}"].size for i in range(3))]
+    return {"url": files[direction.name], "kind": kind, "sizes": sizes, "ridge": ridge}
 
 
 def _numbers(direction: FieldDirection) -> np.ndarray:
-    """A field's arrays, one after the other in the order of `PARTS`."""
+    """A field's arrays, one after the other in the order of `ARRAY_NAMES`."""
     arrays = to_arrays(direction.vector_field)[1]
-    return np.concatenate([arrays[name].ravel() for name in PARTS])
+    return np.concatenate([arrays[name].ravel() for name in ARRAY_NAMES])
 
 
 def _report(report: DirectionReport) -> dict[str, Any]:
     effect = report.effect
-    return {"significant": effect.real, "ratio": effect_text(effect), "text": report_lines(report)}
+    return {"significant": effect.significant, "ratio": effect_text(effect), "text": summary_text(report)}
 
 
 def _score(score: SeparationScore | None) -> dict[str, float] | None:
     if score is None:
         return None
-    values = {"auc": score.auc, "low": score.low, "high": score.high, "shuffled": score.shuffled}
+    values = {"auc": score.auc, "low": score.low, "high": score.high, "random_limit": score.random_limit}
     return {name: round(value, 4) for name, value in values.items()}

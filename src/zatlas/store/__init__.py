@@ -1,1 +1,1 @@
-"""What is on disk: written atomically, read with suspicion."""
+"""Files of a run: atomic writes, and reads that check every file."""

@@ -1,9 +1,8 @@
-"""The only writer: a file or a folder is there whole and safe on the disk, or it is not there at all.
+"""Atomic writes: a file or folder is complete on the disk, or it does not exist.
 
-Everything is written beside its final name, forced to the disk (`fsync`), and renamed. A folder
-also carries `MANIFEST.json`, written last: the size and SHA-256 of every file in it. So a power
-cut, a kill or a full disk leaves the old state, and damage that comes later is found on reading.
-Of a single file in a run, `digests.jsonl` has the same. Nothing is written through a link.
+zatlas writes under a temporary name, calls `fsync`, and renames. A folder also gets `MANIFEST.json` with
+the size and SHA-256 of each file; `digests.jsonl` has the same for single files of a run. A power cut, a
+kill or a full disk leaves the old state, and later damage is found on reading. Links are not followed.
 """
 
 import errno
@@ -22,11 +21,11 @@ from zatlas.store import digests, retry, safe_paths
 from zatlas.store.safe_paths import TEMPORARY_PREFIX
 
 MANIFEST = "MANIFEST.json"
-RETRIES = 10  # of a replacement that Windows refuses because a reader has the file open
+REPLACE_TRIES = 10  # of a replacement that Windows refuses because a reader has the file open
 
 
 def write_file(path: Path, data: bytes, *, grows: bool = False) -> Path:
-    """Put these bytes at this path in one step; `grows` where lines are appended later."""
+    """Write these bytes to this path atomically; `grows` if lines are appended later."""
     with file(path, need=len(data), grows=grows) as side:
         _write(side, data)
     return path
@@ -34,11 +33,11 @@ def write_file(path: Path, data: bytes, *, grows: bool = False) -> Path:
 
 @contextmanager
 def file(path: Path, *, need: int = 0, grows: bool = False) -> Iterator[Path]:
-    """A side file to write, for what is too long to hold; it takes its name when the block ends well."""
+    """Yield a temporary path to write to; it is renamed to `path` if the block raises nothing."""
     digests.check_path(path)
-    with explained(path, need):
+    with explain_errors(path, need):
         path.parent.mkdir(parents=True, exist_ok=True)
-        side = _side(path)
+        side = _temporary_path(path)
         try:
             yield side
             _sync_file(side)
@@ -51,29 +50,29 @@ def file(path: Path, *, need: int = 0, grows: bool = False) -> Iterator[Path]:
 
 
 def as_json(value: object) -> bytes:
-    """This value as JSON that a person can read."""
+    """Return this value as indented JSON."""
     return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Fill a file of a side folder; the folder's end makes it safe."""
+    """Write a file that does not exist yet, inside the block of `folder`."""
     _write(path, data)
 
 
-def unused(path: Path) -> Path:
-    """This path, or the first of path-2, path-3 ... that is not taken."""
-    number, free = 2, path
-    while free.exists():
-        free = path.with_name(f"{path.name}-{number}")
+def unused_path(path: Path) -> Path:
+    """Return this path, or the first of path-2, path-3 ... that does not exist."""
+    number, candidate = 2, path
+    while candidate.exists():
+        candidate = path.with_name(f"{path.name}-{number}")
         number += 1
-    return free
+    return candidate
 
 
 def append_line(path: Path, line: str) -> int:
-    """Add one line and force it to the disk; the length of the file after it, in bytes."""
+    """Append one line, call `fsync`, and return the new size of the file in bytes."""
     digests.check_path(path)
     data = line.encode() + b"\n"
-    with explained(path, need=len(data)):
+    with explain_errors(path, need=len(data)):
         handle = safe_paths.open_in_place(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             _write_all(handle, data)
@@ -86,9 +85,9 @@ def append_line(path: Path, line: str) -> int:
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file, if it is there, and its record."""
+    """Remove a file, if it exists, and its record."""
     digests.check_path(path)
-    with explained(path):
+    with explain_errors(path):
         if os.path.lexists(path):
             path.unlink()
             digests.forget(path)
@@ -98,22 +97,21 @@ def remove_file(path: Path) -> None:
 def folder(
     path: Path, *, need: int = 0, sealed: bool = True, recorded: bool = False, replace: bool = False
 ) -> Iterator[Path]:
-    """A side folder to fill; it takes its name when the block ends well, else it is gone.
+    """Yield a temporary folder to fill; it is renamed to `path` if the block raises nothing.
 
-    `need` is how many bytes will be written, if known: too little room is then refused first.
-    A folder that others go on writing to is not `sealed` by a manifest; that of a run is `recorded`:
-    `digests.jsonl` in it names every file. With `replace`, a folder of that name gives way at the
-    end; else it is an error.
+    `need` is the number of bytes to write, if known; `CannotWrite` is raised if fewer are free.
+    `sealed` adds a manifest: leave it off if files are added later. `recorded` starts `digests.jsonl`, as a
+    run has. With `replace`, an existing folder is removed at the end; otherwise it is an error.
     """
     digests.check_path(path)
-    with explained(path, need):
+    with explain_errors(path, need):
         path.parent.mkdir(parents=True, exist_ok=True)
         if need > (free := shutil.disk_usage(path.parent).free):
-            raise CannotWrite(_no_room(path, need, free))
-        side = _side(path)
+            raise CannotWrite(_disk_full_text(path, need, free))
+        side = _temporary_path(path)
         side.mkdir()
     try:
-        with explained(path, need):
+        with explain_errors(path, need):
             yield side
             if recorded:
                 digests.start(side)
@@ -128,9 +126,9 @@ def folder(
 
 
 def verify(path: Path) -> None:
-    """Raise `Damaged` unless every file of a folder is as its manifest says.
+    """Raise `Damaged` unless every file of a folder matches its manifest.
 
-    A file that cannot be read now is no damage: that raises `CannotRead`.
+    A read error is not damage: it raises `CannotRead`.
     """
     safe_paths.is_file(path / MANIFEST)  # refuses a link or a pipe in its place
     try:
@@ -147,11 +145,11 @@ def verify(path: Path) -> None:
         RecursionError,
         BadRun,
     ) as error:
-        raise Damaged(f"{path} has no manifest that can be used ({error}).") from error
-    result = set(retry.names(path)) - {MANIFEST}
-    if result != set(files):
-        odd = ", ".join(sorted(result ^ set(files)))
-        raise Damaged(f"{path} does not hold the files of its manifest: {odd}.")
+        raise Damaged(f"The manifest of {path} cannot be used ({error}).") from error
+    present = set(retry.names(path)) - {MANIFEST}
+    if present != set(files):
+        names = ", ".join(sorted(present ^ set(files)))
+        raise Damaged(f"{path} does not match its manifest; missing or unexpected: {names}.")
     for name, (size, digest) in files.items():
         file = path / name
         try:
@@ -159,79 +157,79 @@ def verify(path: Path) -> None:
             same = retry.attempt(file, file.stat).st_size == size
             same = same and retry.digest(file) == digest
         except (OSError, BadRun) as error:
-            raise Damaged(f"{file} is not the file that was written ({error}).") from error
+            raise Damaged(f"{file} is not the file that zatlas wrote ({error}).") from error
         if not same:
-            raise Damaged(f"{file} is not as it was written: its bytes have changed.")
+            raise Damaged(f"{file} has changed since zatlas wrote it.")
 
 
 def remove(path: Path) -> None:
-    """Remove a folder: out of sight in one step, then file by file. Links in it are not followed."""
+    """Remove a folder: rename it first, so that it disappears at once. Links in it are not followed."""
     digests.check_path(path)
-    trash = _side(path)
-    with explained(path):
+    trash = _temporary_path(path)
+    with explain_errors(path):
         os.rename(path, trash)
         digests.forget(path)
         shutil.rmtree(trash)
 
 
-def sweep(parent: Path) -> None:
-    """Clear what an interrupted write or removal left in this folder."""
-    for left in parent.glob(TEMPORARY_PREFIX + "*"):
-        if left.is_dir() and not left.is_symlink():
-            shutil.rmtree(left, ignore_errors=True)
+def remove_leftovers(parent: Path) -> None:
+    """Remove the temporary files and folders that an interrupted write or removal left here."""
+    for path in parent.glob(TEMPORARY_PREFIX + "*"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
         else:
-            left.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
 
 @contextmanager
-def explained(path: Path, need: int = 0) -> Iterator[None]:
-    """Turn the system's refusal to write into one sentence with numbers."""
+def explain_errors(path: Path, need: int = 0) -> Iterator[None]:
+    """Turn an OSError of a write into `CannotWrite` with the path, the reason and free bytes."""
     try:
         yield
     except OSError as error:
-        where = _nearest(path)
+        where = _nearest_existing(path)
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             free = shutil.disk_usage(where).free
-            raise CannotWrite(_no_room(path, need, free)) from error
+            raise CannotWrite(_disk_full_text(path, need, free)) from error
         if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise CannotWrite(
-                f"{path} cannot be written: {error.strerror}. Choose a place that you may write."
+                f"{path} cannot be written: {error.strerror}. Choose a folder that you can write to."
             ) from error
         raise CannotWrite(
-            f"{path} cannot be written: {error.strerror or error}. What was there is untouched."
+            f"{path} cannot be written: {error.strerror or error}. Existing files are unchanged."
         ) from error
 
 
 def is_writable(path: Path) -> bool:
-    """Whether something can be written at this path, or where the path is still to be made."""
-    return os.access(_nearest(path), os.W_OK)
+    """Return whether this path, or its nearest existing parent, can be written."""
+    return os.access(_nearest_existing(path), os.W_OK)
 
 
 def check_writable(folder: Path, advice: str) -> None:
-    """Refuse to begin work that ends by writing into a folder that is read-only."""
+    """Raise `CannotWrite` before work whose result belongs into a read-only folder."""
     if not is_writable(folder):
-        raise CannotWrite(f"{folder} is read-only, so the result could not be saved. {advice}")
+        raise CannotWrite(f"{folder} is read-only, so the result cannot be saved there. {advice}")
 
 
-def _nearest(path: Path) -> Path:
-    """The path, or the nearest folder above it that is there."""
-    for where in (path, *path.parents):
-        with suppress(OSError):  # a name that is too long is not there
-            if where.exists():
-                return where
+def _nearest_existing(path: Path) -> Path:
+    """Return the path, or the nearest parent that exists."""
+    for candidate in (path, *path.parents):
+        with suppress(OSError):  # a name that is too long
+            if candidate.exists():
+                return candidate
     return Path()
 
 
-def _no_room(path: Path, need: int, free: int) -> str:
-    asked = f"{need:,} bytes are needed" if need else "more is needed"
+def _disk_full_text(path: Path, need: int, free: int) -> str:
+    size = f"{need:,} bytes are needed" if need else "more space is needed"
     return (
-        f"No room for {path}: {asked}, {free:,} are free. What was there is untouched; "
-        "free some space and give the same command again."
+        f"No room for {path}: {size}, {free:,} bytes are free. Existing files are unchanged. "
+        "Free some space and repeat the command."
     )
 
 
-def _side(path: Path) -> Path:
-    # Long names stay legal: only the first bytes of the final name are repeated.
+def _temporary_path(path: Path) -> Path:
+    # Only the start of the final name is repeated, so that the name does not become too long.
     start = os.fsencode(path.name)[:60].decode("utf-8", "ignore")
     return path.parent / f"{TEMPORARY_PREFIX}{start}-{os.getpid()}-{secrets.token_hex(4)}"
 
@@ -262,7 +260,7 @@ def _write_all(handle: int, data: bytes) -> None:
 
 
 def _sync_file(path: Path) -> None:
-    # Windows flushes only what is open for writing.
+    # Windows flushes only files that are open for writing.
     handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -282,7 +280,7 @@ def _sync_folder(path: Path) -> None:
 
 def _replace(side: Path, path: Path) -> None:
     """Rename a file over another; on Windows, wait up to a second for readers of the other to close it."""
-    for left in reversed(range(RETRIES)):
+    for left in reversed(range(REPLACE_TRIES)):
         try:
             os.replace(side, path)
             return

@@ -1,4 +1,4 @@
-"""Values that are made once each, however many threads ask for them."""
+"""A cache that computes each value once, even if several threads request it."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Cache:
-    """Values by key. Each key has a lock of its own, so two threads make two values at the same time."""
+    """Values by key. Each key has its own lock, so different values can be computed at the same time."""
 
     def __init__(self) -> None:
         self._values: dict[str, Any] = {}
@@ -17,9 +17,9 @@ class Cache:
         self._lock = Lock()
 
     def get(self, key: str, make: Callable[[], T]) -> T:
-        """Return the value of this key; call `make` for it if there is none. Other threads wait for it.
+        """Return the value of this key; call `make` if there is none, while other threads wait.
 
-        A `make` that raises leaves no value, so that the next caller tries again.
+        If `make` raises, nothing is stored, and the next caller tries again.
         """
         if key in self._values:
             value: T = self._values[key]
@@ -31,11 +31,11 @@ class Cache:
             return value
 
     def set(self, key: str, value: Any) -> None:
-        """Put a value in place of the one that is there."""
+        """Replace the value of this key."""
         with self.lock(key):
             self._values[key] = value
 
     def lock(self, key: str) -> AbstractContextManager[Any]:
-        """Return the lock of this key, for work that leaves a file and no value."""
+        """Return the lock of this key, for work that writes a file instead of a value."""
         with self._lock:
             return self._locks.setdefault(key, RLock())

@@ -1,4 +1,4 @@
-"""Ways that were kept: one safetensors file each, with its name and what is known of it as metadata."""
+"""Saved directions: one safetensors file each, with the name and description as metadata."""
 
 import hashlib
 import json
@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 
 from zatlas.core.errors import BadData, Damaged, UnknownName
+from zatlas.core.shell import shell_command
 from zatlas.store import atomic, digests, safe_paths, tensors
 
 FORMAT = 1
-KEY = "zatlas-direction"  # of the metadata
+KEY = "zatlas-direction"  # metadata key of the description
 SUFFIX = ".safetensors"
-MAX_NAME_LENGTH = 100  # letters of a name
+MAX_NAME_LENGTH = 100  # characters of a name
 
 
 @dataclass(frozen=True)
 class SavedDirection:
-    """Arrays by a name, and what is told of them: of a direction its vector, of what bends its field."""
+    """A direction as arrays: the vector of a linear one, the field of a nonlinear one."""
 
     name: str
     arrays: Mapping[str, np.ndarray]
@@ -28,83 +29,83 @@ class SavedDirection:
 
 
 def save(folder: Path, direction: SavedDirection, *, replace: bool = False) -> Path:
-    """Write a way into a folder under its name; another of that name is kept, unless it may go."""
+    """Write a direction into a folder under its name; `BadData` if the name exists, unless `replace`."""
     check_name(direction.name)
-    path = folder / file_of(direction.name)
+    path = folder / file_name(direction.name)
     if path.exists() and not replace:
         raise BadData(
-            f"A direction named {direction.name!r} is kept already, in {path}. Choose another name, or "
-            "rename or remove that one: zatlas saved --help"
+            f"A direction named {direction.name!r} is already saved in {path}. Choose another name, or "
+            f"rename the old one: {shell_command('directions', 'rename', folder.parent, direction.name)} NEW"
         )
-    about = {"format": FORMAT, "name": direction.name, "told": dict(direction.description)}
-    text = json.dumps(about, sort_keys=True, default=_plain)
+    metadata = {"format": FORMAT, "name": direction.name, "description": dict(direction.description)}
+    text = json.dumps(metadata, sort_keys=True, default=_as_json_value)
     return tensors.write(path, KEY, text, direction.arrays)
 
 
 def read(path: Path) -> SavedDirection:
-    """The way of such a file, wherever it lies."""
-    about, result = tensors.read(path, KEY, "direction", FORMAT)
-    arrays = {name: np.asarray(array, np.float32) for name, array in result.items()}
+    """Return the direction of a file, which need not be in a run."""
+    metadata, tensors_by_name = tensors.read(path, KEY, "direction", FORMAT)
+    arrays = {name: np.asarray(array, np.float32) for name, array in tensors_by_name.items()}
     if not arrays or not all(array.size and np.isfinite(array).all() for array in arrays.values()):
-        raise Damaged(f"{path} does not hold arrays of finite numbers.")
-    name, told = about.get("name"), about.get("told")
-    if not isinstance(name, str) or not isinstance(told, dict):
-        raise Damaged(f"{path} does not say what direction it holds.")
-    return SavedDirection(name, arrays, told)
+        raise Damaged(f"{path} has no arrays, or arrays with NaN or infinity.")
+    name, description = metadata.get("name"), metadata.get("description")
+    if not isinstance(name, str) or not isinstance(description, dict):
+        raise Damaged(f"{path} has no name or description of its direction.")
+    return SavedDirection(name, arrays, description)
 
 
 def load(folder: Path, name: str) -> SavedDirection:
-    """The way of this name."""
-    path = folder / file_of(name)
+    """Return the direction of this name."""
+    path = folder / file_name(name)
     if not path.is_file():
-        raise UnknownName("kept direction", name, names(folder))
+        raise UnknownName("saved direction", name, names(folder))
     return read(path)
 
 
 def has(folder: Path, name: str) -> bool:
-    """Whether a way of this name is kept in the folder."""
-    return bool(name) and (folder / file_of(name)).is_file()
+    """Return whether a direction of this name is saved in the folder."""
+    return bool(name) and (folder / file_name(name)).is_file()
 
 
 def names(folder: Path) -> list[str]:
-    """The names of the ways in a folder."""
+    """Return the names of the directions in a folder, sorted."""
     return sorted(read(path).name for path in _files(folder))
 
 
 def digest(folder: Path) -> str:
-    """SHA-256 of all ways in a folder: changes with anything that is kept of them."""
-    whole = hashlib.sha256()
+    """Return the SHA-256 of all directions in a folder."""
+    total = hashlib.sha256()
     for path in sorted(_files(folder)):
         digests.verify(path)
-        whole.update(hashlib.sha256(path.read_bytes()).digest())
-    return whole.hexdigest()
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
 
 
 def rename(folder: Path, old: str, new: str) -> Path:
-    """Give a way another name, unless that one is taken."""
+    """Rename a direction; `BadData` if the new name exists."""
     saved = load(folder, old)
     path = save(folder, replace(saved, name=new))
-    atomic.remove_file(folder / file_of(old))
+    atomic.remove_file(folder / file_name(old))
     return path
 
 
 def remove(folder: Path, name: str) -> None:
-    """Take a way away."""
+    """Remove a direction."""
     load(folder, name)
-    atomic.remove_file(folder / file_of(name))
+    atomic.remove_file(folder / file_name(name))
 
 
 def check_name(name: str) -> None:
-    """Refuse what nobody could type or read again."""
+    """Raise `BadData` for a name that is empty, too long or not printable."""
     if not name.strip() or name != name.strip() or not name.isprintable() or len(name) > MAX_NAME_LENGTH:
         raise BadData(
-            f"A direction is named by 1 to {MAX_NAME_LENGTH} letters on one line, without spaces at its ends; "
-            f"not {name[:60]!r}."
+            f"{name[:60]!r} cannot be the name of a direction. Give 1 to {MAX_NAME_LENGTH} printable "
+            "characters without spaces at the ends."
         )
 
 
-def file_of(name: str) -> str:
-    """A file's name for it: the name itself where that is safe, else with a part of its digest."""
+def file_name(name: str) -> str:
+    """Return the file name of a direction: its name if that is safe, else with a part of its digest."""
     return safe_paths.file_name(name, SUFFIX)
 
 
@@ -112,6 +113,6 @@ def _files(folder: Path) -> list[Path]:
     return list(folder.glob(f"[!.]*{SUFFIX}"))
 
 
-def _plain(value: Any) -> Any:
-    """Numbers of numpy as Python's."""
+def _as_json_value(value: Any) -> Any:
+    """Return numpy values as Python values, and others as text."""
     return value.tolist() if isinstance(value, np.generic | np.ndarray) else str(value)

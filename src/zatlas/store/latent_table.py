@@ -1,10 +1,10 @@
-"""The table of encoded images: `codes/NAME-SPLIT.parquet`, one row an image, for pandas, duckdb and us.
+"""The table of encoded images: `latents/NAME-SPLIT.parquet`, one row for each image.
 
-It is one file or, of very many images, a folder of that name with a file for each part of them, sealed
-when all are there.
+For millions of images it is a folder of that name with one file for each part, and `made.json` once all
+parts are written.
 
-Columns: `index` (the row of the image set), `split`, `label`, the attributes, `z` (the mean) and,
-where the encoder gives one, `deviation`. It is written in blocks, so memory does not grow with it.
+Columns: `index` (the row of the dataset), `split`, `label`, the attributes, `z` (the mean) and, if the
+encoder returns one, `std`. The table is written in blocks, so memory use does not grow with it.
 """
 
 import json
@@ -23,13 +23,13 @@ from zatlas.core.arrays import Latents, Rows
 from zatlas.core.errors import BadRecipe, Damaged
 from zatlas.store import atomic, digests
 
-KEY = b"zatlas"  # of the file's metadata: what the codes were made of
-SEAL = "made.json"  # of a folder of parts: it is whole, and what the codes were made of
+KEY = b"zatlas"  # metadata key of the provenance
+PARTS_FILE = "made.json"  # the provenance of a complete folder of parts
 
 
 @dataclass(frozen=True)
 class LatentTable:
-    """Encoded images: their rows in the image set, their points, and how unsure the encoder is."""
+    """Encoded images: rows of the dataset, latents (n, d), and the encoder's std (n, d) if it has one."""
 
     rows: Rows
     latents: Latents
@@ -41,32 +41,32 @@ class LatentTable:
 
 @dataclass(frozen=True)
 class LatentBlock:
-    """Some rows of the table, with what else is known of each image."""
+    """Some rows of the table, with labels and attributes as further columns."""
 
     table: LatentTable
     columns: Mapping[str, np.ndarray]
 
 
 def write(path: Path, blocks: Iterable[LatentBlock], made: Mapping[str, Any]) -> Path:
-    """Write the table; each block goes to the disk while the next is being made."""
+    """Write the table; a thread writes each block while the next is computed."""
     with atomic.file(path) as side, ThreadPoolExecutor(1) as pool:
         writer: pq.ParquetWriter | None = None
-        busy: Future[None] | None = None
+        pending: Future[None] | None = None
         try:
             for block in blocks:
-                table = _table(block)
+                table = _as_arrow(block)
                 if writer is None:
                     schema = table.schema.with_metadata({KEY: json.dumps(made).encode()})
-                    # Codes do not compress, and statistics of them tell nothing.
-                    plain = [name for name in table.column_names if name not in ("z", "deviation")]
+                    # Latents do not compress, and their statistics are not used.
+                    plain = [name for name in table.column_names if name not in ("z", "std")]
                     writer = pq.ParquetWriter(
                         side, schema, compression="none", use_dictionary=False, write_statistics=plain
                     )
-                if busy is not None:
-                    busy.result()
-                busy = pool.submit(writer.write_table, table)
-            if busy is not None:
-                busy.result()
+                if pending is not None:
+                    pending.result()
+                pending = pool.submit(writer.write_table, table)
+            if pending is not None:
+                pending.result()
         finally:
             if writer is not None:
                 writer.close()
@@ -74,99 +74,98 @@ def write(path: Path, blocks: Iterable[LatentBlock], made: Mapping[str, Any]) ->
 
 
 def provenance(path: Path) -> Mapping[str, Any] | None:
-    """What the codes in this file were made of; None where there is no such file."""
+    """Return the provenance of a table; None if the table does not exist or is incomplete."""
     if path.is_dir():
-        seal = path / SEAL
-        if not seal.exists():
+        file_of_parts = path / PARTS_FILE
+        if not file_of_parts.exists():
             return None
-        digests.verify(seal)
-        return json.loads(seal.read_bytes())
+        digests.verify(file_of_parts)
+        return json.loads(file_of_parts.read_bytes())
     if not path.exists():
         return None
-    with _opened(path) as file:
+    with _open(path) as file:
         return json.loads((file.schema_arrow.metadata or {}).get(KEY, b"null"))
 
 
-def part(folder: Path, number: int) -> Path:
-    """The file of one part."""
+def part_path(folder: Path, number: int) -> Path:
+    """Return the path of one part."""
     return folder / f"part-{number:06d}.parquet"
 
 
-def seal(folder: Path, made: Mapping[str, Any]) -> Path:
-    """Say that all parts are there."""
-    return atomic.write_file(folder / SEAL, atomic.as_json(made))
+def mark_complete(folder: Path, made: Mapping[str, Any]) -> Path:
+    """Write the file that marks a folder of parts as complete."""
+    return atomic.write_file(folder / PARTS_FILE, atomic.as_json(made))
 
 
 def read(path: Path) -> LatentTable:
-    """All the codes in this file, or in the parts of this folder."""
+    """Return all latents of a table."""
     if path.is_dir():
-        return _joined([read(part) for part in sorted(path.glob("part-*.parquet"))])
-    with _opened(path) as file:
-        names = [name for name in ("index", "z", "deviation") if name in file.schema_arrow.names]
+        return _concatenate([read(part) for part in sorted(path.glob("part-*.parquet"))])
+    with _open(path) as file:
+        names = [name for name in ("index", "z", "std") if name in file.schema_arrow.names]
         table = file.read(columns=names)
         rows = table["index"].to_numpy().astype(np.int64)
-        latents = _points(table["z"], len(rows))
-        spread = _points(table["deviation"], len(rows)) if "deviation" in names else None
-        return LatentTable(rows, latents, spread)
+        latents = _to_array(table["z"], len(rows))
+        std = _to_array(table["std"], len(rows)) if "std" in names else None
+        return LatentTable(rows, latents, std)
 
 
-def blocks(path: Path, most: int = 65_536) -> Iterator[LatentTable]:
-    """The rows and points of this file, or of the parts of this folder, so many at a time."""
-    for one in sorted(path.glob("part-*.parquet")) if path.is_dir() else [path]:
-        with _opened(one) as file:
-            for batch in file.iter_batches(most, columns=["index", "z"]):
+def blocks(path: Path, batch_rows: int = 65_536) -> Iterator[LatentTable]:
+    """Yield the rows and latents of a table, `batch_rows` at a time."""
+    for part in sorted(path.glob("part-*.parquet")) if path.is_dir() else [path]:
+        with _open(part) as file:
+            for batch in file.iter_batches(batch_rows, columns=["index", "z"]):
                 rows = batch["index"].to_numpy().astype(np.int64)
-                yield LatentTable(rows, _points(pa.chunked_array([batch["z"]]), len(rows)))
+                yield LatentTable(rows, _to_array(pa.chunked_array([batch["z"]]), len(rows)))
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+def _open(path: Path) -> Iterator[pq.ParquetFile]:
     digests.verify(path)
     try:
         with pq.ParquetFile(path) as file:
             yield file
     except (pa.ArrowException, OSError, ValueError, LookupError) as error:
-        raise Damaged(f"{path} cannot be read: {error}. Remove it; it is made again.") from error
+        raise Damaged(f"{path} cannot be read: {error}. Remove it, and zatlas computes it again.") from error
 
 
 def query(tables: Mapping[str, Path], sql: str) -> pa.Table:
-    """The answer of duckdb to a question about these tables, each named as it is here."""
+    """Return the result of a duckdb query; `tables` maps names in the query to files."""
     import duckdb
 
-    with duckdb.connect() as base:
+    with duckdb.connect() as database:
         for name, path in tables.items():
             for file in sorted(path.glob("*.parquet")) if path.is_dir() else [path]:
                 digests.verify(file)
-            base.read_parquet(str(path / "*.parquet" if path.is_dir() else path)).create_view(name)
+            database.read_parquet(str(path / "*.parquet" if path.is_dir() else path)).create_view(name)
         try:
-            return base.sql(sql).to_arrow_table()
+            return database.sql(sql).to_arrow_table()
         except duckdb.Error as error:
-            first = str(error).splitlines()[0]
-            raise BadRecipe(f"duckdb cannot answer {sql!r}: {first}") from error
+            raise BadRecipe(f"duckdb cannot run {sql!r}: {str(error).splitlines()[0]}") from error
 
 
-def _joined(parts: Sequence[LatentTable]) -> LatentTable:
+def _concatenate(parts: Sequence[LatentTable]) -> LatentTable:
     rows = np.concatenate([part.rows for part in parts])
     latents = np.concatenate([part.latents for part in parts])
-    spreads = [part.std for part in parts if part.std is not None]
-    return LatentTable(rows, latents, np.concatenate(spreads) if spreads else None)
+    stds = [part.std for part in parts if part.std is not None]
+    return LatentTable(rows, latents, np.concatenate(stds) if stds else None)
 
 
-def _table(block: LatentBlock) -> pa.Table:
+def _as_arrow(block: LatentBlock) -> pa.Table:
     table = block.table
     columns: dict[str, Any] = {"index": pa.array(table.rows), **dict(block.columns)}
-    columns["z"] = _lists(table.latents)
+    columns["z"] = _to_lists(table.latents)
     if table.std is not None:
-        columns["deviation"] = _lists(table.std)
+        columns["std"] = _to_lists(table.std)
     return pa.table(columns)
 
 
-def _lists(latents: Latents) -> pa.Array:
+def _to_lists(latents: Latents) -> pa.Array:
     flat = pa.array(np.ascontiguousarray(latents).reshape(-1))
     return pa.FixedSizeListArray.from_arrays(flat, latents.shape[1])
 
 
-def _points(column: pa.ChunkedArray, n: int) -> Latents:
+def _to_array(column: pa.ChunkedArray, n: int) -> Latents:
     parts = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
     flat = np.concatenate(parts) if parts else np.zeros(0, np.float32)
     return flat.reshape(n, -1).astype(np.float32, copy=False)

@@ -1,7 +1,7 @@
-"""The lock of a run: one process trains it, and the system lets go if that process dies.
+"""The lock of a run: only one process trains it, and the system releases the lock if that process dies.
 
-The operating system locks `.lock` where the disk can. Where it cannot (some network disks),
-`.lock-held` is made as a file that must not exist before, and a dead process of this machine loses it.
+The operating system locks the file `.lock`. On disks without locks (some network disks), zatlas creates
+`.lock-held` instead, and removes it if its process on this machine has ended.
 """
 
 import errno
@@ -16,24 +16,24 @@ from zatlas.core.errors import Busy
 from zatlas.store import atomic, safe_paths
 from zatlas.store.system_lock import is_alive, lock
 
-FILE, HELD = ".lock", ".lock-held"
+FILE, HELD_FILE = ".lock", ".lock-held"
 UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 HOLDER = re.compile(r"process (\d{1,10}) on (\S{1,255})")
-LONGEST = 300  # bytes of the holder's name
+MAX_NAME_BYTES = 300  # of the holder's name
 
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Hold a folder as its only trainer."""
+    """Lock a run for training; `Busy` if another process holds the lock."""
     path = folder / FILE
-    with atomic.explained(path):
+    with atomic.explain_errors(path):
         handle = safe_paths.open_in_place(path, os.O_RDWR | os.O_CREAT)
     try:
-        if not _locked(folder, handle):
+        if not _try_lock(folder, handle):
             with _held_by_file(folder):
                 yield
             return
-        with atomic.explained(path):
+        with atomic.explain_errors(path):
             os.ftruncate(handle, 0)
             os.write(handle, _own_name())
         yield
@@ -42,34 +42,34 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 def lock_holder(folder: Path) -> str | None:
-    """The process that holds this folder; None where none does.
+    """Return the process that holds the lock of this folder; None if no process does.
 
-    Trying the lock would take it for a moment, and a training that begins just then would be refused;
-    so it is only tried where the process that last held it is still alive.
+    Testing the lock takes it for a moment, and a training that starts then would fail. So it is tested only
+    if the process that last held it is alive.
     """
-    for name in (FILE, HELD):
+    for name in (FILE, HELD_FILE):
         path = folder / name
         if not safe_paths.is_file(path):
             continue
         handle = safe_paths.open_ordinary(path, os.O_RDONLY)
         try:
-            text = os.read(handle, LONGEST).decode(errors="replace").strip()
+            text = os.read(handle, MAX_NAME_BYTES).decode(errors="replace").strip()
             if _is_dead(text):
                 continue
-            if name == HELD or _is_locked(handle):
+            if name == HELD_FILE or _is_locked(handle):
                 return text or "another process"
         finally:
             os.close(handle)
     return None
 
 
-def _locked(folder: Path, handle: int) -> bool:
-    """Lock the open file; False where this disk has no locks."""
-    with atomic.explained(folder / FILE):
+def _try_lock(folder: Path, handle: int) -> bool:
+    """Lock the open file; return False if this disk has no locks."""
+    with atomic.explain_errors(folder / FILE):
         try:
             lock(handle)
         except BlockingIOError:
-            raise _busy(folder, os.read(handle, LONGEST)) from None
+            raise _busy_error(folder, os.read(handle, MAX_NAME_BYTES)) from None
         except OSError as error:
             if error.errno not in UNSUPPORTED:
                 raise
@@ -79,15 +79,15 @@ def _locked(folder: Path, handle: int) -> bool:
 
 @contextmanager
 def _held_by_file(folder: Path) -> Iterator[None]:
-    path = folder / HELD
+    path = folder / HELD_FILE
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    with atomic.explained(path):
-        if safe_paths.is_file(path) and _is_dead(path.read_bytes()[:LONGEST].decode(errors="replace")):
+    with atomic.explain_errors(path):
+        if safe_paths.is_file(path) and _is_dead(path.read_bytes()[:MAX_NAME_BYTES].decode(errors="replace")):
             path.unlink(missing_ok=True)
         try:
             handle = safe_paths.open_in_place(path, flags)
         except FileExistsError:
-            raise _busy(folder, path.read_bytes()[:LONGEST]) from None
+            raise _busy_error(folder, path.read_bytes()[:MAX_NAME_BYTES]) from None
         os.write(handle, _own_name())
         os.close(handle)
     try:
@@ -96,11 +96,11 @@ def _held_by_file(folder: Path) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-def _busy(folder: Path, name: bytes) -> Busy:
+def _busy_error(folder: Path, name: bytes) -> Busy:
     holder = HOLDER.match(name.decode(errors="replace"))
     return Busy(
         f"{folder} is being trained by {holder[0] if holder else 'another process'}. "
-        "Wait for it to end, or train another run with --out."
+        "Wait for it to end, or train another run: --out FOLDER"
     )
 
 
@@ -109,9 +109,9 @@ def _own_name() -> bytes:
 
 
 def _is_dead(name: str) -> bool:
-    """Whether this is the name of a process of this machine that has ended."""
-    result = HOLDER.match(name)
-    return result is not None and result[2] == socket.gethostname() and not is_alive(int(result[1]))
+    """Return whether this names a process of this machine that has ended."""
+    holder = HOLDER.match(name)
+    return holder is not None and holder[2] == socket.gethostname() and not is_alive(int(holder[1]))
 
 
 def _is_locked(handle: int) -> bool:
@@ -120,5 +120,5 @@ def _is_locked(handle: int) -> bool:
     except BlockingIOError:
         return True
     except OSError:
-        return False  # this disk has no locks: the other file tells
+        return False  # this disk has no locks: `.lock-held` is used
     return False

@@ -1,4 +1,4 @@
-"""The rows of `metrics.jsonl`: one JSON object for each epoch, with the numbers of its training."""
+"""Parse `metrics.jsonl`: one JSON object for each epoch."""
 
 import json
 from pathlib import Path
@@ -9,33 +9,30 @@ from zatlas.core.shell import shell_command
 
 
 def parse(data: bytes, path: Path) -> list[dict[str, Any]]:
-    """The rows in the bytes of this file; a last line without its end is still being written.
-
-    A line that is not such a row is damage.
-    """
+    """Return the rows of this file; an incomplete last line is ignored, other invalid lines are `Damaged`."""
     rows = []
     for number, line in enumerate(data.split(b"\n")[:-1], 1):
         try:
-            rows.append(_row(line))
+            rows.append(_parse_row(line))
         except (ValueError, RecursionError) as error:
             raise Damaged(
-                f"{path} is damaged: line {number} is not a row of metrics ({error}). If the run has "
-                f"checkpoints, they restore the file: {shell_command('train', '--resume', path.parent)}"
+                f"{path} is damaged: line {number} is not a row of metrics ({error}). Restore it from a "
+                f"checkpoint: {shell_command('train', '--resume', path.parent)}"
             ) from error
     return rows
 
 
-def _row(line: bytes) -> dict[str, Any]:
-    row = json.loads(line, parse_constant=_refused)
+def _parse_row(line: bytes) -> dict[str, Any]:
+    row = json.loads(line, parse_constant=_refuse_constant)
     if not isinstance(row, dict):
         raise ValueError("not a JSON object")
     if type(row.get("epoch")) is not int or row["epoch"] < 0:
-        raise ValueError("without the number of its epoch")
+        raise ValueError("no valid epoch")
     for name, value in row.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(f"{name!r} is not a number")
     return row
 
 
-def _refused(name: str) -> NoReturn:
+def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number")

@@ -1,7 +1,6 @@
-"""Reading from a disk that may fail for a moment: a read error is tried again, and is never damage.
+"""Reads that are repeated after a transient error of the disk. A read error is never treated as damage.
 
-An error that says what is at the path (nothing, a folder, a link that leads nowhere) is passed on as
-it is; the caller knows what it means. Every other error becomes `CannotRead`.
+Errors of the path (not found, a folder, a broken link) are raised unchanged; others become `CannotRead`.
 """
 
 import errno
@@ -14,23 +13,23 @@ from typing import TypeVar
 
 from zatlas.core.errors import CannotRead
 
-TRIES = 3
-PAUSE = 0.1  # seconds before the second try; twice as long before the third
+MAX_TRIES = 3
+PAUSE = 0.1  # seconds before the second try, twice as long before the third
 BLOCK = 1 << 20  # bytes read at a time
 TRANSIENT_ERRORS = (errno.EIO, errno.ESTALE, errno.EAGAIN, errno.ETIMEDOUT, errno.EINTR)
-REFUSED = (errno.EACCES, errno.EPERM)
+PERMISSION_ERRORS = (errno.EACCES, errno.EPERM)
 PATH_ERRORS = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL)
 
 Result = TypeVar("Result")
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of a file."""
+    """Return the bytes of a file."""
     return attempt(path, path.read_bytes)
 
 
 def digest(path: Path, size: int | None = None) -> str:
-    """The SHA-256 of a file, or of its first `size` bytes, in hexadecimal."""
+    """Return the SHA-256 of a file, or of its first `size` bytes, in hexadecimal."""
 
     def read() -> str:
         with path.open("rb") as file:
@@ -46,7 +45,7 @@ def digest(path: Path, size: int | None = None) -> str:
 
 
 def names(folder: Path) -> list[str]:
-    """The names in a folder, in order; none where there is no folder."""
+    """Return the sorted names in a folder; an empty list if the folder does not exist."""
     try:
         return attempt(folder, lambda: sorted(entry.name for entry in folder.iterdir()))
     except (FileNotFoundError, NotADirectoryError):
@@ -54,7 +53,7 @@ def names(folder: Path) -> list[str]:
 
 
 def exists(path: Path) -> bool:
-    """Whether there is anything at this path, a link that leads nowhere included."""
+    """Return whether the path exists; a broken link does."""
     try:
         attempt(path, path.lstat)
     except OSError:
@@ -63,7 +62,7 @@ def exists(path: Path) -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a folder is at this path; a link may lead to it."""
+    """Return whether the path is a folder or a link to one."""
     try:
         return stat.S_ISDIR(attempt(path, path.stat).st_mode)
     except OSError:
@@ -71,28 +70,27 @@ def is_folder(path: Path) -> bool:
 
 
 def attempt(path: Path, read: Callable[[], Result]) -> Result:
-    """What `read` returns for this path, tried again after an error that may pass."""
-    for number in range(1, TRIES + 1):
+    """Return the result of `read`, which is repeated after transient errors."""
+    for number in range(1, MAX_TRIES + 1):
         try:
             return read()
         except OSError as error:
             if error.errno in PATH_ERRORS:
                 raise
-            if error.errno not in TRANSIENT_ERRORS or number == TRIES:
-                raise _explained(path, error, number) from error
+            if error.errno not in TRANSIENT_ERRORS or number == MAX_TRIES:
+                raise _cannot_read(path, error, number) from error
             time.sleep(PAUSE * number)
     raise AssertionError("the last try returns or raises")
 
 
-def _explained(path: Path, error: OSError, tries: int) -> CannotRead:
+def _cannot_read(path: Path, error: OSError, tries: int) -> CannotRead:
     reason = error.strerror or str(error)
-    if error.errno in REFUSED:
+    if error.errno in PERMISSION_ERRORS:
         return CannotRead(
-            f"{path} cannot be read: {reason}. Nothing was changed; allow reading it "
-            "and give the same command again."
+            f"{path} cannot be read: {reason}. Nothing was changed. Allow reading it, and repeat the command."
         )
     count = f", tried {tries} times" if tries > 1 else ""
     return CannotRead(
-        f"{path} cannot be read: {reason}{count}. Nothing was changed; give the same command "
-        "again when the disk answers."
+        f"{path} cannot be read: {reason}{count}. Nothing was changed. Repeat the command when the disk "
+        "works again."
     )

@@ -1,17 +1,17 @@
-"""A run: the folder that training leaves, readable by a person, by pandas and by a browser.
+"""A run: the folder of a trained or imported model.
 
-recipe.toml          all that decided how it was trained
-made.json            versions, machine, seed, the data's fingerprint, the folder's format
-data_report.json     what was used of the data, and what was set aside and why
-weights.safetensors  the model: its weights, described in their metadata
-inverter.safetensors an encoder that was taught later, for a model that came without one
-retry.parquet      what a scorer has read of the images
-scorer.safetensors   that scorer, if it is one of zatlas: a page reads its pictures with it
-priors/              densities fitted to the codes, to sample from
-metrics.jsonl        a row an epoch
-digests.jsonl        what each of these files held when it was written, so that damage is found
-checkpoints/         to resume from
-previews/            what the model could do along the way; curves.png beside it
+recipe.toml              all settings of the training
+made.json                versions, machine, seed, fingerprint of the data, format of the folder
+data_report.json         how many images were used, and which files were skipped and why
+weights.safetensors      the model: its weights, with a description as metadata
+inverter.safetensors     an encoder that was trained later, for a model without one
+classifier.safetensors   a classifier that zatlas trained
+predictions.parquet      its predictions for the images
+metrics.jsonl            one row for each epoch; curves.png draws them
+result.json              metrics of the finished training on test images
+digests.jsonl            size and SHA-256 of each file, to detect damage
+checkpoints/ previews/   states to resume from, and images during training
+latents/ charts/ priors/ directions/ gallery/ report.html   results of later commands
 """
 
 import json
@@ -31,12 +31,12 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Run:
-    """A run's folder and what is where in it."""
+    """The folder of a run, and the paths of its files."""
 
     folder: Path
 
     def path(self, *names: str) -> Path:
-        """The path of a file or folder of this run: plain names, and no link on the way."""
+        """Return the path of a file or folder of this run; `BadRun` if it contains a link."""
         return safe_paths.path(self.folder, *names)
 
     @property
@@ -49,11 +49,11 @@ class Run:
 
     @property
     def predictions(self) -> Path:
-        return self.path("reading.parquet")
+        return self.path("predictions.parquet")
 
     @property
     def classifier(self) -> Path:
-        return self.path("scorer.safetensors")
+        return self.path("classifier.safetensors")
 
     @property
     def checkpoints(self) -> Path:
@@ -80,15 +80,15 @@ class Run:
         return self.path("gallery")
 
     def read(self, path: Path) -> bytes:
-        """The bytes of a file of this run, if they are those that were written."""
+        """Return the bytes of a file of this run after verifying it."""
         return digests.read(path)
 
     def provenance(self) -> dict[str, Any]:
-        """How this run was made: versions, machine, seed and data."""
+        """Return the contents of made.json: versions, machine, seed and data."""
         return json.loads(self.read(self.provenance_file))
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The rows of `metrics.jsonl`; a last one that is still being written is left out."""
+        """Return the rows of `metrics.jsonl`, without an incomplete last line."""
         try:
             data = self.read(self.metrics_file)
         except FileNotFoundError:
@@ -96,12 +96,9 @@ class Run:
         return metrics.parse(data, self.metrics_file)
 
     @contextmanager
-    def lock(self, *, wanted: bool = True) -> Iterator[None]:
-        """Hold the run as its only trainer; the system lets go if this process dies.
-
-        Of several processes that train together, one wants it for all.
-        """
-        if not wanted:
+    def lock(self, *, enabled: bool = True) -> Iterator[None]:
+        """Lock the run for training; of several processes that train together, one locks it."""
+        if not enabled:
             yield
             return
         with lock.lock_folder(self.folder):
@@ -109,12 +106,12 @@ class Run:
 
     @property
     def lock_holder(self) -> str | None:
-        """The process that trains this run now, found out without standing in its way."""
+        """The process that trains this run now, such as "process 12 on host"; None if there is none."""
         return lock.lock_holder(self.folder)
 
 
-def create(folder: Path, files: Mapping[str, bytes]) -> Run:
-    """A new run with these files in it, all at once; an existing folder is refused."""
+def create_run(folder: Path, files: Mapping[str, bytes]) -> Run:
+    """Create a run with these files atomically; `BadRun` if the folder exists."""
     check_free(folder)
     with atomic.folder(folder, sealed=False, recorded=True) as side:
         for name, data in files.items():
@@ -123,37 +120,37 @@ def create(folder: Path, files: Mapping[str, bytes]) -> Run:
 
 
 def check_free(folder: Path) -> None:
-    """Refuse to make a run where there is something."""
+    """Raise an error if a run cannot be created at this folder."""
     check_name(folder)
     try:
         taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
     except OSError as error:
         raise BadRun(
-            f"No run can be made at {folder}: {error.strerror}. Choose another place with --out."
+            f"No run can be created at {folder}: {error.strerror}. Choose another folder: --out FOLDER"
         ) from error
     if not taken and not atomic.is_writable(folder):
-        raise CannotWrite(f"{folder} cannot be written. Choose a place that you may write: --out")
+        raise CannotWrite(f"{folder} cannot be written. Choose a folder that you can write to: --out FOLDER")
     if taken:
         raise BadRun(
-            f"{folder} is there already and not empty. Choose another place with --out, or go on "
-            f"with what is there: {shell_command('train', '--resume', folder)}"
+            f"{folder} already exists and is not empty. Choose another folder with --out, or resume that "
+            f"run: {shell_command('train', '--resume', folder)}"
         )
 
 
 def check_name(folder: Path) -> None:
-    """Refuse a path that is not UTF-8: Parquet, TensorBoard and web pages cannot name it."""
-    whole = os.path.abspath(folder)  # noqa: PTH100
+    """Raise `BadRun` for a path that is not UTF-8, which Parquet, TensorBoard and web pages need."""
+    absolute = os.path.abspath(folder)  # noqa: PTH100
     try:
-        whole.encode()
+        absolute.encode()
     except UnicodeEncodeError as error:
         raise BadRun(
-            f"The path {os.fsencode(whole)!r} is not UTF-8, so a run cannot be there. Rename the folder, "
-            "or choose another place with --out."
+            f"The path {os.fsencode(absolute)!r} is not UTF-8, so it cannot hold a run. Rename the folder, "
+            "or choose another one: --out FOLDER"
         ) from error
 
 
 def open_run(folder: Path) -> Run:
-    """The run in this folder, if it is one that this version can read."""
+    """Return the run in this folder; `BadRun` if there is none or its format is too new."""
     run = Run(folder)
     check_name(folder)
     if not retry.is_folder(folder):
@@ -161,24 +158,24 @@ def open_run(folder: Path) -> Run:
         raise BadRun(f"There is no run at {folder}. Train one: {command}")
     if run.provenance_file.exists() and not safe_paths.is_file(folder / digests.FILE):
         raise BadRun(
-            f"{folder} has no {digests.FILE}, so damage to its files would not be found. If the run is "
-            f"yours, record them as they are: {shell_command('check', folder, '--accept', '.')}"
+            f"{folder} has no {digests.FILE}, so damage to its files cannot be detected. If the run is "
+            f"yours, record its files as they are: {shell_command('check', folder, '--accept', '.')}"
         )
     try:
         made = run.provenance()
         number = int(made["format"])
     except FileNotFoundError:
-        raise BadRun(f"{folder} is no run: it has no made.json.") from None
+        raise BadRun(f"{folder} is not a run: it has no made.json.") from None
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise BadRun(f"{folder}/made.json cannot be read: {error}.") from error
     if number > FORMAT:
         raise BadRun(
-            f"{folder} has format {number}, made by zatlas {made.get('zatlas', 'of a later day')}; "
-            f"this zatlas reads up to {FORMAT}. Update: pip install -U zatlas"
+            f"{folder} has format {number}, written by zatlas {made.get('zatlas', '(newer)')}, but this "
+            f"version reads up to {FORMAT}. Update: pip install -U zatlas"
         )
     return run
 
 
 def free_folder(name: str) -> Path:
-    """runs/NAME, or the first of runs/NAME-2, runs/NAME-3 ... that is not there."""
-    return atomic.unused(Path("runs") / name)
+    """Return runs/NAME, or the first of runs/NAME-2, runs/NAME-3 ... that does not exist."""
+    return atomic.unused_path(Path("runs") / name)

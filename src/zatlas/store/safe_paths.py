@@ -1,7 +1,7 @@
-"""The paths below a folder that may be a stranger's: plain names, no links, ordinary files only.
+"""Paths below an untrusted folder: safe names, no links, ordinary files only.
 
-A run, a site or an export can come from anyone, and archives carry links. So every path below one
-is built here, and every file that is read or written in place is opened without following a link.
+A run, a site or an export can come from anyone and can contain links. So this module builds every path
+below one, and opens files without following links.
 """
 
 import errno
@@ -15,75 +15,75 @@ from pathlib import Path
 
 from zatlas.core.errors import BadRun
 
-TEMPORARY_PREFIX = ".side-"  # prefix of a file or folder that is not finished
-LONGEST = 150  # letters of a name
-PLAIN = 40  # letters of a name that keep their place in front of a digest
-NAME = re.compile(rf"[A-Za-z0-9_]([A-Za-z0-9._=-]{{0,{LONGEST - 2}}}[A-Za-z0-9_=-])?")
+TEMPORARY_PREFIX = ".side-"  # of unfinished files and folders
+MAX_NAME_LENGTH = 150  # characters
+MAX_PLAIN_LENGTH = 40  # characters of a name that stay in front of a digest
+NAME = re.compile(rf"[A-Za-z0-9_]([A-Za-z0-9._=-]{{0,{MAX_NAME_LENGTH - 2}}}[A-Za-z0-9_=-])?")
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # on Windows
-COPY = "Put a copy of your own in its place."
-NO_FILE = (errno.ELOOP, errno.ENXIO, errno.EISDIR)  # what a link, a pipe or a folder gives
+COPY_HINT = "Replace it with a copy of the file."
+NOT_A_FILE_ERRORS = (errno.ELOOP, errno.ENXIO, errno.EISDIR)  # what a link, a pipe or a folder gives
 DIRECTORY = getattr(os, "O_DIRECTORY", 0)
 BINARY = getattr(os, "O_BINARY", 0)  # on Windows, newlines would be translated without it
-# A link is refused, and a pipe does not block, on every system that knows how.
+# Opening a link fails and opening a pipe does not block, if the system supports that.
 CAN_OPEN_BELOW = (
     getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | BINARY
 )
 
 
 def path(root: Path, *names: str) -> Path:
-    """The path of a file or folder below `root`, which need not exist; `names` may hold slashes."""
+    """Return the path of a file or folder below `root`, which need not exist; `names` may have slashes."""
     parts = split(root, *names)
     check_links(root, parts)
     return root.joinpath(*parts)
 
 
 def check_links(root: Path, parts: Iterable[str]) -> None:
-    """Refuse a path below `root` that leads through a link, or to what is no file and no folder."""
-    result = root
+    """Raise `BadRun` if a path below `root` contains a link, a pipe or a device."""
+    current = root
     for part in parts:
-        result = result / part
+        current = current / part
         try:
-            state = result.lstat()
+            state = current.lstat()
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
-            raise BadRun(f"{result} cannot be looked at: {error.strerror}.") from error
-        check_ordinary(result, state)
+            raise BadRun(f"{current} cannot be examined: {error.strerror}.") from error
+        check_ordinary(current, state)
 
 
 def split(root: Path, *names: str) -> list[str]:
-    """The parts of a name below `root`, each of plain letters."""
+    """Return the parts of a name below `root`; `BadRun` if one is not a safe name."""
     parts = "/".join(names).split("/")
     for part in parts:
         if not is_safe_name(part):
             raise BadRun(
-                f"{root} names a file {'/'.join(names)[:200]!r}, which zatlas never writes: it could lie "
-                "outside this folder. Nothing was opened."
+                f"{root} names a file {'/'.join(names)[:200]!r}, which zatlas never writes and which could "
+                "be outside this folder. It was not opened."
             )
     return parts
 
 
 def is_safe_name(name: str) -> bool:
-    """Whether this can be the name of a file that zatlas writes."""
+    """Return whether this can be the name of a file that zatlas writes."""
     return NAME.fullmatch(name) is not None and RESERVED.fullmatch(name) is None
 
 
 def check_ordinary(path: Path, state: os.stat_result) -> None:
-    """Refuse a link, a pipe or a device where a file or a folder should be, and a file with two names."""
+    """Raise `BadRun` unless this is a folder or a regular file with one name."""
     if stat.S_ISDIR(state.st_mode) or (stat.S_ISREG(state.st_mode) and state.st_nlink < 2):
         return
     if stat.S_ISREG(state.st_mode):
-        kind = "a file with a second name (a hard link)"
+        kind = "a hard link (a file with a second name)"
     else:
         kind = "a link" if stat.S_ISLNK(state.st_mode) else "neither a file nor a folder"
     raise BadRun(
-        f"{path} is {kind}. zatlas opens ordinary files only, so that nothing outside this folder "
-        f"is read, changed or removed. {COPY}"
+        f"{path} is {kind}. zatlas opens only ordinary files, so that it never reads, changes or removes "
+        f"files outside this folder. {COPY_HINT}"
     )
 
 
 def is_file(path: Path) -> bool:
-    """Whether an ordinary file is there; a link, a pipe or a device is refused."""
+    """Return whether an ordinary file exists; `BadRun` for a link, a pipe or a device."""
     try:
         state = path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -92,21 +92,18 @@ def is_file(path: Path) -> bool:
     return stat.S_ISREG(state.st_mode)
 
 
-def read_below(root: Path, *names: str, most: int = -1) -> bytes:
-    """The bytes of a file below `root`, opened folder by folder, so that no link is followed.
-
-    `most` limits how many bytes are read.
-    """
+def read_below(root: Path, *names: str, limit: int = -1) -> bytes:
+    """Return at most `limit` bytes of a file below `root`; folders are opened one by one, without links."""
     *folders, name = split(root, *names)
     if os.open not in os.supports_dir_fd:
-        return _read(open_ordinary(path(root, *names), os.O_RDONLY), most)
+        return _read(open_ordinary(path(root, *names), os.O_RDONLY), limit)
     handle = os.open(root, os.O_RDONLY | DIRECTORY)
     try:
         for folder in folders:
             below = os.open(folder, os.O_RDONLY | DIRECTORY | CAN_OPEN_BELOW, dir_fd=handle)
             os.close(handle)
             handle = below
-        return _read(open_ordinary(name, os.O_RDONLY, dir_fd=handle), most)
+        return _read(open_ordinary(name, os.O_RDONLY, dir_fd=handle), limit)
     finally:
         os.close(handle)
 
@@ -117,30 +114,30 @@ def _read(handle: int, most: int) -> bytes:
 
 
 def open_in_place(path: Path, flags: int) -> int:
-    """The descriptor of a file to write in place; a link, or a file with a second name, is refused."""
+    """Return the descriptor of a file to write in place; `BadRun` for a link or a hard link."""
     with suppress(FileNotFoundError):
         check_ordinary(path, path.lstat())
     return open_ordinary(path, flags)
 
 
 def file_name(text: str, suffix: str = "") -> str:
-    """A plain name for any text: the text itself where that is plain, else with a part of its digest."""
+    """Return a safe file name for any text: the text itself if it is safe, else with a part of its digest."""
     plain = re.sub(r"[^A-Za-z0-9_-]", "-", text)
-    if plain == text and len(text) <= PLAIN and is_safe_name(text + suffix):
+    if plain == text and len(text) <= MAX_PLAIN_LENGTH and is_safe_name(text + suffix):
         return text + suffix
     digest = hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:8]
-    return f"{plain[:PLAIN].lstrip('-')}-{digest}{suffix}".lstrip("-")
+    return f"{plain[:MAX_PLAIN_LENGTH].lstrip('-')}-{digest}{suffix}".lstrip("-")
 
 
 def open_ordinary(path: Path | str, flags: int, dir_fd: int | None = None) -> int:
-    """The descriptor of an ordinary file; a link is not followed."""
+    """Return the descriptor of an ordinary file; links are not followed."""
     try:
         handle = os.open(path, flags | CAN_OPEN_BELOW, 0o666, dir_fd=dir_fd)
     except OSError as error:
-        if error.errno in NO_FILE:
-            raise BadRun(f"{path} is a link or no file, and was not opened. {COPY}") from error
+        if error.errno in NOT_A_FILE_ERRORS:
+            raise BadRun(f"{path} is a link or not a file, so it was not opened. {COPY_HINT}") from error
         raise
     if stat.S_ISREG(os.fstat(handle).st_mode):
         return handle
     os.close(handle)
-    raise BadRun(f"{path} is a link or no file, and was not opened. {COPY}")
+    raise BadRun(f"{path} is a link or not a file, so it was not opened. {COPY_HINT}")

@@ -1,4 +1,4 @@
-"""Arrays with what they are: a safetensors file whose metadata is its description."""
+"""Arrays in a safetensors file, with a JSON description as metadata."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,22 +8,22 @@ import numpy as np
 
 from zatlas.core.errors import BadRun, Damaged
 from zatlas.store import atomic, digests
-from zatlas.store.headers import check_header, description_in
+from zatlas.store.headers import check_header, parse_description
 
-Arrays = dict[str, Any]  # float32 and int64, but for what others wrote
+Arrays = dict[str, Any]  # float32 and int64, unless another program wrote them
 
 
 def write(path: Path, key: str, text: str, arrays: Mapping[str, np.ndarray]) -> Path:
-    """One file of these arrays, described by this JSON under this key."""
+    """Write these arrays to one file, with the JSON `text` as metadata under `key`."""
     from safetensors.numpy import save
 
     kinds = {name: np.int64 if array.dtype.kind in "iu" else np.float32 for name, array in arrays.items()}
-    whole = {name: np.ascontiguousarray(array, kinds[name]) for name, array in arrays.items()}
-    return atomic.write_file(path, save(whole, metadata={key: text}))
+    contiguous = {name: np.ascontiguousarray(array, kinds[name]) for name, array in arrays.items()}
+    return atomic.write_file(path, save(contiguous, metadata={key: text}))
 
 
-def read(path: Path, key: str, kind: str, newest: int) -> tuple[dict[str, Any], Arrays]:
-    """The description and the arrays of such a file, whose format this version knows."""
+def read(path: Path, key: str, kind: str, max_format: int) -> tuple[dict[str, Any], Arrays]:
+    """Return the description and the arrays of a file; `BadRun` if its format is newer than `max_format`."""
     from safetensors import SafetensorError, safe_open
 
     if path.exists():
@@ -37,4 +37,4 @@ def read(path: Path, key: str, kind: str, newest: int) -> tuple[dict[str, Any], 
         raise BadRun(f"There is no {kind} at {path}.") from None
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as error:
         raise Damaged(f"{path} cannot be read as a {kind}: {error}.") from error
-    return description_in(path, text, kind, newest), arrays
+    return parse_description(path, text, kind, max_format), arrays

@@ -62,10 +62,10 @@ class Terminal(Callback):
         self.bound, self.epochs = learner.model.bound, recipe.training.epochs
         self.every = max(self.epochs // MAX_ROWS, 1)
         self._print(images.describe())
-        for entry in images.report.get("set_aside", [])[:1]:
-            count = len(images.report["set_aside"])
+        for entry in images.report.get("skipped", [])[:1]:
+            count = len(images.report["skipped"])
             self._print(
-                f"{count:,} files were set aside, for example {entry['file']} ({entry['reason']}): "
+                f"{count:,} files were left out, for example {entry['file']} ({entry['reason']}): "
                 f"see {run.folder / 'data_report.json'}"
             )
         self._print(

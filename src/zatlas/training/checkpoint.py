@@ -61,11 +61,11 @@ def cursor_from(table: Mapping[str, Any]) -> Cursor:
 def save_checkpoint(
     folder: Path, cursor: Cursor, tensors: Mapping[str, Tensor], context: Mapping[str, Any]
 ) -> Path:
-    """Write a checkpoint, and remove all except the newest `KEEP` and the best. Return its folder."""
+    """Write a checkpoint, remove all but the newest `MAX_CHECKPOINTS` and the best, and return its folder."""
     bad = [n for n, t in tensors.items() if t.is_floating_point() and not torch.isfinite(t).all()]
     if bad:
         raise Diverged(
-            f"At step {cursor.step:,} {bad[0]} contains NaN or infinity, so zatlas saved nothing. "
+            f"At step {cursor.step:,} {bad[0]} contains NaN or infinity, so nothing was saved. "
             "Try a lower learning rate: --set training.rate=..."
         )
     data = save(dict(tensors))
@@ -75,9 +75,9 @@ def save_checkpoint(
     with atomic.folder(path, need=int(1.1 * len(data)) + len(meta), replace=True) as side:
         atomic.write_new(side / STATE, data)
         atomic.write_new(side / META, meta)
-    keep = {cursor.step, cursor.best_step, *sorted(steps(folder))[-MAX_CHECKPOINTS:]}
+    needed = {cursor.step, cursor.best_step, *sorted(steps(folder))[-MAX_CHECKPOINTS:]}
     for step in steps(folder):
-        if step not in keep:
+        if step not in needed:
             atomic.remove(folder / f"{step:09d}")
     return path
 
@@ -125,8 +125,8 @@ def latest(folder: Path) -> tuple[int | None, dict[int, str]]:
 def move_aside(folder: Path, step: int) -> Path:
     """Rename a damaged checkpoint to `damaged-<step>`. Only the process that trains the run may call this."""
     path = folder / f"{step:09d}"
-    with atomic.explained(path):
-        return path.rename(atomic.unused(folder / f"damaged-{step:09d}"))
+    with atomic.explain_errors(path):
+        return path.rename(atomic.unused_path(folder / f"damaged-{step:09d}"))
 
 
 def _is_checkpoint(path: Path) -> bool:

@@ -21,7 +21,7 @@ from zatlas.core.errors import BadData, BadRecipe, Diverged, UnknownName
 from zatlas.core.progress import Advance, bar
 from zatlas.core.seeds import derive
 from zatlas.data.image_dataset import NO_LABEL, Column, ImageDataset
-from zatlas.models.classifier import Classifier, ClassifierNet, Target, classifier
+from zatlas.models.classifier import Classifier, ClassifierNet, Target, from_network
 from zatlas.models.nets import Shape
 from zatlas.training.batches import Batches
 from zatlas.training.environment import deterministic
@@ -63,16 +63,16 @@ def train_classifier(
     truth = torch.from_numpy(encode(targets, columns_of(images)))
     fabric = Fabric(devices=1)
     with deterministic(seed, fabric):
-        reader = ClassifierNet(targets, images.shape, *net_for(images.shape)).to(fabric.device)
+        network = ClassifierNet(targets, images.shape, *net_for(images.shape)).to(fabric.device)
         batches = Batches(images, rows, TRAINING.batch, fabric.device, labelled=False)
         training = replace(TRAINING, epochs=epochs)
         with bar("training the classifier", epochs * len(rows), show=show) as advance:
-            _fit(reader, batches, truth, training, seed, advance)
-    return classifier(reader, str(fabric.device))
+            _fit(network, batches, truth, training, seed, advance)
+    return from_network(network, str(fabric.device))
 
 
 def evaluate_classifier(
-    scorer: Classifier, images: ImageDataset, rows: Rows | None = None
+    classifier: Classifier, images: ImageDataset, rows: Rows | None = None
 ) -> dict[str, AttributeAccuracy]:
     """Evaluate each attribute of the classifier that the dataset has, on its test split or on `rows`.
 
@@ -80,14 +80,14 @@ def evaluate_classifier(
     """
     if rows is None:
         rows = next(r for split in ("test", "valid", "train") if len(r := images.rows(split)))
-    parts = [rows[i : i + scorer.batch] for i in range(0, len(rows), scorer.batch)]
-    scores = np.concatenate([scorer.score(images.images(part)) for part in parts])
+    parts = [rows[i : i + classifier.batch] for i in range(0, len(rows), classifier.batch)]
+    scores = np.concatenate([classifier.predict(images.images(part)) for part in parts])
     table = columns_of(images)
     checks: dict[str, AttributeAccuracy] = {}
-    for target in targets_of(scorer):
+    for target in targets_of(classifier):
         if target.name in table:
             truth = encode([target], {target.name: table[target.name][rows]})[:, 0]
-            predicted = scores[:, [scorer.column(name) for name in target.columns]]
+            predicted = scores[:, [classifier.column(name) for name in target.columns]]
             present = ~np.isnan(truth)
             if present.any():
                 checks[target.name] = _check(target, predicted[present], truth[present])
@@ -109,12 +109,12 @@ def _check(target: Target, predicted: np.ndarray, truth: np.ndarray) -> Attribut
     return AttributeAccuracy("accuracy", float((answer == truth).mean()), float(common), count, area)
 
 
-def targets_of(scorer: Classifier) -> list[Target]:
+def targets_of(classifier: Classifier) -> list[Target]:
     """Return the attributes that a classifier predicts."""
-    if isinstance(scorer.function, ClassifierNet):
-        return list(scorer.function.targets)
+    if isinstance(classifier.function, ClassifierNet):
+        return list(classifier.function.targets)
     targets: dict[str, Target] = {}
-    for name, kind in zip(scorer.names, scorer.kinds, strict=True):
+    for name, kind in zip(classifier.names, classifier.kinds, strict=True):
         key, _, word = name.partition("=") if kind == "class" else (name, "", "")
         before = targets[key].classes if key in targets else ()
         targets[key] = Target(key, kind, (*before, word) if word else ())
@@ -195,10 +195,10 @@ def net_for(shape: Shape) -> tuple[str, dict[str, Any]]:
 
 
 def _fit(
-    reader: ClassifierNet, batches: Batches, truth: Tensor, training: Training, seed: int, advance: Advance
+    network: ClassifierNet, batches: Batches, truth: Tensor, training: Training, seed: int, advance: Advance
 ) -> None:
     """Train the weights. The seed determines the order and all random numbers."""
-    optimizer = torch.optim.Adam(reader.parameters(), betas=(training.beta1, training.beta2))
+    optimizer = torch.optim.Adam(network.parameters(), betas=(training.beta1, training.beta2))
     rng = torch.Generator(batches.device).manual_seed(derive(seed, "blur"))
     for epoch in range(training.epochs):
         order = batches.order(seed, epoch)
@@ -209,7 +209,7 @@ def _fit(
             step = epoch * len(batches) + index
             for group in optimizer.param_groups:
                 group["lr"] = rate_at(training, step, len(batches))
-            loss = _loss(reader, blur_randomly(shift_randomly(x, rng), rng), labels)
+            loss = _loss(network, blur_randomly(shift_randomly(x, rng), rng), labels)
             if not math.isfinite(loss.item()):
                 raise Diverged(f"The classifier's loss is NaN or infinite at step {step + 1:,}.")
             optimizer.zero_grad()
@@ -218,10 +218,10 @@ def _fit(
             advance(len(rows))
 
 
-def _loss(reader: ClassifierNet, x: Tensor, labels: Tensor) -> Tensor:
+def _loss(network: ClassifierNet, x: Tensor, labels: Tensor) -> Tensor:
     """Return the sum over the targets of the mean loss over the images that have a value."""
     losses = []
-    for target, raw, truth in zip(reader.targets, reader.parts(x), labels.unbind(1), strict=True):
+    for target, raw, truth in zip(network.targets, network.outputs(x), labels.unbind(1), strict=True):
         present = ~truth.isnan()
         losses_of_images = _distance(target, raw, truth.nan_to_num())
         losses.append((losses_of_images * present).sum() / present.sum().clamp(min=1))
@@ -239,9 +239,9 @@ def _distance(target: Target, raw: Tensor, truth: Tensor) -> Tensor:
 def shift_randomly(x: Tensor, rng: torch.Generator) -> Tensor:
     """Shift a batch by a few random pixels, and repeat its edges. This reduces overfitting."""
     height, width = x.shape[2:]
-    most = int(SHIFT * min(height, width))
-    down, right = torch.randint(2 * most + 1, (2,), generator=rng, device=x.device).tolist()
-    wide = F.pad(x, (most, most, most, most), mode="replicate")
+    shift = int(SHIFT * min(height, width))
+    down, right = torch.randint(2 * shift + 1, (2,), generator=rng, device=x.device).tolist()
+    wide = F.pad(x, (shift, shift, shift, shift), mode="replicate")
     return wide[:, :, down : down + height, right : right + width]
 
 

@@ -40,13 +40,13 @@ LOST_PEER_ERRORS = (  # parts of the error messages where another process has en
 )
 
 
-def choose_strategy(recipe: Recipe, company: ProcessGroup, players: int) -> Strategy | str:
+def choose_strategy(recipe: Recipe, process_group: ProcessGroup, players: int) -> Strategy | str:
     """Return the strategy for Fabric; `players` is the number of players of the model."""
-    if company.world_size == 1:
+    if process_group.world_size == 1:
         return "auto"
     if recipe.training.strategy == "fsdp":
         return ModelParallelStrategy(
-            _shard, data_parallel_size=company.world_size, tensor_parallel_size=1, timeout=TIMEOUT
+            _shard, data_parallel_size=process_group.world_size, tensor_parallel_size=1, timeout=TIMEOUT
         )
     # Players take turns, so at each step the weights of the other players have no gradient.
     return DDPStrategy(find_unused_parameters=players > 1, timeout=TIMEOUT)

@@ -94,7 +94,7 @@ def machine(fabric: Fabric) -> dict[str, Any]:
         "processor": _processor(),
         "threads": torch.get_num_threads(),
         "processes": fabric.world_size,
-        "strategy": "alone" if fabric.world_size == 1 else "fsdp" if is_sharded(fabric) else "ddp",
+        "strategy": "single process" if fabric.world_size == 1 else "fsdp" if is_sharded(fabric) else "ddp",
     }
 
 
@@ -106,8 +106,8 @@ def provenance(recipe: Recipe, images: ImageDataset, fabric: Fabric) -> dict[str
         "python": platform.python_version(),
         "system": platform.platform(),
         "seed": recipe.seed,
-        "images": images.describe(),
-        "data": images.fingerprint,
+        "dataset": images.describe(),
+        "fingerprint": images.fingerprint,
         **machine(fabric),
     }
 

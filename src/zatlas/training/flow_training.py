@@ -24,21 +24,16 @@ MIN_LATENTS = 20  # distinct latents; for fewer the flow stays a normal distribu
 
 
 def fit_flow(
-    latents: Latents,
-    deviations: Latents | None = None,
-    *,
-    steps: int = STEPS,
-    seed: int = 0,
-    show: bool = True,
+    latents: Latents, stds: Latents | None = None, *, steps: int = STEPS, seed: int = 0, show: bool = True
 ) -> Flow:
     """Return the flow of highest likelihood for these latents (n, d).
 
-    `deviations` are their standard deviations, for latents that are posteriors: each step samples them.
+    `stds` (n, d) are those of posteriors: each step then samples the latents.
     The flow starts as the normal distribution with the mean and covariance of the latents. A tenth of the
     latents is for validation, and the weights with the highest validation likelihood are returned.
     """
     dim = latents.shape[1]
-    std = np.zeros_like(latents) if deviations is None else deviations
+    std = np.zeros_like(latents) if stds is None else stds
     valid = np.zeros(len(latents), bool)
     order = stream(seed, "flow-held").permutation(len(latents))
     valid[order[: min(MAX_VALID, int(VALID_SHARE * len(latents)))]] = True

@@ -66,10 +66,10 @@ def fit(recipe: Recipe, images: ImageDataset, folder: Path, callbacks: Sequence[
         files = {
             "recipe.toml": recipe.to_toml().encode(),
             "made.json": atomic.as_json(provenance(recipe, images, fabric)),
-            "data_report.json": atomic.as_json({"set": images.describe(), **images.report}),
+            "data_report.json": atomic.as_json({"dataset": images.describe(), **images.report}),
         }
         if fabric.is_global_zero:
-            runs.create(folder, files)
+            runs.create_run(folder, files)
         fabric.barrier()
         return _train_run(Run(folder), recipe, images, model, fabric, callbacks)
 
@@ -85,7 +85,7 @@ def resume(
     earlier = make_recipe(read_recipe(run.recipe_file))
     recipe = recipe or earlier
     images = sources.load_verified(recipe.source, size=recipe.size, **recipe.options)
-    if images.fingerprint != run.provenance().get("data"):
+    if images.fingerprint != run.provenance().get("fingerprint"):
         raise BadRun(
             f"{recipe.source} has other images now than when {folder} was trained, so training cannot "
             f"resume exactly.{sources.unread_text(images)} Restore the old images, or train a new run."
@@ -122,7 +122,7 @@ def _train_run(
     batches = _batches(images, recipe.training.batch, fabric, labelled=bool(model.classes))
     model.initialize(batches["train"].mean())
     echo = ECHO_SIGNALS if fabric.world_size > 1 else 0.0
-    with signals.catch_signals(echo) as stop, run.lock(wanted=fabric.is_global_zero):
+    with signals.catch_signals(echo) as stop, run.lock(enabled=fabric.is_global_zero):
         session = TrainingSession(
             run=run,
             recipe=recipe,

@@ -35,11 +35,11 @@ def find_start(run: Run, *, restart: bool, longer: bool) -> StartPoint:
         "checkpoints by nine digits."
         for name in checkpoint.foreign_names(run.checkpoints)
     ]
-    atomic.sweep(run.folder)
-    atomic.sweep(run.checkpoints)
+    atomic.remove_leftovers(run.folder)
+    atomic.remove_leftovers(run.checkpoints)
     for damaged, problem in problems.items():
         path = checkpoint.move_aside(run.checkpoints, damaged)
-        lines.append(f"{problem} It is set aside as {path.name}.")
+        lines.append(f"{problem} It is renamed to {path.name}.")
     if restart:
         _clear(run)
         return StartPoint(None, (*lines, _restart_message(run)))

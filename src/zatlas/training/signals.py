@@ -1,4 +1,4 @@
-"""Stop training by a signal: the first stops it at the next step, a second SIGINT or SIGTERM at once.
+"""Stop training by a signal: the first ends it after the current step, a second SIGINT or SIGTERM at once.
 
 SIGHUP comes when the terminal closes or the connection ends, and may come several times.
 """

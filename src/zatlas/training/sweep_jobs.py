@@ -55,12 +55,12 @@ Ended = tuple[SweepJob, str]  # a job and its error, empty for none
 Ends = Generator[Ended, None, None]  # closing it stops the running trainings, which save a checkpoint
 
 
-def run_here(jobs: Sequence[SweepJob], watchers: Callable[[], Sequence[Callback]]) -> Ends:
-    """Train one after the other in this process. `watchers` returns new callbacks for each run."""
+def run_here(jobs: Sequence[SweepJob], callbacks: Callable[[], Sequence[Callback]]) -> Ends:
+    """Train one after the other in this process. `callbacks` returns new callbacks for each run."""
     for job in jobs:
         problem = ""
         try:
-            _train(job, watchers())
+            _train(job, callbacks())
         except Interrupted:
             raise
         except ZatlasError as error:

@@ -78,7 +78,7 @@ export class Flow implements Prior {
     this.factor = tensorOf(tensors, "factor");
     const dim = (this.dim = this.mean.length);
     this.couplings = Array.from({ length: couplings }, (_, number) => coupling(tensors, number, dim)).reverse();
-    const [widths, heights, derivatives] = ["widths", "heights", "slopes"].map((name) =>
+    const [widths, heights, derivatives] = ["widths", "heights", "derivatives"].map((name) =>
       tensorOf(tensors, `spline.${name}`),
     );
     const bins = widths.length / dim;

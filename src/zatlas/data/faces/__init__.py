@@ -1,8 +1,7 @@
-"""Drawn portraits: any number, any size, by seed, with every factor of every picture known.
+"""Synthetic portraits of any number and size, with known factors for each image.
 
-A picture is a pile of soft-edged shapes. They are drawn for a block of images at once, so that
-numpy's cost a call is shared, and blocks go to threads. `factors` and `attributes` are those of
-`factors`.
+An image is a stack of anti-aliased shapes. They are drawn for a block of images at once, which amortizes the
+overhead of numpy, and threads draw the blocks.
 """
 
 import os
@@ -13,14 +12,14 @@ import numpy as np
 
 from zatlas.core.arrays import Pixels
 from zatlas.core.errors import BadData
-from zatlas.data.faces.face import INK, WHITE, Face, measure
-from zatlas.data.faces.face_factors import attributes, check, factors
+from zatlas.data.faces.face import INK, WHITE, Face, face_from_factors
+from zatlas.data.faces.face_factors import attributes, count_checked, factors
 from zatlas.data.faces.face_parts import brows, eyes, moustache, mouth, nose, worn, wrinkles
 from zatlas.data.faces.shapes import (
     Canvas,
     Down,
-    Each,
-    blank,
+    PerImage,
+    blank_canvas,
     distance,
     glow,
     inside,
@@ -34,14 +33,14 @@ from zatlas.data.faces.shapes import (
 __all__ = ["attributes", "draw", "factors"]
 
 MIN_SIDE = 8
-BLOCK = 1 << 20  # pixels in a block: with fewer, too few share the cost of a call
+BLOCK = 1 << 20  # pixels in a block
 
 
 def draw(factors: dict[str, np.ndarray], size: int) -> Pixels:
-    """The portraits of these factors. A picture depends on its own row alone."""
-    count = check(factors)
+    """Return the images (n, 3, size, size) of these factors; each depends only on its own row."""
+    count = count_checked(factors)
     if size < MIN_SIDE:
-        raise BadData(f"A face of {size} pixels shows nothing; ask for {MIN_SIDE} or more.")
+        raise BadData(f"The size of faces must be at least {MIN_SIDE} pixels, not {size}.")
     pixels = np.empty((count, 3, size, size), np.uint8)
     rows = max(1, min(256, BLOCK // size**2))
     starts = range(0, count, rows)
@@ -56,13 +55,12 @@ def draw(factors: dict[str, np.ndarray], size: int) -> Pixels:
 
 
 def draw_block(factors: dict[str, np.ndarray], pixels: Pixels, rows: int, start: int) -> None:
-    """Paint some images, back to front, into their place among the pixels."""
+    """Draw the images from `start` on, layer by layer, into `pixels`."""
     part = slice(start, start + rows)
-    row = {name: np.ascontiguousarray(column[part]) for name, column in factors.items()}
-    sitter = measure(row)
-    canvas = blank(pixels.shape[-1], len(pixels[part]), (-0.89, 0.89), (-0.85, 0.93))
+    face = face_from_factors({name: np.ascontiguousarray(column[part]) for name, column in factors.items()})
+    canvas = blank_canvas(pixels.shape[-1], len(pixels[part]), (-0.89, 0.89), (-0.85, 0.93))
     for layer in LAYERS:
-        layer(canvas, sitter)
+        layer(canvas, face)
     finished = (np.clip(canvas.planes, 0, 255) + 0.5).astype(np.uint8)
     pixels[part] = finished.transpose(3, 0, 1, 2)
 
@@ -71,13 +69,13 @@ def draw_block(factors: dict[str, np.ndarray], pixels: Pixels, rows: int, start:
 
 
 def background(canvas: Canvas, s: Face) -> None:
-    """A flat ground, and a paler disc behind the head."""
+    """Draw a plain background, and a lighter disc behind the head."""
     canvas.planes[:] = s.ground[:, None, None]
     oval(canvas, 0.0, -0.02, 0.79, 0.79, mix(s.ground, WHITE, 0.4))
 
 
 def back_hair(canvas: Canvas, s: Face) -> None:
-    """What hangs behind the head, down to the length of the hair."""
+    """Draw the hair behind the head."""
     length, wave = s.row["hair_length"], s.row["hair_wave"]
     rx, ry = cap(s)
     top = np.where(s.bald > 0, s.y - 0.10, s.y)
@@ -98,19 +96,19 @@ def back_hair(canvas: Canvas, s: Face) -> None:
     part.paint(inside(far), s.dark_hair)
 
 
-def cap(s: Face) -> tuple[Each, Each]:
-    """The half axes of the head with its hair."""
+def cap(s: Face) -> tuple[PerImage, PerImage]:
+    """Return the half width and half height of the head with its hair."""
     length = s.row["hair_length"]
     return s.width + 0.035 + 0.045 * length, s.height + 0.055 + 0.05 * length
 
 
-def locks(v: Down, wave: Each) -> Down:
-    """How far the outline of the hair stands out at each height: in arcs, as it curls."""
+def locks(v: Down, wave: PerImage) -> Down:
+    """Return the relative width of the hair at each height, with arcs for curls."""
     return 1 + wave * (0.15 * scallop(v * 4.2 + 0.3) - 0.06)
 
 
 def body(canvas: Canvas, s: Face) -> None:
-    """Neck, shoulders and a collar; men's are broader."""
+    """Draw neck, shoulders and a collar; broader for men."""
     neck = 0.155 + 0.085 * s.male
     shoulders = 0.62 + 0.17 * s.male
     part = canvas.crop(-shoulders, shoulders, 0.65, 1)
@@ -124,13 +122,13 @@ def body(canvas: Canvas, s: Face) -> None:
     far = distance(part.x, part.y - 0.46, neck, 0.30, 5.0, part.pixel)
     skin = inside(far)
     part.paint(skin, s.skin)
-    # The chin's shadow stays on the neck: it is painted through the neck's own coverage.
+    # The coverage of the neck masks the shadow of the chin.
     shadow = inside(distance(part.x - s.x, part.y - s.y - 0.10, s.width * 0.86, s.height, 2, part.pixel))
     part.paint(skin * shadow, s.shade, 0.8)
 
 
 def ears(canvas: Canvas, s: Face) -> None:
-    """An ear at each side; the one turned away hides."""
+    """Draw the ears."""
     for side in (-1.0, 1.0):
         x = s.x - 0.03 * s.turn + side * (s.width + 0.005)
         y = s.y + 0.06 - 0.03 * s.row["pose_y"]
@@ -139,7 +137,7 @@ def ears(canvas: Canvas, s: Face) -> None:
 
 
 def rim(canvas: Canvas, s: Face) -> None:
-    """The hair that a bald head keeps above its ears."""
+    """Draw the hair of a bald head above its ears."""
     for side in (-1.0, 1.0):
         x = s.x + side * (s.width - 0.03)
         wide, tall = 0.105 + 0.02 * s.row["hair_wave"], 0.20 + 0.03 * s.row["hair_length"]
@@ -147,7 +145,7 @@ def rim(canvas: Canvas, s: Face) -> None:
 
 
 def head(canvas: Canvas, s: Face) -> None:
-    """The face, its soft shadow away from the light, and the beard on it."""
+    """Draw the face, its shadow, the blush and the beard."""
     part = canvas.crop(s.x - s.width - 0.05, s.x + s.width + 0.05, s.y - s.height, s.y + s.height + 0.06)
     u, v = part.x - s.x, part.y - s.y
     down = np.clip(v / s.height, 0, 1)
@@ -174,7 +172,7 @@ def head(canvas: Canvas, s: Face) -> None:
             mix(s.skin, (238, 60, 70), 0.5),
             s.row["blush"],
         )
-    # A beard is the lower face, a little beyond the chin, up to a line from ear to lip.
+    # A beard covers the lower face up to a line from ear to lip, and a margin below the chin.
     t = (part.x - (s.face_x + s.x) / 2) / s.width
     edge = s.face_y + 0.235 - 0.27 * np.minimum(t**4, 1)
     below = inside((edge[None] - part.y[:, None]) / part.pixel)
@@ -183,7 +181,7 @@ def head(canvas: Canvas, s: Face) -> None:
 
 
 def front_hair(canvas: Canvas, s: Face) -> None:
-    """The cap of hair, down to the hairline or the bangs, unless the head is bald."""
+    """Draw the hair down to the hairline or the bangs, unless the head is bald."""
     wave, bangs = s.row["hair_wave"], s.row["bangs"]
     rx, ry = cap(s)
     part = canvas.crop(s.x - rx * 1.15, s.x + rx * 1.15, s.y - ry * 1.05, s.y + 0.2)
@@ -193,11 +191,11 @@ def front_hair(canvas: Canvas, s: Face) -> None:
     parted = -0.46 + 0.28 * np.abs(t + 0.3) ** 1.5 + 0.14 * t**8
     fringe = -0.205 + 0.035 * scallop(t * 2.6 + 0.5) * (1 + wave) + 0.12 * t**6
     line = s.y + np.where(bangs > 0, fringe, parted) + 0.02 * s.row["pose_y"]
-    # Beside the face the hair ends in a point at the ear.
+    # At the sides of the face, the hair ends in a point at the ear.
     line = np.minimum(line, s.y + 0.06) - 2.2 * np.maximum(np.abs(part.x - s.x) / s.width - 0.95, 0)
     hairy = 1 - s.bald
     shadow = cover * inside((part.y[:, None] - line[None] - 0.035) / part.pixel)
-    shadow *= np.clip(9 - 9.5 * np.abs(u) / s.width, 0, 1)[None]  # on the face, not beside it
+    shadow *= np.clip(9 - 9.5 * np.abs(u) / s.width, 0, 1)[None]  # only on the face
     part.paint(shadow, mix(s.shade, s.line, 0.5), hairy * 0.6)
     cover *= inside((part.y[:, None] - line[None]) / part.pixel)
     cover *= hairy
@@ -207,15 +205,15 @@ def front_hair(canvas: Canvas, s: Face) -> None:
 
 
 def bare_head(canvas: Canvas, s: Face) -> None:
-    """The light on a bald head, and for bangs a forelock."""
+    """Draw the highlight of a bald head, and a forelock if it has bangs."""
     glow(canvas, s.x - 0.13, s.y - 0.40, 0.16, 0.09, mix(s.skin, WHITE, 0.8), s.bald * 0.8)
     lock = s.bald * s.row["bangs"]
     under = mix(s.dark_hair, INK, 0.5)
     stroke(canvas, s.face_x * 0.7, s.y - 0.475, 0.17, 0.055, under, bend=0.11, alpha=lock)
-    for place, lift, tilt in ((-0.075, 0.03, -0.05), (0.085, 0.035, 0.06), (0.005, 0.0, 0.015)):
+    for offset, lift, tilt in ((-0.075, 0.03, -0.05), (0.085, 0.035, 0.06), (0.005, 0.0, 0.015)):
         stroke(
             canvas,
-            s.face_x * 0.7 + place,
+            s.face_x * 0.7 + offset,
             s.y - 0.50 + lift,
             0.10,
             0.045,

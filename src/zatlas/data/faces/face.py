@@ -1,10 +1,10 @@
-"""A face's measures and colours, from its factors."""
+"""Positions, sizes and colours of the parts of a face, from its factors."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from zatlas.data.faces.shapes import Colour, Each, hue, mix, ramp
+from zatlas.data.faces.shapes import Colour, PerImage, hue, mix, ramp
 
 SKIN = ((255, 226, 205), (250, 207, 174), (232, 178, 136), (196, 136, 96), (146, 96, 70), (100, 68, 56))
 EYES = ((74, 44, 30), (124, 84, 40), (84, 128, 84), (72, 122, 178))
@@ -16,21 +16,21 @@ GRAY = HAIR["gray"]
 
 @dataclass(frozen=True)
 class Face:
-    """Where everything of a face is and what colour it has, an entry an image."""
+    """Positions, sizes and colours of the parts of a face, one entry for each image."""
 
-    row: dict[str, Each]  # the factors themselves, flags as 0 and 1
-    male: Each
-    bald: Each
-    turn: Each
-    x: Each  # the head: its centre, half its width; half its height is everyone's
-    y: Each
-    width: Each
+    row: dict[str, PerImage]  # the factors themselves, flags as 0 and 1
+    male: PerImage
+    bald: PerImage
+    turn: PerImage
+    x: PerImage  # centre and half width of the head; the half height is constant
+    y: PerImage
+    width: PerImage
     height: float
-    face_x: Each  # where the features gather as the head turns
-    face_y: Each
-    eye: Each  # from the face's middle to an eye
-    jaw: Each  # 2 is round, more is square
-    taper: Each  # how much narrower the chin is
+    face_x: PerImage  # centre of the features, which moves as the head turns
+    face_y: PerImage
+    eye: PerImage  # from the centre of the face to an eye
+    jaw: PerImage  # 2 is round, more is square
+    taper: PerImage  # how much narrower the chin is
     skin: Colour
     shade: Colour
     line: Colour
@@ -42,8 +42,8 @@ class Face:
     cloth: Colour
     ground: Colour
 
-    def eyes(self) -> list[tuple[float, Each, Each]]:
-        """For each eye its side, place, and how much the turn of the head narrows it."""
+    def eyes(self) -> list[tuple[float, PerImage, PerImage]]:
+        """Return side, x and width factor of each eye; the turn of the head narrows one of them."""
         pairs = []
         for side in (-1.0, 1.0):
             near = 1 - 0.16 * side * self.turn
@@ -51,8 +51,8 @@ class Face:
         return pairs
 
 
-def measure(row: dict[str, np.ndarray]) -> Face:
-    """The sitter that a row of factors describes."""
+def face_from_factors(row: dict[str, np.ndarray]) -> Face:
+    """Return the faces that these factors describe."""
     f = {name: column.astype(np.float32) for name, column in row.items() if name != "hair_colour"}
     turn, male, age = f["pose_x"], f["male"], f["age"]
     skin = ramp(SKIN, f["skin_tone"])

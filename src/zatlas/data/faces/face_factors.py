@@ -1,7 +1,7 @@
-"""The numbers behind the drawn faces: what makes each one, and the table of attributes it gives.
+"""The factors of synthetic faces, and the attributes that follow from them.
 
-Every factor is visible whatever the others are: a bald head keeps a rim of hair, so its hair still
-has a colour, a length and a wave, and `bangs` on a bald head are a forelock.
+Every factor is visible for all values of the others: a bald head has a rim of hair with a colour, a length
+and a wave, and `bangs` on a bald head are a forelock.
 """
 
 import numpy as np
@@ -14,9 +14,9 @@ Unit = Float32[np.ndarray, "n"]
 Flag = Bool[np.ndarray, "n"]
 
 HAIR_COLOURS = ("gray", "black", "brown", "blond")
-CHUNK = 1024  # rows a stream of random numbers gives; growing a set never redraws a chunk
+CHUNK = 1024  # rows of one random stream, so that a larger dataset begins with the smaller one
 
-# Continuous factors and the range each is uniform in. Units are the factor's own: 0 is least.
+# Continuous factors and their ranges; values are uniform.
 RANGES: dict[str, tuple[float, float]] = {
     "skin_tone": (0, 1),  # pale to deep
     "face_width": (0, 1),
@@ -31,12 +31,12 @@ RANGES: dict[str, tuple[float, float]] = {
     "brow_arch": (0, 1),
     "nose_size": (0, 1),
     "blush": (0, 1),
-    "pose_x": (-1, 1),  # turned to the picture's left or right
+    "pose_x": (-1, 1),  # turned to the left or right of the image
     "pose_y": (-1, 1),  # chin up or down
     "background_hue": (0, 1),
     "clothes_hue": (0, 1),
 }
-# Boolean factors and how often each is true.
+# Boolean factors and their probabilities.
 PROBABILITIES: dict[str, float] = {
     "male": 0.5,
     "bald": 0.2,
@@ -49,30 +49,29 @@ NAMES = (*RANGES, *PROBABILITIES, "hair_colour")
 
 
 def factors(count: int, *, seed: int, correlated: bool = False) -> dict[str, np.ndarray]:
-    """The complete description of each face; the first k of n are the same whatever n is.
+    """Return random factors; the first k rows do not depend on `count`.
 
-    Independent by default. Correlated, they go together as in life: men have beards, shorter
-    hair, heavier brows and lose it; age brings gray hair, glasses and baldness; pale skin goes
-    with blond hair and deep skin with black; an open mouth is more often a smiling one.
+    They are independent by default. If `correlated`, men have more beards, baldness and heavy brows, and
+    shorter hair; older faces have more gray hair, glasses and baldness; pale skin goes with blond hair and
+    deep skin with black hair; smiling mouths are more often open.
     """
     if count < 0:
-        raise BadData(f"{count} faces cannot be drawn; ask for 0 or more.")
+        raise BadData(f"The number of faces must be 0 or more, not {count}.")
     chunks = max(1, -(-count // CHUNK))
     rows = [stream(seed, "faces", i).random((CHUNK, len(NAMES)), np.float32) for i in range(chunks)]
     table = np.concatenate(rows)
     raw = {name: np.ascontiguousarray(table[:, column]) for column, name in enumerate(NAMES)}
-    made = correlated_factors(raw) if correlated else independent(raw)
-    # Cut last: whole chunks go through the same arithmetic, so a prefix is equal to the bit.
-    return {name: made[name][:count].copy() for name in NAMES}
+    table_of = correlated_factors(raw) if correlated else independent(raw)
+    # Cut after the arithmetic on complete chunks, so that a prefix is equal to the bit.
+    return {name: table_of[name][:count].copy() for name in NAMES}
 
 
 def attributes(factors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """CelebA's names (https://arxiv.org/abs/1411.7766) where they are true, then the factors.
+    """Return boolean attributes with the names of CelebA (https://arxiv.org/abs/1411.7766), and the factors.
 
-    A CelebA attribute of a continuous factor is a threshold on it. A bald head's hair colour,
-    length and wave are those of the rim it keeps; its bangs are a forelock.
+    Attributes of continuous factors are thresholds on them.
     """
-    check(factors)
+    count_checked(factors)
     colour = factors["hair_colour"]
     return {
         "Arched_Eyebrows": factors["brow_arch"] > 0.6,
@@ -102,45 +101,45 @@ def attributes(factors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
-def check(factors: dict[str, np.ndarray]) -> int:
-    """How many faces these factors describe, when every factor is there for each of them."""
+def count_checked(factors: dict[str, np.ndarray]) -> int:
+    """Return the number of rows; `BadData` if a factor is missing or invalid."""
     missing = [name for name in NAMES if name not in factors]
     if missing:
         raise BadData(
-            f"A face needs a column for each of its factors; there is none for "
-            f"{', '.join(missing)}. Start from factors(count, seed=0) and replace some columns."
+            f"Faces need the factors {', '.join(missing)}, too. Start from factors(count, seed=0) and "
+            "replace columns."
         )
     shapes = {name: np.shape(factors[name]) for name in NAMES}
     count = len(factors[NAMES[0]])
-    odd = [f"{name} {shape}" for name, shape in shapes.items() if shape != (count,)]
-    if odd:
-        raise BadData(f"Each factor is one value a face, here ({count},); not so {', '.join(odd)}.")
-    holes = [name for name in (*RANGES, *PROBABILITIES) if not np.isfinite(factors[name]).all()]
-    if holes:
-        raise BadData(f"A factor is a finite number; not all are in {', '.join(holes)}.")
-    strange = sorted(set(factors["hair_colour"].tolist()) - set(HAIR_COLOURS))
-    if strange:
-        raise BadData(f"Hair is {', '.join(HAIR_COLOURS)}; it was given as {', '.join(map(repr, strange))}.")
+    wrong = [f"{name} {shape}" for name, shape in shapes.items() if shape != (count,)]
+    if wrong:
+        raise BadData(f"Each factor must have the shape ({count},); not so {', '.join(wrong)}.")
+    invalid = [name for name in (*RANGES, *PROBABILITIES) if not np.isfinite(factors[name]).all()]
+    if invalid:
+        raise BadData(f"Factors with NaN or infinity: {', '.join(invalid)}.")
+    unknown = sorted(set(factors["hair_colour"].tolist()) - set(HAIR_COLOURS))
+    if unknown:
+        raise BadData(f"hair_colour must be one of {', '.join(HAIR_COLOURS)}, not {unknown[0]!r}.")
     return count
 
 
 def independent(raw: dict[str, Unit]) -> dict[str, np.ndarray]:
-    """Each uniform in its range, or true by its chance, whatever the others are."""
-    made = {name: span(raw[name], *ends) for name, ends in RANGES.items()}
-    made |= {name: raw[name] < np.float32(chance) for name, chance in PROBABILITIES.items()}
-    pick = (raw["hair_colour"] * len(HAIR_COLOURS)).astype(np.int64)
-    return made | {"hair_colour": np.array(HAIR_COLOURS)[pick]}
+    """Return independent factors: uniform in their range, or true with their probability."""
+    factors = {name: scaled(raw[name], *ends) for name, ends in RANGES.items()}
+    factors |= {name: raw[name] < np.float32(share) for name, share in PROBABILITIES.items()}
+    index = (raw["hair_colour"] * len(HAIR_COLOURS)).astype(np.int64)
+    return factors | {"hair_colour": np.array(HAIR_COLOURS)[index]}
 
 
 def correlated_factors(raw: dict[str, Unit]) -> dict[str, np.ndarray]:
-    """The same uniforms, bent by what they go with: exponents for ranges, chances for flags."""
+    """Return correlated factors: exponents skew the ranges, and probabilities depend on other factors."""
     made = independent(raw)
     male, age, smile = made["male"], made["age"], raw["smile"]
-    made["hair_length"] = bent(raw["hair_length"], male, 3.0, 0.5)
-    made["brow_thickness"] = bent(raw["brow_thickness"], male, 0.6, 1.6)
-    made["brow_arch"] = bent(raw["brow_arch"], male, 1.6, 0.6)
-    made["face_width"] = bent(raw["face_width"], male, 0.7, 1.4)
-    made["nose_size"] = bent(raw["nose_size"], male, 0.7, 1.4)
+    made["hair_length"] = skewed(raw["hair_length"], male, 3.0, 0.5)
+    made["brow_thickness"] = skewed(raw["brow_thickness"], male, 0.6, 1.6)
+    made["brow_arch"] = skewed(raw["brow_arch"], male, 1.6, 0.6)
+    made["face_width"] = skewed(raw["face_width"], male, 0.7, 1.4)
+    made["nose_size"] = skewed(raw["nose_size"], male, 0.7, 1.4)
     made["blush"] = raw["blush"] * (1 - np.float32(0.5) * age)
     made["mouth_open"] = np.float32(0.5) * (raw["mouth_open"] + smile)
     made["beard"] = raw["beard"] < np.where(male, 0.55, 0.02)
@@ -148,12 +147,12 @@ def correlated_factors(raw: dict[str, Unit]) -> dict[str, np.ndarray]:
     made["bangs"] = raw["bangs"] < np.where(male, 0.25, 0.5)
     made["earrings"] = raw["earrings"] < np.where(male, 0.06, 0.6)
     made["glasses"] = raw["glasses"] < 0.12 + 0.35 * age
-    made["hair_colour"] = hair_of(raw["hair_colour"], age, made["skin_tone"])
+    made["hair_colour"] = hair_colours(raw["hair_colour"], age, made["skin_tone"])
     return made
 
 
-def hair_of(raw: Unit, age: Unit, skin: Unit) -> np.ndarray:
-    """Gray by age; of the rest, black by deep skin and blond by pale."""
+def hair_colours(raw: Unit, age: Unit, skin: Unit) -> np.ndarray:
+    """Return hair colours: gray depends on age, black on deep skin and blond on pale skin."""
     gray = 0.02 + 0.88 * np.clip((age - 0.5) / 0.45, 0, 1)
     black = gray + (1 - gray) * (0.2 + 0.65 * skin)
     blond = 1 - (1 - gray) * 0.45 * np.clip(1 - 1.6 * skin, 0, 1)
@@ -162,14 +161,14 @@ def hair_of(raw: Unit, age: Unit, skin: Unit) -> np.ndarray:
     return names
 
 
-def span(raw: Unit, low: float, high: float) -> Unit:
-    """From a unit draw to one between low and high."""
-    spread: Unit = np.float32(low) + np.float32(high - low) * raw
-    return spread
+def scaled(raw: Unit, low: float, high: float) -> Unit:
+    """Scale numbers from [0, 1] to [low, high]."""
+    result: Unit = np.float32(low) + np.float32(high - low) * raw
+    return result
 
 
-def bent(raw: Unit, flag: Flag, where: float, elsewhere: float) -> Unit:
-    """Uniforms moved towards 1 by a power below 1, towards 0 by one above it."""
+def skewed(raw: Unit, flag: Flag, where: float, elsewhere: float) -> Unit:
+    """Return a power of the numbers: a power below 1 moves them towards 1, one above 1 towards 0."""
     power = np.where(flag, np.float32(where), np.float32(elsewhere))
-    moved: Unit = (raw**power).astype(np.float32)
-    return moved
+    result: Unit = (raw**power).astype(np.float32)
+    return result

@@ -1,4 +1,4 @@
-"""What is on a drawn face: nose, lines, mouth, eyes, brows, and what is worn."""
+"""Draw the parts of a face: nose, wrinkles, moustache, mouth, eyes, brows, glasses and earrings."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from zatlas.data.faces.shapes import Canvas, distance, glow, inside, mix, oval, 
 
 
 def nose(canvas: Canvas, s: Face) -> None:
-    """The nose: its shade, its base and the light on it."""
+    """Draw the nose: its shade, its base and a highlight."""
     size = s.row["nose_size"]
     x, y = s.face_x + 0.045 * s.turn, s.face_y + 0.155 + 0.02 * s.row["pose_y"]
     rx = 0.036 + 0.066 * size
@@ -17,7 +17,7 @@ def nose(canvas: Canvas, s: Face) -> None:
 
 
 def wrinkles(canvas: Canvas, s: Face) -> None:
-    """Lines on the forehead, beside the mouth and at the eyes' corners, and bags under the eyes."""
+    """Draw lines on the forehead, next to the mouth and at the eyes, and bags under the eyes."""
     worn = np.clip(s.row["age"] * 1.35 - 0.35, 0, 1) * 0.75
     thin = 0.014
     for height, reach in ((-0.30, 0.17), (-0.365, 0.13)):
@@ -51,7 +51,7 @@ def wrinkles(canvas: Canvas, s: Face) -> None:
 
 
 def moustache(canvas: Canvas, s: Face) -> None:
-    """Two strokes under the nose."""
+    """Draw two strokes under the nose."""
     x = s.face_x + 0.02 * s.turn
     for side in (-1.0, 1.0):
         stroke(
@@ -68,7 +68,7 @@ def moustache(canvas: Canvas, s: Face) -> None:
 
 
 def mouth(canvas: Canvas, s: Face) -> None:
-    """Lips around a band: its lower edge hangs as it opens, its ends rise as it smiles."""
+    """Draw the lips around a band; its lower edge falls as it opens, and its ends rise in a smile."""
     smile, wide = s.row["smile"], s.row["mouth_open"]
     x, y = s.face_x + 0.015 * s.turn, s.face_y + 0.30
     reach = 0.125 + 0.045 * np.maximum(smile, 0)
@@ -96,7 +96,7 @@ def mouth(canvas: Canvas, s: Face) -> None:
 
 
 def eyes(canvas: Canvas, s: Face) -> None:
-    """White, iris, pupil and its light; a lid above, with lashes where the sitter is no man."""
+    """Draw white, iris, pupil, highlight and lid, with lashes for women."""
     ry = 0.042 + 0.062 * s.row["eye_size"]
     iris = 0.040 + 0.032 * s.row["eye_size"]
     lash = 0.028 - 0.010 * s.male
@@ -114,7 +114,7 @@ def eyes(canvas: Canvas, s: Face) -> None:
 
 
 def brows(canvas: Canvas, s: Face) -> None:
-    """Thicker, flatter or more arched; the sitter's age grays them."""
+    """Draw the eyebrows; they turn gray with age."""
     half = 0.013 + 0.032 * s.row["brow_thickness"] + 0.010 * s.male
     arch = s.row["brow_arch"]
     for side, x, near in s.eyes():
@@ -133,7 +133,7 @@ def brows(canvas: Canvas, s: Face) -> None:
 
 
 def worn(canvas: Canvas, s: Face) -> None:
-    """Earrings, and glasses over everything."""
+    """Draw earrings and glasses."""
     frame, glasses = (48, 44, 62), s.row["glasses"]
     thick = 0.017
     for side, x, near in s.eyes():

@@ -1,4 +1,4 @@
-"""Steering without data: what the decoder's first weights, or its metric, are most sensitive to."""
+"""Directions from the decoder alone: singular vectors of its first weights, or of its Jacobian."""
 
 from collections.abc import Sequence
 
@@ -9,15 +9,22 @@ from torch import Tensor, nn
 from zatlas.core.arrays import Latents
 from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.core.seeds import derive, stream
-from zatlas.directions.decoding import finite_differences, images_of, module_of, need_gradient, with_progress
-from zatlas.directions.layers import Chosen, part_of
+from zatlas.directions.decoding import (
+    decode_tensor,
+    decoder_module,
+    finite_differences,
+    progress_bar,
+    require_gradient,
+)
+from zatlas.directions.layers import LayerRange, layer_subset
 from zatlas.directions.types import Direction, LinearDirection
 from zatlas.models.generator import Generator
 
 SOURCES = ("weights", "metric")
-SENSITIVITY_SAMPLES = 24  # points whose Jacobians are averaged
-MAX_DENSE_DIM = 256  # coordinates up to which each is nudged; more are asked by random products
+JACOBIANS = 24  # latents whose Jacobians are averaged
+MAX_DENSE_DIM = 256  # dimensions up to which the Jacobian is computed; above, by random products
 PRODUCTS, BATCH = 1024, 32
+MAX_LABEL_INPUTS = 1000  # inputs of a conditional decoder's first layer, besides the latent
 
 
 def fit(
@@ -26,60 +33,62 @@ def fit(
     *,
     count: int = 10,
     source: str | None = None,
-    layers: Chosen = "",
+    layers: LayerRange = "",
     names: Sequence[str] = (),
     seed: int = 0,
     show: bool = False,
 ) -> list[Direction]:
-    """The directions to which the decoder's first weights answer most, or, for any net, its images do.
+    """The directions to which the decoder's first layer, or its images, are most sensitive.
 
-    Of the weights: eigenvectors of their square, Shen and Zhou 2021 (SeFa),
-    https://arxiv.org/abs/2007.06600. Of the metric: eigenvectors of the Jacobian's square, averaged over
-    points, as in Ramesh, Choi and LeCun 2018, https://arxiv.org/abs/1812.01161. If neither is named, the
-    weights where there are any. Of points with layers, some can be taken alone, as layers=0-6.
+    source=weights: right singular vectors of the first layer, Shen and Zhou 2021 (SeFa),
+    https://arxiv.org/abs/2007.06600. source=metric: those of the Jacobian, averaged over latents, as in
+    Ramesh, Choi and LeCun 2018, https://arxiv.org/abs/1812.01161. The default is the weights if the
+    decoder has them. Of latents with layers, `layers` selects some, as layers=0-6.
+
+    The facts hold the singular value and its share of the total variance.
     """
-    part = part_of(generator.space, layers)
+    subset = layer_subset(generator.space, layers)
     if source is not None and source not in SOURCES:
         raise UnknownName("source of closed-form directions", source, SOURCES)
     weight = None if source == "metric" else first_weight(generator)
     if source == "weights" and weight is None:
         raise NotSupported(
-            "This decoder does not begin with a linear or a transposed layer that torch can look "
-            "into: take source=metric, which needs none."
+            "This decoder does not begin with a linear or transposed convolution layer of torch: take "
+            "source=metric, which works for any decoder."
         )
-    rows = _sensitivity(generator, latents, seed, show) if weight is None else weight
-    gains, axes = _widest(part.of(rows), count)
+    rows = _jacobian(generator, latents, seed, show) if weight is None else weight
+    values, vectors = _singular_vectors(subset.select(rows), count)
     source = "metric" if weight is None else "weights"
-    whole = float((rows.astype(np.float64) ** 2).sum()) or 1.0
+    total = float((rows.astype(np.float64) ** 2).sum()) or 1.0
     result: list[Direction] = []
-    for i, (gain, axis) in enumerate(zip(gains, axes, strict=True)):
-        facts = {"of": source, "gain": float(gain), "share": float(gain**2) / whole}
+    for i, (value, vector) in enumerate(zip(values, vectors, strict=True)):
+        facts = {"source": source, "singular_value": float(value), "share": float(value**2) / total}
         name = names[i] if i < len(names) else f"closed form {i + 1}"
-        result.append(part.embed(LinearDirection(name, axis, facts=facts), latents))
+        result.append(subset.embed(LinearDirection(name, vector, facts=facts), latents))
     return result
 
 
 def first_weight(generator: Generator) -> np.ndarray | None:
-    """The weights of the first layer that takes a whole point: a row for each thing it answers."""
-    module, dim = module_of(generator), generator.space.dim
+    """The weights (outputs, d) of the first layer that takes the whole latent; None if there is none."""
+    module, dim = decoder_module(generator), generator.space.dim
     result: list[np.ndarray] = []
 
-    def look(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
-        fed = given[0][0].numel() if len(given) else 0
-        # A conditional decoder is given the point and, after it, the label.
-        if result or fed < dim or fed > dim + 1000:
+    def record(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        size = inputs[0][0].numel() if len(inputs) else 0
+        # A conditional decoder takes the label after the latent.
+        if result or size < dim or size > dim + MAX_LABEL_INPUTS:
             return
         weight = layer.get_parameter("weight").detach().float().cpu().numpy()
-        if isinstance(layer, nn.Linear) and given[0].ndim == 2:
+        if isinstance(layer, nn.Linear) and inputs[0].ndim == 2:
             result.append(weight[:, :dim])
-        elif isinstance(layer, nn.ConvTranspose2d) and given[0].shape[2:] == (1, 1):
+        elif isinstance(layer, nn.ConvTranspose2d) and inputs[0].shape[2:] == (1, 1):
             result.append(weight[:dim].reshape(dim, -1).T)
 
     if module is None:
         return None
     kinds = (nn.Linear, nn.ConvTranspose2d)
     layers = [layer for layer in module.modules() if isinstance(layer, kinds)]
-    hooks = [layer.register_forward_pre_hook(look) for layer in layers]
+    hooks = [layer.register_forward_pre_hook(record) for layer in layers]
     try:
         generator.decode(np.zeros((1, dim), np.float32))
     finally:
@@ -88,47 +97,46 @@ def first_weight(generator: Generator) -> np.ndarray | None:
     return result[0] if result else None
 
 
-def _sensitivity(generator: Generator, latents: Latents, seed: int, show: bool) -> np.ndarray:
-    """Rows whose square is the mean square of the Jacobian, up to a factor."""
+def _jacobian(generator: Generator, latents: Latents, seed: int, show: bool) -> np.ndarray:
+    """Rows R (m, d) so that R'R is the mean of J'J over latents, up to a factor."""
     dim = generator.space.dim
-    some = stream(seed, "places").choice(len(latents), min(SENSITIVITY_SAMPLES, len(latents)), replace=False)
+    rows = stream(seed, "places").choice(len(latents), min(JACOBIANS, len(latents)), replace=False)
     if dim > MAX_DENSE_DIM:
-        return _products(generator, latents, seed, show)
+        return _random_products(generator, latents, seed, show)
     square = np.zeros((dim, dim))
-    axes = np.eye(dim, dtype=np.float32)
-    with with_progress(show, "nudging", len(some), "points") as advance:
-        for change in finite_differences(generator, latents[some], axes):
-            square += (change @ change.T) / len(some)
+    with progress_bar(show, "computing Jacobians", len(rows), "latents") as advance:
+        for change in finite_differences(generator, latents[rows], np.eye(dim, dtype=np.float32)):
+            square += (change @ change.T) / len(rows)
             advance(1)
     values, vectors = np.linalg.eigh(square)
     return (vectors * np.sqrt(np.maximum(values, 0))).T
 
 
-def _products(generator: Generator, latents: Latents, seed: int, show: bool) -> np.ndarray:
-    """Random images taken back through the decoder: their mean square is the metric, too."""
-    need_gradient(
-        generator, latents, f"A metric of more than {MAX_DENSE_DIM} axes", "take the method principal."
+def _random_products(generator: Generator, latents: Latents, seed: int, show: bool) -> np.ndarray:
+    """Products of random sign images with the Jacobian: the mean of their outer products is that of J'J."""
+    require_gradient(
+        generator, latents, f"A metric of more than {MAX_DENSE_DIM} dimensions", "take the method principal."
     )
-    chance = torch.Generator().manual_seed(derive(seed, "products"))
-    rows = []
-    with with_progress(show, "asking the decoder", PRODUCTS, "products") as on:
+    rng = torch.Generator().manual_seed(derive(seed, "products"))
+    products = []
+    with progress_bar(show, "computing Jacobians", PRODUCTS, "products") as advance:
         for _ in range(PRODUCTS // BATCH):
-            some = torch.randint(len(latents), (BATCH,), generator=chance)
-            z = torch.tensor(latents[some.numpy()], device=generator.device, requires_grad=True)
-            images = images_of(generator, z)
-            signs = torch.randint(2, images.shape, generator=chance).to(images) * 2 - 1
-            rows.append(torch.autograd.grad((images * signs).sum(), z)[0].cpu().numpy())
-            on(BATCH)
-    return np.concatenate(rows) / np.float32(np.sqrt(PRODUCTS))
+            rows = torch.randint(len(latents), (BATCH,), generator=rng)
+            z = torch.tensor(latents[rows.numpy()], device=generator.device, requires_grad=True)
+            images = decode_tensor(generator, z)
+            signs = torch.randint(2, images.shape, generator=rng).to(images) * 2 - 1
+            products.append(torch.autograd.grad((images * signs).sum(), z)[0].cpu().numpy())
+            advance(BATCH)
+    return np.concatenate(products) / np.float32(np.sqrt(PRODUCTS))
 
 
-def _widest(rows: np.ndarray, count: int) -> tuple[np.ndarray, Latents]:
-    """The largest singular values of these rows, and their directions; the largest part is positive."""
+def _singular_vectors(rows: np.ndarray, count: int) -> tuple[np.ndarray, Latents]:
+    """The largest singular values and their right vectors, whose largest entry is positive."""
     if len(rows) < rows.shape[1]:
-        _, gains, axes = np.linalg.svd(rows.astype(np.float64), full_matrices=False)
+        _, values, vectors = np.linalg.svd(rows.astype(np.float64), full_matrices=False)
     else:
-        values, vectors = np.linalg.eigh(rows.T.astype(np.float64) @ rows)
-        gains, axes = np.sqrt(np.maximum(values[::-1], 0)), vectors.T[::-1]
-    gains, axes = gains[:count], axes[:count]
-    largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
-    return gains, (axes * np.sign(largest)).astype(np.float32)
+        squares, columns = np.linalg.eigh(rows.T.astype(np.float64) @ rows)
+        values, vectors = np.sqrt(np.maximum(squares[::-1], 0)), columns.T[::-1]
+    values, vectors = values[:count], vectors[:count]
+    largest = np.take_along_axis(vectors, np.abs(vectors).argmax(axis=1)[:, None], axis=1)
+    return values, (vectors * np.sign(largest)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Straight ways that are aimed: the one step, the same from everywhere, that turns what a small net reads."""
+"""Linear directions that are optimized to flip one predicted attribute and to keep the others."""
 
 import numpy as np
 import torch
@@ -7,36 +7,36 @@ from torch.nn import functional as F
 
 from zatlas.core.arrays import Flags, Latents, Values
 from zatlas.core.seeds import stream
-from zatlas.directions.field_networks import AttributeNetwork, run
+from zatlas.directions.field_networks import AttributeNetwork, forward
 
-MAX_AMOUNT = 3.0  # spreads by which points are moved
-STEPS, HALF, RATE = 150, 128, 0.04  # half a batch has what is aimed at, and half has not
-SIDE_EFFECT_WEIGHT = 0.1  # mean change of the other answers, up to which they may
-NORM_WEIGHT = 10.0  # of a change beyond it
+AMOUNT = 3.0  # standard deviations by which latents are moved
+STEPS, HALF_BATCH, RATE = 150, 128, 0.04  # half a batch has the attribute, and half lacks it
+MAX_SIDE_EFFECT = 0.1  # mean change of the other attributes' probabilities that is not penalized
+PENALTY = 10.0  # of a larger change
 
 
 def fit_constrained(
-    layers: AttributeNetwork, latents: Latents, has: Flags, start: Values, *, seed: int = 0
+    network: AttributeNetwork, latents: Latents, flags: Flags, start: Values, *, seed: int = 0
 ) -> Values:
-    """The direction along which the net's first answer turns and its others stay, of length 1.
+    """The unit vector (d,) that flips the network's first output and keeps its other outputs.
 
-    Points that have it are moved back by three spreads of the points along the direction, those that
-    have not, forward; of all straight ways it looks, from `start`, for the one that turns most.
+    Latents with the attribute move by -AMOUNT std along the vector, those without by AMOUNT std. The
+    optimization begins at `start`.
     """
-    net = [torch.from_numpy(array) for array in (*layers.weights, *layers.offsets)]
-    std = torch.from_numpy(layers.std)
-    x = torch.from_numpy((latents - layers.mean) / layers.std)
-    shape = torch.from_numpy(np.cov(latents.T).reshape(2 * (latents.shape[1],)).astype(np.float32))
-    signs = torch.from_numpy(np.where(has, -1, 1).astype(np.float32))
+    variables = [torch.from_numpy(array) for array in (*network.weights, *network.offsets)]
+    std = torch.from_numpy(network.std)
+    x = torch.from_numpy((latents - network.mean) / network.std)
+    covariance = torch.from_numpy(np.cov(latents.T).reshape(2 * (latents.shape[1],)).astype(np.float32))
+    signs = torch.from_numpy(np.where(flags, -1, 1).astype(np.float32))
     vector = torch.from_numpy(start / np.linalg.norm(start)).float().requires_grad_()
     optimizer = torch.optim.Adam([vector], lr=RATE)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 1 / STEPS, STEPS)
-    chance = stream(seed, "aim")
-    kinds = [np.flatnonzero(has), np.flatnonzero(~has)]
+    rng = stream(seed, "aim")
+    groups = [np.flatnonzero(flags), np.flatnonzero(~flags)]
     for _ in range(STEPS):
-        rows = np.concatenate([chance.choice(kind, HALF) for kind in kinds])
-        step = MAX_AMOUNT * _spread(vector, shape) * vector / vector.norm() / std
-        loss = _missed(net, x[rows], signs[rows, None], step)
+        rows = np.concatenate([rng.choice(group, HALF_BATCH) for group in groups])
+        step = AMOUNT * _std_along(vector, covariance) * vector / vector.norm() / std
+        loss = _loss(variables, x[rows], signs[rows, None], step)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -45,18 +45,18 @@ def fit_constrained(
     return result
 
 
-def _spread(vector: Tensor, shape: Tensor) -> Tensor:
-    """The standard deviation of the points along this vector."""
-    return (vector @ shape @ vector).clamp_min(1e-12).sqrt() / vector.norm()
+def _std_along(vector: Tensor, covariance: Tensor) -> Tensor:
+    """The standard deviation of the latents along a vector."""
+    return (vector @ covariance @ vector).clamp_min(1e-12).sqrt() / vector.norm()
 
 
-def _missed(net: list[Tensor], x: Tensor, signs: Tensor, step: Tensor) -> Tensor:
-    """How far the first answer is from having turned, and how far the others moved beyond what they may."""
+def _loss(variables: list[Tensor], x: Tensor, signs: Tensor, step: Tensor) -> Tensor:
+    """The loss of the first output's flips, plus the penalty for changes of the other outputs."""
     with torch.no_grad():
-        before = run(net, x)
-    after = run(net, x + signs * step)
-    turned = F.softplus(1 - signs[:, 0] * after[:, 0]).mean()
+        before = forward(variables, x)
+    after = forward(variables, x + signs * step)
+    flip_loss = F.softplus(1 - signs[:, 0] * after[:, 0]).mean()
     if after.shape[1] == 1:
-        return turned
-    aside = (after[:, 1:].sigmoid() - before[:, 1:].sigmoid()).abs().mean()
-    return turned + NORM_WEIGHT * (aside - SIDE_EFFECT_WEIGHT).clamp_min(0)
+        return flip_loss
+    side_effect = (after[:, 1:].sigmoid() - before[:, 1:].sigmoid()).abs().mean()
+    return flip_loss + PENALTY * (side_effect - MAX_SIDE_EFFECT).clamp_min(0)

@@ -1,4 +1,4 @@
-"""Steering by examples: from one group of points, picked by hand or by a lasso, to another."""
+"""Directions from one group of example latents to another."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ import numpy as np
 
 from zatlas.core.arrays import Latents
 from zatlas.core.errors import BadData, ShapeError
-from zatlas.directions.estimate import by_example
+from zatlas.directions.estimate import example_direction
 from zatlas.directions.types import Direction
 from zatlas.models.generator import Generator
 
@@ -22,20 +22,20 @@ def fit(
     seed: int = 0,
     show: bool = False,
 ) -> list[Direction]:
-    """From the mean of some points to that of others, or from that of all: what they have more of.
+    """The direction from the mean of `minus`, by default of all latents, to the mean of `plus`.
 
+    Its facts hold the size of both groups and the distance of their means in standard deviations.
     Radford, Metz and Chintala 2016, https://arxiv.org/abs/1511.06434
     """
-    lacking = latents if minus is None else minus
-    for group in (plus, lacking):
+    rest = latents if minus is None else minus
+    for group in (plus, rest):
         if group.ndim != 2 or group.shape[1] != generator.space.dim:
             raise ShapeError(
-                f"Examples are rows of {generator.space.dim} coordinates, as this model's points; "
+                f"Examples are latents of this model, with the shape (n, {generator.space.dim}); "
                 f"these have the shape {group.shape}."
             )
         if not len(group):
-            raise BadData("A group of examples is empty; pick at least one point.")
-    result = by_example(plus, lacking, names[0] if names else "examples", latents)
-    gap = np.abs(result.vector @ (plus.mean(axis=0) - lacking.mean(axis=0)))
-    facts = {"examples": [len(plus), len(lacking)], "apart": float(gap) / result.std}
-    return [replace(result, facts=facts)]
+            raise BadData("A group of examples is empty: name one image at least.")
+    result = example_direction(plus, rest, names[0] if names else "examples", latents)
+    distance = float(np.abs(result.vector @ (plus.mean(axis=0) - rest.mean(axis=0)))) / result.std
+    return [replace(result, facts={"examples": [len(plus), len(rest)], "distance": distance})]

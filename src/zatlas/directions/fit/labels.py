@@ -1,4 +1,4 @@
-"""Steering by labels: directions of attributes that are known of the points, and ways that bend."""
+"""Directions of labelled attributes: linear, or as the gradient of a network that predicts them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,16 +7,25 @@ import numpy as np
 from zatlas.core.arrays import Flags, Latents
 from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.core.seeds import stream
-from zatlas.directions import estimate as directions
-from zatlas.directions.estimate import ESTIMATORS, HELD_OUT_SHARE, check_flags, interval, means, std_along
-from zatlas.directions.field_networks import HOLD_WEIGHT, STEPS, GradientField, fit_layers
+from zatlas.directions.estimate import (
+    ESTIMATORS,
+    HELD_OUT_SHARE,
+    check_flags,
+    fit_direction,
+    mean_difference,
+    plane_normal,
+    rank_score,
+    std_along,
+)
+from zatlas.directions.field_networks import RIDGE, STEPS, GradientField, fit_network
 from zatlas.directions.fit.constrained import fit_constrained
-from zatlas.directions.layers import Chosen, part_of
-from zatlas.directions.types import Direction, FieldDirection, LinearDirection, SeparationScore
+from zatlas.directions.layers import LayerRange, layer_subset
+from zatlas.directions.types import Direction, FieldDirection, LinearDirection
 from zatlas.models.generator import Generator
 
-AIMED, LOCAL = "aimed", "local"
-MIN_RARE = 0.01  # of the points; what two attributes are less often, they are never
+CONSTRAINED, LOCAL = "constrained", "local"
+METHODS = (*ESTIMATORS, CONSTRAINED, LOCAL)
+MIN_SHARE = 0.01  # of the latents: rarer combinations of two attributes count as impossible
 
 
 def fit(
@@ -27,93 +36,93 @@ def fit(
     names: Sequence[str] = (),
     method: str = "mean_difference",
     orthogonal_to: Sequence[str] | None = None,
-    hold: float = HOLD_WEIGHT,
+    ridge: float = RIDGE,
     steps: int = STEPS,
-    layers: Chosen = "",
+    layers: LayerRange = "",
     seed: int = 0,
     show: bool = False,
 ) -> list[Direction]:
-    """A way for each of these attributes, or for all: linear (mean_difference,
-    median_difference, linear, aimed) or local.
+    """A direction for each of these attributes, by default for all.
 
-    Straight ways are those of InterFaceGAN, with the planes of the attributes in `without` at right
-    angles; Shen et al. 2020, https://arxiv.org/abs/1907.10786. An aimed way is the straight one that
-    turns what a small net reads of most points, three spreads away, while it reads the others as before
-    (of those in `without`, or of all, the ones that can change alone). A local way is learnt anew at
-    each point: the slope of what such a net reads, the slopes of other attributes taken out softly (all
-    that can change alone, if none is named). It goes where an attribute has no single direction, as
+    Linear methods: mean_difference, median_difference and linear, with the planes of `orthogonal_to`
+    projected out as in InterFaceGAN (Shen et al. 2020, https://arxiv.org/abs/1907.10786). `constrained` is
+    the vector that flips a network's prediction for most latents at three std, and keeps its predictions
+    of the attributes in `orthogonal_to`, or else of all that can vary independently.
+
+    `local` is nonlinear: at each latent the gradient of such a network, with the gradients of the other
+    attributes projected out (with a ridge). Use it for attributes without a single direction, such as
     hair that is darker or lighter than the skin; Tzelepis et al. 2021, https://arxiv.org/abs/2109.13357.
     """
     for name in (*names, *(orthogonal_to or ())):
         if name not in flags:
-            raise UnknownName("attribute of these points", name, flags)
-    if method not in (*ESTIMATORS, AIMED, LOCAL):
-        raise UnknownName("method to fit a direction", method, (*ESTIMATORS, AIMED, LOCAL))
-    wanted = list(names or flags)
-    for name in wanted:
+            raise UnknownName("attribute of these latents", name, flags)
+    if method not in METHODS:
+        raise UnknownName("method to fit a direction", method, METHODS)
+    targets = list(names or flags)
+    for name in targets:
         check_flags(flags[name], name)
-    part = part_of(generator.space, layers)
+    subset = layer_subset(generator.space, layers)
     if method == LOCAL:
         if layers != "":
             raise NotSupported(
-                "A local way moves all layers: take method=mean_difference, median_difference, linear or "
-                "aimed."
+                "The method local moves all layers: take method=mean_difference, median_difference, linear "
+                "or constrained."
             )
-        held = {
-            name: list(with_others_fixed(flags, name) if orthogonal_to is None else orthogonal_to)
-            for name in wanted
+        fixed = {
+            name: list(separable_attributes(flags, name) if orthogonal_to is None else orthogonal_to)
+            for name in targets
         }
-        return _local(latents, flags, held, hold, steps, seed, show)
-    some = part.of(latents)
-    if method == AIMED:
-        beside = {name: _beside(flags, name, orthogonal_to) for name in wanted}
-        result = _aimed(some, flags, beside, steps, seed, show)
-        return [part.embed(one, latents) for one in result]
-    straight: list[Direction] = []
-    for name in wanted:
+        return _local(latents, flags, fixed, ridge, steps, seed, show)
+    selected = subset.select(latents)
+    if method == CONSTRAINED:
+        fixed = {name: _separable(flags, name, orthogonal_to) for name in targets}
+        result = _constrained(selected, flags, fixed, steps, seed, show)
+        return [subset.embed(direction, latents) for direction in result]
+    directions: list[Direction] = []
+    for name in targets:
         others = [
-            directions.normal(some, flags[other], other) for other in orthogonal_to or () if other != name
+            plane_normal(selected, flags[other], other) for other in orthogonal_to or () if other != name
         ]
-        way_of = directions.fit_direction(some, flags[name], name, method=method, others=others, seed=seed)
-        straight.append(part.embed(way_of, latents))
-    return straight
+        direction = fit_direction(selected, flags[name], name, method=method, others=others, seed=seed)
+        directions.append(subset.embed(direction, latents))
+    return directions
 
 
-def with_others_fixed(flags: Mapping[str, Flags], name: str) -> list[str]:
-    """The attributes that are true and false of points both with and without this one."""
+def separable_attributes(flags: Mapping[str, Flags], name: str) -> list[str]:
+    """The attributes that occur both with and without this one, and are absent both with and without it."""
     result = []
-    for other, theirs in flags.items():
-        both = [((flags[name] == a) & (theirs == b)).mean() for a in (0, 1) for b in (0, 1)]
-        if other != name and min(both) >= MIN_RARE:
+    for other, values in flags.items():
+        shares = [((flags[name] == a) & (values == b)).mean() for a in (0, 1) for b in (0, 1)]
+        if other != name and min(shares) >= MIN_SHARE:
             result.append(other)
     return result
 
 
-def _beside(flags: Mapping[str, Flags], name: str, without: Sequence[str] | None) -> Sequence[str]:
-    """What is to stay as it is: of these, or of all, what can change alone."""
-    return [other for other in with_others_fixed(flags, name) if without is None or other in without]
+def _separable(flags: Mapping[str, Flags], name: str, names: Sequence[str] | None) -> list[str]:
+    """The separable attributes among `names`, or all of them if `names` is None."""
+    return [other for other in separable_attributes(flags, name) if names is None or other in names]
 
 
-def _aimed(
+def _constrained(
     latents: Latents,
     flags: Mapping[str, Flags],
-    held: Mapping[str, Sequence[str]],
+    fixed: Mapping[str, Sequence[str]],
     steps: int,
     seed: int,
     show: bool,
 ) -> list[LinearDirection]:
-    """A direction for each name, with those that are held; some points are kept for the score."""
-    read = list(flags)
-    table = np.stack([flags[name] for name in read], axis=1)
-    out = stream(seed, "local").random(len(latents)) < HELD_OUT_SHARE
-    mine = latents[~out]
-    layers = fit_layers(mine, table[~out], steps=steps, seed=seed, show=show)
+    """A direction for each name in `fixed`, which lists the attributes that it keeps, with its score."""
+    columns = list(flags)
+    table = np.stack([flags[name] for name in columns], axis=1)
+    held_out = stream(seed, "local").random(len(latents)) < HELD_OUT_SHARE
+    fitted = latents[~held_out]
+    network = fit_network(fitted, table[~held_out], steps=steps, seed=seed, show=show)
     result: list[LinearDirection] = []
-    for name, others in held.items():
-        has, columns = flags[name], [read.index(each) for each in (name, *others)]
-        start = means(latents, has)
-        vector = fit_constrained(layers.only(columns), mine, has[~out], start, seed=seed)
-        score = _score(latents[out] @ vector, has[out])
+    for name, others in fixed.items():
+        values, selected = flags[name], network.select([columns.index(each) for each in (name, *others)])
+        start = mean_difference(latents, values)
+        vector = fit_constrained(selected, fitted, values[~held_out], start, seed=seed)
+        score = rank_score(latents[held_out] @ vector, values[held_out])
         result.append(LinearDirection(name, vector, std_along(vector, latents), score))
     return result
 
@@ -121,32 +130,23 @@ def _aimed(
 def _local(
     latents: Latents,
     flags: Mapping[str, Flags],
-    held: Mapping[str, Sequence[str]],
-    hold: float,
+    fixed: Mapping[str, Sequence[str]],
+    ridge: float,
     steps: int,
     seed: int,
     show: bool,
 ) -> list[Direction]:
-    """A way for each name, with those that are held; one net reads all that is known, another is tested."""
-    read = list(flags)  # more than is held: what is learnt of one attribute helps with others
-    table = np.stack([flags[name] for name in read], axis=1)
-    out = stream(seed, "local").random(len(latents)) < HELD_OUT_SHARE
-    tested = fit_layers(latents[~out], table[~out], steps=steps, seed=seed, show=show)
-    layers = fit_layers(latents, table, steps=steps, seed=seed, show=show)
+    """A direction for each name in `fixed`; a second network, fitted to a part of the latents, gives the
+    score on the rest."""
+    columns = list(flags)  # all attributes, because fitting them together improves each
+    table = np.stack([flags[name] for name in columns], axis=1)
+    held_out = stream(seed, "local").random(len(latents)) < HELD_OUT_SHARE
+    scored = fit_network(latents[~held_out], table[~held_out], steps=steps, seed=seed, show=show)
+    predictions = scored(latents[held_out])
+    network = fit_network(latents, table, steps=steps, seed=seed, show=show)
     result: list[Direction] = []
-    for name in held:
-        others = [other for other in held[name] if other != name]
-        columns = [read.index(each) for each in (name, *others)]
-        score = _score(tested(latents[out])[:, columns[0]], flags[name][out])
-        result.append(FieldDirection(name, GradientField(layers.only(columns), hold), score))
+    for name, others in fixed.items():
+        indices = [columns.index(each) for each in (name, *(other for other in others if other != name))]
+        score = rank_score(predictions[:, indices[0]], flags[name][held_out])
+        result.append(FieldDirection(name, GradientField(network.select(indices), ridge), score))
     return result
-
-
-def _score(readings: np.ndarray, flags: Flags) -> SeparationScore | None:
-    """How well points that had no part in the learning are told apart; chance as for ranks without order."""
-    has = int(flags.sum())
-    lacks = len(flags) - has
-    if not has or not lacks:
-        return None
-    chance = 0.5 + 1.96 * float(np.sqrt((has + lacks + 1) / (12 * has * lacks)))
-    return interval(readings, flags, chance)

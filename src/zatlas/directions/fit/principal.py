@@ -1,4 +1,4 @@
-"""Steering along the widest axes: of codes, of samples, or of what a layer inside the decoder says."""
+"""Principal components: of latents, of prior samples, or of the activations of a layer of the decoder."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,18 +10,19 @@ from torch import Tensor, nn
 from zatlas.core.arrays import Latents
 from zatlas.core.errors import BadRecipe, NotSupported, UnknownName
 from zatlas.core.seeds import stream
-from zatlas.directions.decoding import images_of, module_of, with_progress
-from zatlas.directions.estimate import principal as of_codes
-from zatlas.directions.estimate import std_along
-from zatlas.directions.layers import Chosen, Part, part_of
+from zatlas.directions.decoding import decode_tensor, decoder_module, progress_bar
+from zatlas.directions.estimate import principal_directions, std_along
+from zatlas.directions.layers import LayerRange, LayerSubset, layer_subset
 from zatlas.directions.types import Direction, LinearDirection
 from zatlas.models.generator import Generator
 
 SOURCES = ("latents", "samples", "layer")
 SAMPLES = 20_000
-CHUNK = 256  # samples that are held at once
-MAX_DIRECTIONS = 512  # numbers of a layer; of larger ones, so many sums by chance stand for all
-JITTER = 0.1  # spreads by which codes that stand in for samples are moved
+CHUNK = 256  # samples in memory at a time
+MAX_ACTIVATIONS = 512  # larger layers are projected to this many numbers at random
+JITTER = 0.1  # std of the noise added to latents that replace samples of a missing prior
+
+Activations = Callable[[Latents], np.ndarray]
 
 
 def fit(
@@ -31,165 +32,172 @@ def fit(
     count: int = 10,
     source: str = "latents",
     layer: str = "",
-    layers: Chosen = "",
+    layers: LayerRange = "",
     samples: int = SAMPLES,
     names: Sequence[str] = (),
     seed: int = 0,
     show: bool = False,
 ) -> list[Direction]:
-    """The axes of greatest spread; of a layer's answers, with the points regressed on them.
+    """The directions of largest variance, of latents or samples; or, mapped to latents by regression, of the
+    activations of a layer: Härkönen et al. 2020 (GANSpace), https://arxiv.org/abs/2004.02546.
 
-    Härkönen et al. 2020 (GANSpace), https://arxiv.org/abs/2004.02546. Samples are drawn and summed up in
-    portions, so that memory does not grow with their number. A layer goes by its name in the net; the
-    first one that has weights, if none is named. Of points with layers, some can be moved alone, as
-    layers=0-6.
+    `layer` is a module name, by default the first layer with weights. Of latents with layers, `layers`
+    selects some, as layers=0-6. Memory does not grow with the number of samples. The facts hold the share
+    of the variance.
     """
-    part = part_of(generator.space, layers)
+    subset = layer_subset(generator.space, layers)
     if source not in SOURCES:
         raise UnknownName("source of principal directions", source, SOURCES)
     if samples < 2 or count < 1:
-        raise BadRecipe(f"Axes are of 2 samples or more, not {samples}, and at least 1, not {count}.")
+        raise BadRecipe(
+            f"Principal directions take samples=2 or more, not {samples}, and count=1 or more, not {count}."
+        )
     if source == "latents":
-        result = [part.embed(way, latents) for way in of_codes(part.of(latents), count)]
-        whole = float(latents.var(axis=0).sum()) or 1.0
-        shares = [way.std**2 / whole for way in result]
+        components = principal_directions(subset.select(latents), count)
+        directions = [subset.embed(direction, latents) for direction in components]
+        total = float(latents.var(axis=0).sum()) or 1.0
         return [
-            LinearDirection(_name(names, i), way.vector, way.std, facts={"of": source, "share": share})
-            for i, (way, share) in enumerate(zip(result, shares, strict=True))
+            LinearDirection(
+                _name(names, i), d.vector, d.std, facts={"source": source, "share": d.std**2 / total}
+            )
+            for i, d in enumerate(directions)
         ]
-    look = _reader(generator, layer) if source == "layer" else part.of
-    sums = _sums(generator, latents, look, part, samples, seed, show)
-    axes = _axes(sums, part.of(latents), count, source, names)
-    return [part.embed(direction, latents) for direction in axes]
+    activations = _layer_activations(generator, layer) if source == "layer" else subset.select
+    moments = _moments(generator, latents, activations, subset, samples, seed, show)
+    return [
+        subset.embed(direction, latents)
+        for direction in _components(moments, subset.select(latents), count, source, names)
+    ]
 
 
 @dataclass
-class Sums:
-    """Running means and mean products of answers and points."""
+class Moments:
+    """Running sums of activations and latents, and of their products."""
 
     n: int
-    answer: np.ndarray
+    activation: np.ndarray
     latent: np.ndarray
-    squares: np.ndarray  # answers with answers
-    mixed: np.ndarray  # answers with points
+    squares: np.ndarray  # activations with activations
+    mixed: np.ndarray  # activations with latents
 
 
-def _sums(
+def _moments(
     generator: Generator,
     latents: Latents,
-    look: Callable[[Latents], np.ndarray],
-    part: Part,
+    activations: Activations,
+    subset: LayerSubset,
     samples: int,
     seed: int,
     show: bool,
-) -> Sums:
-    sums, shift, mixer = None, None, None
-    with with_progress(show, "sampling", samples, "points") as advance:
+) -> Moments:
+    moments, means, projection = None, None, None
+    with progress_bar(show, "sampling", samples, "latents") as advance:
         for z in prior_samples(generator, latents, samples, seed):
-            said, z = look(z), part.of(z)
-            if said.shape[1] > MAX_DIRECTIONS:
-                mixer = mixer or Mixer(said.shape[1], seed)
-                said = mixer(said)
-            if sums is None or shift is None:  # sums about a first mean lose no digits
-                shift = said.mean(axis=0), z.mean(axis=0)
-                wide, dim = said.shape[1], z.shape[1]
-                sums = Sums(0, *map(np.zeros, (wide, dim, (wide, wide), (wide, dim))))
-            a, b = said - shift[0], z - shift[1]
-            sums.n += len(z)
-            sums.answer += a.sum(axis=0)
-            sums.latent += b.sum(axis=0)
-            sums.squares += a.T @ a
-            sums.mixed += a.T @ b
+            x, z = activations(z), subset.select(z)
+            if x.shape[1] > MAX_ACTIVATIONS:
+                projection = projection or RandomProjection(x.shape[1], seed)
+                x = projection(x)
+            if moments is None or means is None:  # sums of deviations from a first mean keep precision
+                means = x.mean(axis=0), z.mean(axis=0)
+                width, dim = x.shape[1], z.shape[1]
+                moments = Moments(0, *map(np.zeros, (width, dim, (width, width), (width, dim))))
+            a, b = x - means[0], z - means[1]
+            moments.n += len(z)
+            moments.activation += a.sum(axis=0)
+            moments.latent += b.sum(axis=0)
+            moments.squares += a.T @ a
+            moments.mixed += a.T @ b
             advance(len(z))
-    assert sums is not None
-    return sums
+    assert moments is not None
+    return moments
 
 
-class Mixer:
-    """Sums of a few numbers each, with signs by chance: they keep the angles between long rows.
+class RandomProjection:
+    """Sums of a few numbers each with random signs, which preserve angles: a count sketch.
 
     Charikar, Chen and Farach-Colton 2002, https://doi.org/10.1007/3-540-45465-9_59
     """
 
-    def __init__(self, wide: int, seed: int) -> None:
-        chance = stream(seed, "mixer")
-        self.order = chance.permutation(wide)
-        self.signs = chance.choice(np.array([-1, 1], np.float32), wide)
-        self.rest = -wide % MAX_DIRECTIONS
+    def __init__(self, width: int, seed: int) -> None:
+        rng = stream(seed, "mixer")
+        self.order = rng.permutation(width)
+        self.signs = rng.choice(np.array([-1, 1], np.float32), width)
+        self.padding = -width % MAX_ACTIVATIONS
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
-        mixed = np.pad(rows[:, self.order] * self.signs, ((0, 0), (0, self.rest)))
-        return mixed.reshape(len(rows), -1, MAX_DIRECTIONS).sum(axis=1)
+        shuffled = np.pad(rows[:, self.order] * self.signs, ((0, 0), (0, self.padding)))
+        return shuffled.reshape(len(rows), -1, MAX_ACTIVATIONS).sum(axis=1)
 
 
-def _axes(sums: Sums, latents: Latents, count: int, of: str, names: Sequence[str]) -> list[LinearDirection]:
-    middle = sums.answer / sums.n
-    square = sums.squares / sums.n - np.outer(middle, middle)
-    mixed = sums.mixed / sums.n - np.outer(middle, sums.latent / sums.n)
-    values, vectors = np.linalg.eigh(square)
-    whole = float(values.sum()) or 1.0
+def _components(
+    moments: Moments, latents: Latents, count: int, source: str, names: Sequence[str]
+) -> list[LinearDirection]:
+    mean = moments.activation / moments.n
+    covariance = moments.squares / moments.n - np.outer(mean, mean)
+    mixed = moments.mixed / moments.n - np.outer(mean, moments.latent / moments.n)
+    values, vectors = np.linalg.eigh(covariance)
+    total = float(values.sum()) or 1.0
     result: list[LinearDirection] = []
     for i, k in enumerate(np.argsort(values)[::-1][: min(count, latents.shape[1])]):
-        # The least-squares step of a point for one unit of this axis.
+        # The least-squares step of a latent for one unit of this component.
         step = mixed.T @ vectors[:, k]
         length = float(np.linalg.norm(step))
-        if values[k] <= 1e-12 * whole or length < 1e-9:
+        if values[k] <= 1e-12 * total or length < 1e-9:
             break
-        axis = (step / length).astype(np.float32)
-        facts = {"of": of, "share": float(values[k]) / whole}
-        result.append(LinearDirection(_name(names, i), axis, std_along(axis, latents), facts=facts))
+        vector = (step / length).astype(np.float32)
+        facts = {"source": source, "share": float(values[k]) / total}
+        result.append(LinearDirection(_name(names, i), vector, std_along(vector, latents), facts=facts))
     return result
 
 
 def prior_samples(generator: Generator, latents: Latents, samples: int, seed: int) -> Iterator[Latents]:
-    """Points of the prior in portions; codes moved a little, where there is none."""
-    space, chance = generator.space, stream(seed, "drawn")
+    """Samples of the prior in batches; where there is no prior, latents with a little noise."""
+    space, rng = generator.space, stream(seed, "drawn")
     std = latents.std(axis=0)
-    for done in range(0, samples, CHUNK):
-        n = min(CHUNK, samples - done)
+    for start in range(0, samples, CHUNK):
+        n = min(CHUNK, samples - start)
+        noise = rng.standard_normal((n, space.dim), np.float32)
         if space.prior == "none":
-            noise = chance.standard_normal((n, space.dim), np.float32)
-            chosen = latents[chance.integers(len(latents), size=n)]
-            yield (chosen + JITTER * std * noise).astype(np.float32)
+            rows = latents[rng.integers(len(latents), size=n)]
+            yield (rows + JITTER * std * noise).astype(np.float32)
         else:
-            z = chance.standard_normal((n, space.dim), np.float32)
-            yield z / np.linalg.norm(z, axis=1, keepdims=True) if space.prior == "sphere" else z
+            yield noise / np.linalg.norm(noise, axis=1, keepdims=True) if space.prior == "sphere" else noise
 
 
-class _Seen(Exception):
-    """Ends a decoding once the layer has spoken."""
+class _Stop(Exception):
+    """Ends a decoder call after the layer."""
 
 
-def _reader(generator: Generator, name: str) -> Callable[[Latents], np.ndarray]:
-    """What a layer says to points; the decoding ends there, so that an early layer is quick."""
-    module = module_of(generator)
+def _layer_activations(generator: Generator, name: str) -> Activations:
+    """A function that returns a layer's activations for latents; it does not run the layers after it."""
+    module = decoder_module(generator)
     if module is None:
-        raise NotSupported("Torch cannot look into this decoder: take source=latents or source=samples.")
+        raise NotSupported("This decoder is no torch module: take source=latents or source=samples.")
     table = dict(module.named_modules())
     if name and name not in table:
         raise UnknownName("layer of this decoder", name, [each for each in table if each])
     kinds = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
     chosen = [table[name]] if name else [layer for layer in table.values() if isinstance(layer, kinds)]
-    heard: list[np.ndarray] = []
+    recorded: list[np.ndarray] = []
 
-    def hear(layer: nn.Module, given: tuple[Tensor, ...], said: Tensor) -> None:
-        heard.append(said.detach().flatten(1).float().cpu().numpy())
-        raise _Seen
+    def record(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        recorded.append(output.detach().flatten(1).float().cpu().numpy())
+        raise _Stop
 
-    def look(z: Latents) -> np.ndarray:
-        hooks = [layer.register_forward_hook(hear) for layer in chosen]
-        heard.clear()
+    def activations(z: Latents) -> np.ndarray:
+        hooks = [layer.register_forward_hook(record) for layer in chosen]
+        recorded.clear()
         try:
             with torch.inference_mode():
-                images_of(generator, torch.as_tensor(z, device=generator.device))
-        except _Seen:
-            return heard[0]
+                decode_tensor(generator, torch.as_tensor(z, device=generator.device))
+        except _Stop:
+            return recorded[0]
         finally:
             for hook in hooks:
                 hook.remove()
-        raise NotSupported(f"The layer {name!r} takes no part in decoding; name another.")
+        raise NotSupported(f"The decoder does not use the layer {name!r}: name another one.")
 
-    return look
+    return activations
 
 
 def _name(names: Sequence[str], i: int) -> str:

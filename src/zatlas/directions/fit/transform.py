@@ -1,4 +1,4 @@
-"""Steering by edits of images: the way that imitates a zoom, a shift, a turn or a change of light."""
+"""Directions that imitate edits of images, such as a zoom, a shift, a rotation or brightness."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,37 +11,38 @@ from zatlas.core.arrays import Latents, Values
 from zatlas.core.errors import BadData, UnknownName
 from zatlas.core.seeds import derive, stream
 from zatlas.directions.decoding import (
-    can_be_differentiated,
-    descend,
+    decode_tensor,
     finite_differences,
-    images_of,
-    need_gradient,
-    with_progress,
+    is_differentiable,
+    minimize,
+    progress_bar,
+    require_gradient,
 )
 from zatlas.directions.estimate import std_along
 from zatlas.directions.field_networks import (
     AttributeNetwork,
     VectorField,
-    initial_layers,
-    run,
-    tensors,
+    forward,
+    initial_network,
+    parameters,
     with_weights,
 )
-from zatlas.directions.image_edits import EDITS, Edit, amounts, edit_of, unexplained_change
+from zatlas.directions.image_edits import EDITS, Edit, get_edit, measure_edit, unexplained_change
 from zatlas.directions.types import Direction, FieldDirection, LinearDirection
 from zatlas.models.generator import Generator
 
 METHODS = ("linear", "net")
 STEPS, BATCH = 120, 16
-RATE, NET_RATE = 0.03, 3e-3
-NET_WIDTH = 64
-FIELD_STEPS = 4  # steps by which a net goes a whole way
-NUDGED, DIRECT = 24, 256  # points, and axes, where a decoder has no gradients
-TEST_LATENTS = 32  # points that a way is measured on
-FARTHEST, PLACES = 6.0, 17  # spreads to either side, and amounts in them, that are measured
-CLOSE_ERROR = 0.25  # of what was asked: the edit follows its target as near as this
-MIN_EXPLAINED = 0.1  # of a full edit: a way that never gives more does not imitate it
-MAX_SECONDS = 1 / 3  # of the first slope: with less, a way has no more to give
+RATE, NETWORK_RATE = 0.03, 3e-3
+WIDTH = 64  # of the network
+FIELD_STEPS = 4  # integration steps of an edit by max_amount
+SAMPLES, MAX_DENSE_DIM = 24, 256  # latents and dimensions of finite differences
+TEST_LATENTS = 32  # latents on which a direction is measured
+MAX_AMOUNT, AMOUNTS = 6.0, 17  # standard deviations to either side, and the number of amounts measured
+MAX_ERROR = 0.25  # of the requested amount, inside the range where the edit is linear
+MIN_AMOUNT = 0.1  # of an edit's max_amount: a direction that never reaches it does not imitate the edit
+MIN_GRADIENT = 1 / 3  # of the gradient around 0: with less, the edit is saturated
+COLOR_EDITS = ("colour", "warmth")
 
 
 def fit(
@@ -54,56 +55,61 @@ def fit(
     seed: int = 0,
     show: bool = False,
 ) -> list[Direction]:
-    """A way for each of these edits (zoom, shift_x, rotation, brightness ...), straight or by a small net.
+    """A direction for each of these edits (zoom, shift_x, rotation, brightness ...), linear or by a network.
 
-    Jahanian, Chai and Isola 2020, https://arxiv.org/abs/1907.07171. Its facts tell, of decoded images,
-    how much of the edit a spread gives, from where to where it keeps to that within a quarter, where it
-    has no more to give, and how much of what changes is the edit; or that the model cannot do it.
+    Jahanian, Chai and Isola 2020, https://arxiv.org/abs/1907.07171. The facts come from decoded images,
+    see `TransformFit.facts`.
     """
     if method not in METHODS:
         raise UnknownName("method to imitate an edit", method, METHODS)
-    edits = [edit_of(name) for name in names or _possible(generator, latents)]
     if method == "net":
-        need_gradient(generator, latents, "A way by a net", "take method=linear, which needs none.")
+        require_gradient(generator, latents, "method=net", "take method=linear, which needs no gradient.")
+    fit_edit = _fit_network if method == "net" else _fit_linear
     result: list[Direction] = []
-    for edit in edits:
-        if method == "net":
-            fitted: Direction = _net(generator, latents, edit, steps, seed, show)
-        else:
-            fitted = _line(generator, latents, edit, steps, seed, show)
-        result.append(measured(generator, latents, fitted, edit, seed=seed))
+    for edit in [get_edit(name) for name in names or _possible_edits(generator, latents)]:
+        direction = fit_edit(generator, latents, edit, steps, seed, show)
+        measured = evaluate_transform(generator, latents, direction, edit, seed=seed)
+        result.append(replace(direction, facts=measured.facts(edit)))
     return result
 
 
 @dataclass(frozen=True)
 class TransformFit:
-    """How much of an edit amounts of a way give, of decoded images."""
+    """How much of an edit each amount of a direction produces in decoded images."""
 
-    requested: Values  # amounts
-    achieved: Values  # median of the edit measured, in its unit
-    explained: Values  # how much of the change the edit is
+    requested: Values  # amounts of the direction, in std
+    achieved: Values  # median amount of the edit, in its unit
+    explained: Values  # median share of the images' change that the edit explains
 
     def facts(self, edit: Edit) -> dict[str, object]:
-        """What can be said of it in a few numbers."""
-        middle = len(self.requested) // 2
-        near = slice(middle - 2, middle + 3)
+        """The measurements in a few values.
+
+        `amount_per_std` is the gradient around 0; `requested` the range in std where the edit is linear
+        within MAX_ERROR, and `achieved` the amounts at its ends; `saturation` the std beyond which the edit
+        grows no further, None where it does not saturate; `explained` the mean share inside the range. If
+        the model cannot do the edit, `requested` is None and `reason` says why.
+        """
+        center = len(self.requested) // 2
+        near = slice(center - 2, center + 3)
         gradient = float(np.polyfit(self.requested[near], self.achieved[near], 1)[0])
-        off = np.abs(self.achieved - gradient * self.requested)
-        follows = off <= CLOSE_ERROR * np.abs(gradient * self.requested) + 0.02 * edit.full
-        gradients = np.gradient(self.achieved, self.requested) / (gradient or 1.0)
-        low, high = _run(follows, middle)
-        first, last = _run(gradients > MAX_SECONDS, middle)
-        if np.abs(self.achieved[low : high + 1]).max() < MIN_EXPLAINED * edit.full:
-            words = f"this model cannot do it: no more than {np.abs(self.achieved).max():.3g} is reached"
-            return {"unit": edit.unit, "amount_per_std": gradient, "follows": None, "why": words}
-        ends = [first > 0, last < len(self.requested) - 1]
+        error = np.abs(self.achieved - gradient * self.requested)
+        linear = error <= MAX_ERROR * np.abs(gradient * self.requested) + 0.02 * edit.max_amount
+        relative_gradients = np.gradient(self.achieved, self.requested) / (gradient or 1.0)
+        low, high = _run(linear, center)
+        first, last = _run(relative_gradients > MIN_GRADIENT, center)
+        facts: dict[str, object] = {"unit": edit.unit, "amount_per_std": gradient}
+        if np.abs(self.achieved[low : high + 1]).max() < MIN_AMOUNT * edit.max_amount:
+            largest = np.abs(self.achieved).max()
+            reason = f"this model cannot do it: the largest amount is {largest:.3g}"
+            return {**facts, "requested": None, "reason": reason}
+        saturates = [first > 0, last < len(self.requested) - 1]
         return {
-            "unit": edit.unit,
-            "amount_per_std": gradient,
-            "follows": [float(self.requested[low]), float(self.requested[high])],
-            "reaches": [float(self.achieved[low]), float(self.achieved[high])],
-            "saturates": [
-                float(self.requested[i]) if end else None for i, end in zip((first, last), ends, strict=True)
+            **facts,
+            "requested": [float(self.requested[low]), float(self.requested[high])],
+            "achieved": [float(self.achieved[low]), float(self.achieved[high])],
+            "saturation": [
+                float(self.requested[i]) if end else None
+                for i, end in zip((first, last), saturates, strict=True)
             ],
             "explained": float(self.explained[low : high + 1].mean()),
         }
@@ -112,31 +118,23 @@ class TransformFit:
 def evaluate_transform(
     generator: Generator, latents: Latents, direction: Direction, edit: Edit, *, seed: int = 0
 ) -> TransformFit:
-    """What a way really does to an edit, measured on some points from far below to far above."""
+    """Move some latents by -MAX_AMOUNT to MAX_AMOUNT std, and measure the edit in the decoded images."""
     n = min(TEST_LATENTS, len(latents))
     z = latents[stream(seed, "tested").choice(len(latents), n, replace=False)]
     before = torch.from_numpy(generator.decode(z))
-    asked = np.linspace(-FARTHEST, FARTHEST, PLACES, dtype=np.float32)
-    given, explained = [], []
-    for amount in asked:
+    requested = np.linspace(-MAX_AMOUNT, MAX_AMOUNT, AMOUNTS, dtype=np.float32)
+    achieved, explained = [], []
+    for amount in requested:
         after = torch.from_numpy(generator.decode(direction.move(z, np.full(n, amount))))
-        measure, share = amounts(edit, before, after)
-        given.append(float(measure.median()))
+        measured, share = measure_edit(edit, before, after)
+        achieved.append(float(measured.median()))
         explained.append(float(share.median()) if amount else 1.0)
-    return TransformFit(asked, np.array(given, np.float32), np.array(explained, np.float32))
+    return TransformFit(requested, np.array(achieved, np.float32), np.array(explained, np.float32))
 
 
-def measured(
-    generator: Generator, latents: Latents, direction: Direction, edit: Edit, *, seed: int = 0
-) -> Direction:
-    """The same way with what it really does."""
-    result = evaluate_transform(generator, latents, direction, edit, seed=seed)
-    return replace(direction, facts=result.facts(edit))
-
-
-def _run(flags: np.ndarray, middle: int) -> tuple[int, int]:
-    """The ends of the run of true around the middle."""
-    low = high = middle
+def _run(flags: np.ndarray, center: int) -> tuple[int, int]:
+    """The first and last index of the run of true values around the center."""
+    low = high = center
     while low > 0 and flags[low - 1]:
         low -= 1
     while high < len(flags) - 1 and flags[high + 1]:
@@ -144,108 +142,108 @@ def _run(flags: np.ndarray, middle: int) -> tuple[int, int]:
     return low, high
 
 
-def _possible(generator: Generator, latents: Latents) -> list[str]:
-    grey = generator.decode(latents[:1]).shape[1] != 3
-    return [name for name in EDITS if not (grey and name in ("colour", "warmth"))]
+def _possible_edits(generator: Generator, latents: Latents) -> list[str]:
+    has_color = generator.decode(latents[:1]).shape[1] == 3
+    return [name for name in EDITS if has_color or name not in COLOR_EDITS]
 
 
-def _line(
+def _fit_linear(
     generator: Generator, latents: Latents, edit: Edit, steps: int, seed: int, show: bool
 ) -> LinearDirection:
-    if can_be_differentiated(generator, latents):
-        step = _by_descent(generator, latents, edit, steps, seed, show)
+    if is_differentiable(generator, latents):
+        step = _optimize_step(generator, latents, edit, steps, seed, show)
     else:
-        step = _by_differences(generator, latents, edit, seed, show)
+        step = _regress_step(generator, latents, edit, seed, show)
     length = float(np.linalg.norm(step))
     if not np.isfinite(length) or length < 1e-9:
-        raise BadData(f"Nothing in this model's latent space imitates {edit.name}: no way leads there.")
-    axis = (step / length).astype(np.float32)
-    return LinearDirection(edit.name, axis, std_along(axis, latents))
+        raise BadData(f"No direction of this model imitates {edit.name}: choose another edit.")
+    vector = (step / length).astype(np.float32)
+    return LinearDirection(edit.name, vector, std_along(vector, latents))
 
 
-def _by_descent(
+def _optimize_step(
     generator: Generator, latents: Latents, edit: Edit, steps: int, seed: int, show: bool
 ) -> Latents:
-    """The step that gives a whole edit, by its loss on images of this model."""
+    """The step (d,) that produces the edit's max_amount, by gradient descent on decoded images."""
     std = torch.from_numpy(latents.std(axis=0)).to(generator.device)
     step = torch.zeros(latents.shape[1], device=generator.device, requires_grad=True)
-    batch = _batches(generator, latents, edit, seed)
+    sample = _edited_samples(generator, latents, edit, seed)
 
-    def loss(number: int) -> Tensor:
-        z, target, known, amount = batch()
-        moved = z + (amount / edit.full)[:, None] * std * step
-        return unexplained_change(target, known, images_of(generator, moved)).mean()
+    def loss(_: int) -> Tensor:
+        z, target, valid, amount = sample()
+        moved = z + (amount / edit.max_amount)[:, None] * std * step
+        return unexplained_change(target, valid, decode_tensor(generator, moved)).mean()
 
     label = f"imitating {edit.name}"
-    descend([step], loss, steps=steps, rate=RATE, label=label, show=show)
+    minimize([step], loss, steps=steps, rate=RATE, label=label, show=show)
     return (step.detach() * std).cpu().numpy()
 
 
-def _by_differences(generator: Generator, latents: Latents, edit: Edit, seed: int, show: bool) -> Latents:
-    """The same for a decoder without gradients: least squares between its changes and the edit's."""
-    chance = stream(seed, "differences")
-    chosen = latents[chance.choice(len(latents), min(NUDGED, len(latents)), replace=False)]
+def _regress_step(generator: Generator, latents: Latents, edit: Edit, seed: int, show: bool) -> Latents:
+    """The same without gradients: least squares between the images' finite differences and the edit's."""
+    rng = stream(seed, "differences")
+    z = latents[rng.choice(len(latents), min(SAMPLES, len(latents)), replace=False)]
     dim = latents.shape[1]
-    axes = np.eye(dim, dtype=np.float32)
-    if dim > DIRECT:
-        axes = np.linalg.qr(chance.standard_normal((dim, DIRECT)))[0].T.astype(np.float32)
-    square, mixed = np.zeros((len(axes), len(axes))), np.zeros(len(axes))
-    small = torch.tensor([0.2 * edit.full, -0.2 * edit.full])
-    with with_progress(show, f"imitating {edit.name}", len(chosen), "points") as advance:
-        changes = finite_differences(generator, chosen, axes)
-        for image, change in zip(generator.decode(chosen), changes, strict=True):
-            pair, known = edit.apply(torch.from_numpy(image).expand(2, -1, -1, -1), small)
-            both = (known[0] * known[1]).expand_as(pair[0]).flatten().numpy()
-            wanted = ((pair[0] - pair[1]).flatten() / 0.4).numpy() * both
-            square += change @ (change * both).T
-            mixed += change @ wanted
+    vectors = np.eye(dim, dtype=np.float32)
+    if dim > MAX_DENSE_DIM:
+        vectors = np.linalg.qr(rng.standard_normal((dim, MAX_DENSE_DIM)))[0].T.astype(np.float32)
+    square, mixed = np.zeros((len(vectors), len(vectors))), np.zeros(len(vectors))
+    small = torch.tensor([0.2 * edit.max_amount, -0.2 * edit.max_amount])
+    with progress_bar(show, f"imitating {edit.name}", len(z), "latents") as advance:
+        changes = finite_differences(generator, z, vectors)
+        for image, change in zip(generator.decode(z), changes, strict=True):
+            pair, valid = edit.apply(torch.from_numpy(image).expand(2, -1, -1, -1), small)
+            mask = (valid[0] * valid[1]).expand_as(pair[0]).flatten().numpy()
+            target = ((pair[0] - pair[1]).flatten() / 0.4).numpy() * mask
+            square += change @ (change * mask).T
+            mixed += change @ target
             advance(1)
-    square[np.diag_indices_from(square)] += 1e-3 * float(np.trace(square)) / len(axes) + 1e-12
-    return np.linalg.solve(square, mixed) @ axes
+    square[np.diag_indices_from(square)] += 1e-3 * float(np.trace(square)) / len(vectors) + 1e-12
+    return np.linalg.solve(square, mixed) @ vectors
 
 
-def _net(
+def _fit_network(
     generator: Generator, latents: Latents, edit: Edit, steps: int, seed: int, show: bool
 ) -> FieldDirection:
-    """A field that is followed for as long as the edit is large."""
-    layers = initial_layers(latents, latents.shape[1], seed=derive(seed, edit.name), width=NET_WIDTH)
-    parts = [part.detach().to(generator.device).requires_grad_() for part in tensors(layers)]
-    middle, std = (torch.from_numpy(each).to(generator.device) for each in (layers.mean, layers.std))
-    batch = _batches(generator, latents, edit, seed)
+    """A vector field that is integrated for a time proportional to the amount of the edit."""
+    network = initial_network(latents, latents.shape[1], seed=derive(seed, edit.name), width=WIDTH)
+    variables = [v.detach().to(generator.device).requires_grad_() for v in parameters(network)]
+    mean, std = (torch.from_numpy(each).to(generator.device) for each in (network.mean, network.std))
+    sample = _edited_samples(generator, latents, edit, seed)
 
-    def loss(number: int) -> Tensor:
-        z, target, known, amount = batch()
-        hop = (amount / edit.full / FIELD_STEPS)[:, None]
-        x = (z - middle) / std
+    def loss(_: int) -> Tensor:
+        z, target, valid, amount = sample()
+        time = (amount / edit.max_amount / FIELD_STEPS)[:, None]
+        x = (z - mean) / std
         for _ in range(FIELD_STEPS):
-            x = x + hop * run(parts, x)
-        return unexplained_change(target, known, images_of(generator, x * std + middle)).mean()
+            x = x + time * forward(variables, x)
+        return unexplained_change(target, valid, decode_tensor(generator, x * std + mean)).mean()
 
     label = f"imitating {edit.name}"
-    descend(parts, loss, steps=steps, rate=NET_RATE, label=label, show=show)
-    return FieldDirection(edit.name, VectorField(_paced(with_weights(layers, parts), latents)))
+    minimize(variables, loss, steps=steps, rate=NETWORK_RATE, label=label, show=show)
+    return FieldDirection(edit.name, VectorField(_normalized(with_weights(network, variables), latents)))
 
 
-def _paced(layers: AttributeNetwork, latents: Latents) -> AttributeNetwork:
-    """The same field at the pace of a spread, on the whole, so that amounts mean what they always do."""
-    pace = float(np.sqrt((layers(latents[:2000]) ** 2).sum(axis=1).mean())) or 1.0
-    weights = (*layers.weights[:2], layers.weights[2] / np.float32(pace))
-    offsets = (*layers.offsets[:2], layers.offsets[2] / np.float32(pace))
-    return AttributeNetwork(layers.mean, layers.std, weights, offsets)
+def _normalized(network: AttributeNetwork, latents: Latents) -> AttributeNetwork:
+    """The network scaled to a root mean square step of one std, so that amounts are in std."""
+    length = np.float32(np.sqrt((network(latents[:2000]) ** 2).sum(axis=1).mean()) or 1.0)
+    weights = (*network.weights[:2], network.weights[2] / length)
+    offsets = (*network.offsets[:2], network.offsets[2] / length)
+    return replace(network, weights=weights, offsets=offsets)
 
 
-def _batches(
+def _edited_samples(
     generator: Generator, latents: Latents, edit: Edit, seed: int
 ) -> Callable[[], tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """Points, their images edited by amounts drawn by chance, where these are known, and the amounts."""
-    chance = torch.Generator().manual_seed(derive(seed, "edits", edit.name))
+    """A function that returns latents, their images edited by random amounts, valid pixels and amounts."""
+    rng = torch.Generator().manual_seed(derive(seed, "edits", edit.name))
 
-    def batch() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        some = torch.randint(len(latents), (BATCH,), generator=chance).numpy()
-        z = torch.from_numpy(latents[some]).to(generator.device)
-        amount = (2 * torch.rand(BATCH, generator=chance) - 1).to(generator.device) * edit.full
+    def sample() -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        rows = torch.randint(len(latents), (BATCH,), generator=rng).numpy()
+        z = torch.from_numpy(latents[rows]).to(generator.device)
+        amount = (2 * torch.rand(BATCH, generator=rng) - 1).to(generator.device) * edit.max_amount
         with torch.no_grad():
-            target, known = edit.apply(images_of(generator, z), amount)
-        return z, target, known, amount
+            target, valid = edit.apply(decode_tensor(generator, z), amount)
+        return z, target, valid, amount
 
-    return batch
+    return sample

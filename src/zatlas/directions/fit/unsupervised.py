@@ -1,4 +1,4 @@
-"""Steering where nothing is known: the directions whose effects are told apart most easily."""
+"""Directions without labels: a network learns to recognize them by the change of the images."""
 
 from collections.abc import Sequence
 
@@ -10,16 +10,16 @@ from torch.nn import functional as F
 from zatlas.core.arrays import Latents
 from zatlas.core.errors import BadRecipe
 from zatlas.core.seeds import derive, stream
-from zatlas.directions.decoding import descend, images_of, need_gradient
+from zatlas.directions.decoding import decode_tensor, minimize, require_gradient
 from zatlas.directions.estimate import std_along
 from zatlas.directions.types import Direction, LinearDirection
 from zatlas.models.generator import Generator
 
 STEPS, BATCH, RATE = 300, 24, 4e-3
-IMAGE_SIDE = 32  # pixels of the images that the reader sees
-FARTHEST, NEAREST = 3.0, 0.75  # spreads by which points are moved
-FAR_WEIGHT = 0.25  # of how far, against which
-CHECKED_PAIRS = 256  # moves by which the reader is tested
+IMAGE_SIDE = 32  # pixels of the images that the network gets
+MIN_AMOUNT, MAX_AMOUNT = 0.75, 3.0  # standard deviations by which latents are moved
+AMOUNT_WEIGHT = 0.25  # of the predicted amount in the loss
+TEST_MOVES = 256  # moves on which the accuracy is measured
 
 
 def fit(
@@ -32,87 +32,87 @@ def fit(
     seed: int = 0,
     show: bool = False,
 ) -> list[Direction]:
-    """Directions at right angles that a small net tells apart, and how far, by images before and after.
+    """Orthogonal directions that a small network recognizes, with the amount, by images before and after.
 
-    Voynov and Babenko 2020, https://arxiv.org/abs/2002.03754. The facts tell how often each is known
-    among the others on new points, against chance; the surest comes first.
+    Voynov and Babenko 2020, https://arxiv.org/abs/2002.03754. The facts hold the accuracy with which each
+    is recognized on new moves, and that of a random guess; the most accurate comes first.
     """
     if not 1 < count <= generator.space.dim:
         raise BadRecipe(
-            f"From 2 to {generator.space.dim} directions can be told apart in this space, not {count}."
+            f"count is from 2 to {generator.space.dim}, the dimensions of this space, not {count}."
         )
-    need_gradient(generator, latents, "This method", "take closed_form with source=metric, or principal.")
+    require_gradient(generator, latents, "This method", "take closed_form with source=metric, or principal.")
     std = np.maximum(latents.std(axis=0), 1e-9)
-    first = stream(seed, "axes").standard_normal((latents.shape[1], count))
-    raw = torch.tensor(first, dtype=torch.float32, device=generator.device, requires_grad=True)
+    initial = stream(seed, "axes").standard_normal((latents.shape[1], count))
+    raw = torch.tensor(initial, dtype=torch.float32, device=generator.device, requires_grad=True)
     channels = generator.decode(latents[:1]).shape[1]
-    reader = _Reader(channels, count, derive(seed, "reader")).to(generator.device)
-    draw = _Draws(generator, latents, std, count, derive(seed, "moves"))
+    network = _Recognizer(channels, count, derive(seed, "reader")).to(generator.device)
+    sample = _Moves(generator, latents, std, count, derive(seed, "moves"))
 
-    def loss(number: int) -> Tensor:
-        which, far, images = draw(_square(raw), BATCH)
-        said, guess = reader(*images)
-        return F.cross_entropy(said, which) + FAR_WEIGHT * (guess - far).abs().mean()
+    def loss(step: int) -> Tensor:
+        indices, amounts, images = sample(_orthonormal(raw), BATCH)
+        logits, guess = network(*images)
+        return F.cross_entropy(logits, indices) + AMOUNT_WEIGHT * (guess - amounts).abs().mean()
 
-    parts = [raw, *reader.parameters()]
-    descend(parts, loss, steps=steps, rate=RATE, label="telling directions apart", show=show)
+    variables = [raw, *network.parameters()]
+    minimize(variables, loss, steps=steps, rate=RATE, label="fitting directions", show=show)
     with torch.no_grad():
-        axes = _square(raw)
-        which, _, images = draw(axes, CHECKED_PAIRS)
-        said, _ = reader(*images)
-        right = (said.argmax(dim=1) == which).float()
-        known = [float(right[which == k].mean()) if (which == k).any() else 0.0 for k in range(count)]
-    return _directions(axes.cpu().numpy().T * std, known, latents, names)
+        vectors = _orthonormal(raw)
+        indices, _, images = sample(vectors, TEST_MOVES)
+        correct = (network(*images)[0].argmax(dim=1) == indices).float()
+        accuracy = [
+            float(correct[indices == k].mean()) if (indices == k).any() else 0.0 for k in range(count)
+        ]
+    return _directions(vectors.cpu().numpy().T * std, accuracy, latents, names)
 
 
 def _directions(
-    steps: np.ndarray, known: list[float], latents: Latents, names: Sequence[str]
+    steps: np.ndarray, accuracy: list[float], latents: Latents, names: Sequence[str]
 ) -> list[Direction]:
     result: list[Direction] = []
-    for i, k in enumerate(np.argsort(known)[::-1]):
-        axis = (steps[k] / np.linalg.norm(steps[k])).astype(np.float32)
-        facts = {"known": known[k], "chance": 1 / len(known)}
+    for i, k in enumerate(np.argsort(accuracy)[::-1]):
+        vector = (steps[k] / np.linalg.norm(steps[k])).astype(np.float32)
+        facts = {"accuracy": accuracy[k], "random_accuracy": 1 / len(accuracy)}
         name = names[i] if i < len(names) else f"unsupervised {i + 1}"
-        result.append(LinearDirection(name, axis, std_along(axis, latents), facts=facts))
+        result.append(LinearDirection(name, vector, std_along(vector, latents), facts=facts))
     return result
 
 
-def _square(raw: Tensor) -> Tensor:
-    """Columns at right angles, of length 1."""
+def _orthonormal(raw: Tensor) -> Tensor:
     return torch.linalg.qr(raw)[0]
 
 
-class _Draws:
-    """Moves by chance along one of the axes, with the images before and after."""
+class _Moves:
+    """Random moves along random directions, with the images before and after."""
 
     def __init__(
         self, generator: Generator, latents: Latents, std: np.ndarray, count: int, seed: int
     ) -> None:
         self.generator, self.count = generator, count
-        self.points = torch.from_numpy(latents)
+        self.latents = torch.from_numpy(latents)
         self.std = torch.tensor(std, dtype=torch.float32, device=generator.device)
-        self.chance = torch.Generator().manual_seed(seed)
+        self.rng = torch.Generator().manual_seed(seed)
 
-    def __call__(self, axes: Tensor, n: int) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
-        some = torch.randint(len(self.points), (n,), generator=self.chance)
-        which = torch.randint(self.count, (n,), generator=self.chance)
-        far = FARTHEST * (2 * torch.rand(n, generator=self.chance) - 1)
-        far = far.sign() * far.abs().clamp(min=NEAREST)
-        z, which, far = (part.to(axes.device) for part in (self.points[some], which, far))
-        moved = z + far[:, None] * axes.T[which] * self.std
+    def __call__(self, vectors: Tensor, n: int) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
+        rows = torch.randint(len(self.latents), (n,), generator=self.rng)
+        indices = torch.randint(self.count, (n,), generator=self.rng)
+        amounts = MAX_AMOUNT * (2 * torch.rand(n, generator=self.rng) - 1)
+        amounts = amounts.sign() * amounts.abs().clamp(min=MIN_AMOUNT)
+        z, indices, amounts = (x.to(vectors.device) for x in (self.latents[rows], indices, amounts))
+        moved = z + amounts[:, None] * vectors.T[indices] * self.std
         with torch.no_grad():
-            before = _small(images_of(self.generator, z))
-        return which, far, (before, _small(images_of(self.generator, moved)))
+            before = _shrink(decode_tensor(self.generator, z))
+        return indices, amounts, (before, _shrink(decode_tensor(self.generator, moved)))
 
 
-def _small(images: Tensor) -> Tensor:
+def _shrink(images: Tensor) -> Tensor:
     if min(images.shape[2:]) <= IMAGE_SIDE:
         return images
     return F.adaptive_avg_pool2d(images, IMAGE_SIDE)
 
 
-class _Reader(nn.Module):
-    """Which direction was gone and how far, by the images before and after."""
+class _Recognizer(nn.Module):
+    """Predicts the direction (logits) and the amount of a move, by the images before and after."""
 
     def __init__(self, channels: int, count: int, seed: int) -> None:
         super().__init__()
@@ -128,8 +128,8 @@ class _Reader(nn.Module):
                 nn.Linear(768, 96),
                 nn.LeakyReLU(0.2),
             )
-            self.which, self.far = nn.Linear(96, count), nn.Linear(96, 1)
+            self.index, self.amount = nn.Linear(96, count), nn.Linear(96, 1)
 
     def forward(self, before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
         h = self.body(torch.cat([before, after - before], dim=1))
-        return self.which(h), self.far(h)[:, 0]
+        return self.index(h), self.amount(h)[:, 0]

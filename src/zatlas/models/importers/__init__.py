@@ -70,22 +70,22 @@ def import_model(
         deadline.within(deadline.PROBING),
     ):
         if isinstance(source, (str, Path)):
-            taken, halves = _from_disk(Path(source), side, options)
+            source_info, halves = _from_disk(Path(source), side, options)
         else:
-            taken, halves = _from_memory(source, options)
-        if taken.kind == "codes":
-            info, lines = _without_decoder(taken, options), taken.lines
+            source_info, halves = _from_memory(source, options)
+        if source_info.kind == "latents":
+            info, lines = _without_decoder(source_info, options), source_info.lines
         else:
             assert halves is not None
-            info, lines = probe.infer(taken, halves, options)
-        if halves is not None and taken.kind == "function":
+            info, lines = probe.infer(source_info, halves, options)
+        if halves is not None and source_info.kind == "function":
             info, lines = _saved_as_program(info, halves, side, lines)
         info = replace(info, digest=digest_of_all(info, side))
-        made = _made(info)
+        provenance = _provenance(info)
         if data is not None:
-            recipe, made["data"] = _recipe(data, info, side)
+            recipe, provenance["fingerprint"] = _recipe(data, info, side)
             (side / "recipe.toml").write_bytes(recipe)
-        (side / "made.json").write_bytes(atomic.as_json(made))
+        (side / "made.json").write_bytes(atomic.as_json(provenance))
     run = Run(out)
     if info.kind == "function":
         assert halves is not None
@@ -107,7 +107,7 @@ def open_imported(run: Run, device: str = "cpu", *, trusted: bool = False) -> tu
             f"{run.folder} was imported from a Python function that torch cannot write to a file, so the "
             "run does not contain it. Import it where it is defined: zatlas.import_model(function, out=...)."
         )
-    if info.kind == "codes":
+    if info.kind == "latents":
         space = Space(tuple(info.shape), info.prior)
         return described(info), Generator(space, latents_file.no_decoder)
     folders = trust.check(run.folder, programs_of(info, files), trusted)
@@ -117,7 +117,7 @@ def open_imported(run: Run, device: str = "cpu", *, trusted: bool = False) -> tu
 
 def imported_model_of(run: Run) -> ImportedModel | None:
     """Return the description of an imported model; None for a run that was trained."""
-    table = run.provenance().get("brought")
+    table = run.provenance().get("imported")
     if table is None:
         return None
     try:
@@ -141,17 +141,17 @@ def files_of(run: Run, info: ImportedModel) -> dict[str, Path]:
 def latents_of_run(run: Run) -> Any:
     """Return the latents (n, dim) that were imported without a model; None for a run with a model."""
     info = imported_model_of(run)
-    if info is None or info.kind != "codes":
+    if info is None or info.kind != "latents":
         return None
-    return latents_file.read(file_of(files_of(run, info), "codes"))
+    return latents_file.read(file_of(files_of(run, info), "latents"))
 
 
 def dataset_of(run: Run) -> ImageDataset | None:
     """Return the labels and attributes that were imported with latents; None if there are none."""
     info = imported_model_of(run)
-    if info is None or "beside" not in info.files:
+    if info is None or "labels" not in info.files:
         return None
-    latents, table = latents_of_run(run), files_of(run, info)["beside"]
+    latents, table = latents_of_run(run), files_of(run, info)["labels"]
     if latents is None:
         raise BadRun(
             f"{run.folder}/made.json has labels for latents, but the run has no latents. Import them again."
@@ -164,7 +164,7 @@ def dataset_of(run: Run) -> ImageDataset | None:
 def has_dataset(run: Run) -> bool:
     """Return whether labels or attributes were imported with latents."""
     info = imported_model_of(run)
-    return info is not None and "beside" in info.files
+    return info is not None and "labels" in info.files
 
 
 def described(info: ImportedModel) -> Description:
@@ -177,34 +177,34 @@ def _from_disk(source: Path, side: Path, options: ImportOptions) -> tuple[Source
     """Copy a file or folder into the run `side`, and open its model from there."""
     if source.is_dir():
         if pythae.matches(source):
-            taken = pythae.take(source, side, options)
+            source_info = pythae.write_model(source, side, options)
         elif diffusers.matches(source):
-            taken = diffusers.take(source, side, options)
+            source_info = diffusers.write_model(source, side, options)
         else:
             raise NotSupported(
                 f"Neither pythae nor diffusers saved {source}. zatlas imports {SUPPORTED_TEXT}."
             )
     elif source.suffix.lower() in latents_file.SUFFIXES:
-        return latents_file.take(source, side, options), None
+        return latents_file.write_latents(source, side, options), None
     elif (decoder := _program(source, side, "decoder")) is not None:
-        taken = _programs(decoder, side, options)
+        source_info = _programs(decoder, side, options)
     elif source.suffix.lower() in (*PICKLE_SUFFIXES, ".safetensors"):
-        taken = state_dict.take(source, side, options)
+        source_info = state_dict.write_weights(source, side, options)
     else:
         raise NotSupported(f"{source} has an unknown format. zatlas imports {SUPPORTED_TEXT}.")
-    files = {role: side / name for role, name in taken.files.items()}
-    return taken, _halves(taken.kind, files, taken.settings)
+    files = {role: side / name for role, name in source_info.files.items()}
+    return source_info, _halves(source_info.kind, files, source_info.settings)
 
 
 def _program(source: Path, side: Path, role: str) -> str | None:
     """Copy a program into the run under this role and return its name; None if it is not a program."""
     if source.suffix.lower() == ".onnx":
-        return onnx_model.take(source, side, role)
+        return onnx_model.write_model(source, side, role)
     if source.suffix.lower() == programs.EXPORTED or programs.exported(source):
         if not programs.exported(source):
             raise BadData(f"{source} was not written by torch.export.save. Export the model again.")
-        return programs.take(source, side, role)
-    return programs.take(source, side, role) if programs.scripted(source) else None
+        return programs.write_program(source, side, role)
+    return programs.write_program(source, side, role) if programs.scripted(source) else None
 
 
 def _programs(decoder: str, side: Path, options: ImportOptions) -> SourceInfo:
@@ -220,7 +220,7 @@ def _programs(decoder: str, side: Path, options: ImportOptions) -> SourceInfo:
                 f"{path} is not a program. Give an encoder as ONNX, torch.export or TorchScript."
             )
         names["encoder"] = encoder
-    return (onnx_model if decoder.endswith(".onnx") else programs).taken(names, side / decoder)
+    return (onnx_model if decoder.endswith(".onnx") else programs).source_info(names, side / decoder)
 
 
 def _halves(
@@ -290,13 +290,13 @@ def _saved_as_program(
     return info, (*lines, line)
 
 
-def _without_decoder(taken: SourceInfo, options: ImportOptions) -> ImportedModel:
-    (shape,) = taken.shapes
+def _without_decoder(source_info: SourceInfo, options: ImportOptions) -> ImportedModel:
+    (shape,) = source_info.shapes
     image = (0, 0, 0)
     return ImportedModel(
-        "codes",
-        taken.files,
-        taken.settings,
+        "latents",
+        source_info.files,
+        source_info.settings,
         shape,
         image,
         options.prior or "none",
@@ -311,21 +311,21 @@ def _recipe(data: str, info: ImportedModel, side: Path) -> tuple[bytes, str]:
     """Return the table [data] of a recipe and the images' fingerprint; `BadData` if they do not fit."""
     name, options = sources.resolve(data)
     _, height, width = info.image
-    if info.kind == "codes":
+    if info.kind == "latents":
         size = options.pop("size", None)
     else:
         size = options.pop("size", height if height == width else None)
     images = sources.load(name, size=size, **options)
-    if info.kind == "codes":
-        count = len(latents_file.read(side / info.files["codes"]))
+    if info.kind == "latents":
+        count = len(latents_file.read(side / info.files["latents"]))
         if count != len(images):
             raise BadData(
                 f"{data} has {len(images):,} images, but there are {count:,} latents. Give one per image."
             )
     elif images.shape != info.image:
         raise BadData(
-            f"The images of {data} are {shape_text(images.shape)} (channels, height, width), but this model's "
-            f"are {shape_text(info.image)}. Import it with images of that shape, or without --data."
+            f"The images of {data} are {shape_text(images.shape)} (channels, height, width), but those of "
+            f"this model are {shape_text(info.image)}. Give images of that shape, or no --data."
         )
     table = {"source": name, "size": size, **options}
     lines = [f"{key} = {json.dumps(value)}" for key, value in table.items() if value is not None]
@@ -333,7 +333,7 @@ def _recipe(data: str, info: ImportedModel, side: Path) -> tuple[bytes, str]:
     return text.encode(), images.fingerprint
 
 
-def _made(info: ImportedModel) -> dict[str, Any]:
+def _provenance(info: ImportedModel) -> dict[str, Any]:
     """Return the content of made.json."""
     return {
         "format": FORMAT,
@@ -341,7 +341,7 @@ def _made(info: ImportedModel) -> dict[str, Any]:
         "torch": torch.__version__,
         "python": platform.python_version(),
         "system": platform.platform(),
-        "brought": asdict(info),
+        "imported": asdict(info),
     }
 
 

@@ -1,4 +1,4 @@
-"""Validate the table `brought` of a run's made.json, and list the programs that it would run."""
+"""Validate the table `imported` of a run's made.json, and list the programs that it would run."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ SETTINGS: dict[str, tuple[dict[str, type], dict[str, type]]] = {
     "weights": ({}, {"ours": bool, "module": str, "net": str, "dim": int, "width": int, "image": list}),
     "pythae": ({"module": str, "encoder": str, "config": dict}, {}),
     "diffusers": ({"class": str}, {}),
-    "codes": ({"label": str}, {}),
+    "latents": ({"label": str}, {}),
     "function": ({}, {"class": str}),
 }
 REQUIRED_FILE = {
@@ -30,9 +30,9 @@ REQUIRED_FILE = {
     "weights": "weights",
     "pythae": "weights",
     "diffusers": "weights",
-    "codes": "codes",
+    "latents": "latents",
 }
-ROLES = ("decoder", "encoder", "weights", "config", "codes", "beside")
+ROLES = ("decoder", "encoder", "weights", "config", "latents", "labels")
 
 
 @dataclass(frozen=True)
@@ -53,20 +53,20 @@ class _Values:
 def read_table(table: Any) -> ImportedModel:
     """Return the validated table of a made.json; `BadRecipe` or `UnknownName` if an entry is wrong."""
     if not isinstance(table, dict):
-        raise BadRecipe(f"brought must be a table, not {type(table).__name__}")
+        raise BadRecipe(f"imported must be a table, not {type(table).__name__}")
     missing = [field.name for field in fields(ImportedModel) if field.name not in table]
     if missing:
-        raise BadRecipe(f"brought has no {missing[0]}")
+        raise BadRecipe(f"imported has no {missing[0]}")
     files, settings = (_table(table[name], name) for name in ("files", "settings"))
     values = {name: value for name, value in table.items() if name not in ("files", "settings")}
-    checked: _Values = fill(_Values, values, "brought")
+    checked: _Values = fill(_Values, values, "imported")
     _check_sizes(checked)
     _check_settings(checked.kind, settings)
     for role, name in files.items():
         if role not in ROLES or not isinstance(name, str):
-            raise BadRecipe(f"brought.files has {role!r}: {str(name)[:60]!r}")
+            raise BadRecipe(f"imported.files has {role!r}: {str(name)[:60]!r}")
     if (required := REQUIRED_FILE.get(checked.kind)) and required not in files:
-        raise BadRecipe(f"brought.files has no {required}")
+        raise BadRecipe(f"imported.files has no {required}")
     return ImportedModel(**vars(checked), files=files, settings=settings)
 
 
@@ -100,20 +100,20 @@ def classes_of(kind: str, settings: Mapping[str, Any]) -> list[str]:
 
 def _table(value: Any, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise BadRecipe(f"brought.{name} must be a table, not {str(value)[:60]!r}")
+        raise BadRecipe(f"imported.{name} must be a table, not {str(value)[:60]!r}")
     return value
 
 
 def _check_sizes(values: _Values) -> None:
     """Check that the shapes of latents and images are possible."""
-    without_images = values.kind == "codes"
+    without_images = values.kind == "latents"
     for name, sizes in (("shape", values.shape), ("image", values.image)):
         minimum = 0 if without_images and name == "image" else 1
         bounded = all(minimum <= size <= LARGEST_SIDE for size in sizes)
         if not sizes or not bounded or math.prod(sizes) > LARGEST_SIZE:
-            raise BadRecipe(f"brought.{name} is not the shape of an array: {str(sizes)[:60]}")
+            raise BadRecipe(f"imported.{name} is not the shape of an array: {str(sizes)[:60]}")
     if len(values.image) != 3 or not (without_images or values.image[0] in (1, 3)):
-        raise BadRecipe(f"brought.image is not the shape of an image: {values.image}")
+        raise BadRecipe(f"imported.image is not the shape of an image: {values.image}")
 
 
 def _check_settings(kind: str, settings: Mapping[str, Any]) -> None:
@@ -121,30 +121,30 @@ def _check_settings(kind: str, settings: Mapping[str, Any]) -> None:
         raise UnknownName("kind of imported model", kind, SETTINGS)
     required, optional = SETTINGS[kind]
     for name in required.keys() - settings.keys():
-        raise BadRecipe(f"brought.settings has no {name}")
+        raise BadRecipe(f"imported.settings has no {name}")
     types = {**required, **optional}
     for name, value in settings.items():
         if name not in types:
-            raise UnknownName("setting of brought.settings", name, types)
-        checked_value(value, types[name], f"brought.settings.{name}")
+            raise UnknownName("setting of imported.settings", name, types)
+        checked_value(value, types[name], f"imported.settings.{name}")
     if kind == "weights":
         _check_weights(settings)
     if kind == "pythae":
         config = settings["config"]
         sizes = (config.get("latent_dim"), *_list(config.get("input_dim")))
         if len(sizes) < 2 or not all(map(_is_size, sizes)):
-            raise BadRecipe("brought.settings.config needs latent_dim and input_dim")
+            raise BadRecipe("imported.settings.config needs latent_dim and input_dim")
 
 
 def _check_weights(settings: Mapping[str, Any]) -> None:
     """Check that exactly one of zatlas's own model, a class, or the net dcgan is given."""
     if len(settings.keys() & {"ours", "module", "net"}) != 1:
-        raise BadRecipe("brought.settings needs exactly one of ours, module and net")
+        raise BadRecipe("imported.settings needs exactly one of ours, module and net")
     if "net" in settings:
         image = _list(settings.get("image"))
         sizes = (settings.get("dim"), settings.get("width"), *image)
         if settings["net"] != "dcgan" or len(image) != 3 or not all(map(_is_size, sizes)):
-            raise BadRecipe("brought.settings of the net dcgan needs dim, width and image")
+            raise BadRecipe("imported.settings of the net dcgan needs dim, width and image")
 
 
 def _list(value: Any) -> list[Any]:

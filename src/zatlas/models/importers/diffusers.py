@@ -30,7 +30,7 @@ def matches(folder: Path) -> bool:
     return (_inner(folder) / CONFIG).is_file()
 
 
-def take(folder: Path, side: Path, options: ImportOptions) -> SourceInfo:
+def write_model(folder: Path, side: Path, options: ImportOptions) -> SourceInfo:
     """Copy the configuration and the weights into the run."""
     folder = _inner(folder)
     config = _config(folder)

@@ -17,7 +17,7 @@ from zatlas.models.nets import Shape
 
 PixelRange = Literal["unit", "signed", "bytes", "logits"]  # [0, 1], [-1, 1], [0, 255], before a sigmoid
 Layout = Literal["nchw", "nhwc", "nhw", "flat"]
-StdSource = Literal["none", "deviation", "log_variance"]  # the second output of an encoder
+StdSource = Literal["none", "std", "log_variance"]  # the second output of an encoder
 
 Half = Callable[..., Any]  # the encoder or the decoder, with its own input and output formats
 
@@ -50,7 +50,7 @@ class SourceInfo:
     """What the importer read from a source, whose files are now in the run."""
 
     kind: str
-    files: Mapping[str, str]  # by role: decoder, encoder, weights, config, codes
+    files: Mapping[str, str]  # by role: decoder, encoder, weights, config, latents, labels
     settings: Mapping[str, Any] = field(default_factory=dict)  # specific to the kind
     shapes: tuple[tuple[int, ...], ...] = ()  # of a latent: the known shape, or candidates to try
     why: str = "a program does not say what it takes"  # why the shape is unknown
@@ -74,7 +74,7 @@ class Halves:
 
 @dataclass(frozen=True)
 class ImportedModel:
-    """The table `brought` of a run's made.json, from which the model is opened again."""
+    """The table `imported` of a run's made.json, from which the model is opened again."""
 
     kind: str
     files: Mapping[str, str]
@@ -108,7 +108,7 @@ class Adapter(nn.Module):
         if tuple(planes.shape[1:]) != tuple(about.image):
             raise ProgramFailed(
                 f"The decoder returns images of shape {tuple(planes.shape[1:])}, but the run records "
-                f"{tuple(about.image)}. Import the model again: zatlas bring SOURCE --out RUN"
+                f"{tuple(about.image)}. Import the model again: zatlas import SOURCE --out RUN"
             )
         return to_unit(planes, about.pixels).clamp(0, 1)
 
@@ -136,7 +136,7 @@ def explained(half: str, array: Tensor) -> Iterator[None]:
     except Exception as error:  # third-party code
         raise ProgramFailed(
             f"The {half} of this run failed for an array of shape {tuple(array.shape)}: {first_line(error)}. "
-            "If it worked before, import the model again: zatlas bring SOURCE --out RUN"
+            "If it worked before, import the model again: zatlas import SOURCE --out RUN"
         ) from error
 
 
@@ -253,6 +253,6 @@ def file_of(files: Mapping[str, Path], role: str) -> Path:
     """Return the file of this role; `BadRun` if there is none."""
     if role not in files:
         raise BadRun(
-            f"The run has no file for its {role}. Import the model again: zatlas bring SOURCE --out RUN"
+            f"The run has no file for its {role}. Import the model again: zatlas import SOURCE --out RUN"
         )
     return files[role]

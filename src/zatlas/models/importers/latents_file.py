@@ -19,9 +19,9 @@ from zatlas.data import npy
 from zatlas.data.image_dataset import ImageDataset, image_dataset
 from zatlas.models.importers.imported import ImportOptions, SourceInfo, shape_text
 
-FILE, TABLE = "codes.npy", "beside.parquet"
+FILE, TABLE = "latents.npy", "labels.parquet"
 SUFFIXES = (".npy", ".npz", ".parquet")
-NAMES = ("codes", "z", "embeddings", "embedding", "latents", "points", "arr_0")
+NAMES = ("latents", "z", "embeddings", "embedding", "codes", "points", "arr_0")
 LABELS = ("label", "labels", "class", "target", "targets", "y")  # possible names of the labels
 MAX_BYTES = 16 << 30  # of unpacked latents
 MAX_CLASSES = 1000  # different labels; with more, a column is an attribute
@@ -32,7 +32,7 @@ BATCH = 4096  # rows of a Parquet file that are read at a time
 Columns = Mapping[str, np.ndarray]  # flags, numbers or texts, by name
 
 
-def take(source: Path, side: Path, options: ImportOptions) -> SourceInfo:
+def write_latents(source: Path, side: Path, options: ImportOptions) -> SourceInfo:
     """Write the latents of a file into the run as one array, and the other columns as a table."""
     array, columns, name = _load(source, options.key)
     if array.ndim < 2 or len(array) < 2 or array.dtype.kind not in "fiu" or not array.size:
@@ -50,19 +50,19 @@ def take(source: Path, side: Path, options: ImportOptions) -> SourceInfo:
     shape = options.shape or tuple(int(size) for size in array.shape[1:])
     if int(np.prod(shape)) != latents.shape[1]:
         raise BadData(
-            f"{source} has {latents.shape[1]} numbers per row, which do not fit the shape {shape_text(shape)}. "
-            "Give another --shape."
+            f"{source} has {latents.shape[1]} numbers per row, which do not fit the shape "
+            f"{shape_text(shape)}. Give another --shape."
         )
     origin = f" from {name}" if name else ""
     lines = [f"{len(latents):,} latents of shape {shape_text(shape)}{origin}, without a decoder."]
-    files, settings = {"codes": FILE}, {"label": ""}
+    files, settings = {"latents": FILE}, {"label": ""}
     if columns:
         label = _label_of(columns)
-        files["beside"], settings["label"] = TABLE, label
+        files["labels"], settings["label"] = TABLE, label
         table = pa.table({key: pa.array(column) for key, column in columns.items()})
         pq.write_table(table, side / TABLE)
         lines.append(_describe(columns, label))
-    return SourceInfo("codes", files, settings, (shape,), prior="none", lines=tuple(lines))
+    return SourceInfo("latents", files, settings, (shape,), prior="none", lines=tuple(lines))
 
 
 def read(path: Path) -> Latents:
@@ -82,7 +82,7 @@ def labels_and_attributes(latents: Latents, path: Path, label: str, name: str) -
     columns = {key: _values(table[key]) for key in table.column_names}
     pixels: Pixels = LatentsOnly(len(latents))  # type: ignore[assignment]
     dataset = image_dataset(
-        name, pixels, labels=columns.pop(label, None), attributes=columns, fingerprint=f"codes {name}"
+        name, pixels, labels=columns.pop(label, None), attributes=columns, fingerprint=f"latents {name}"
     )
     # There is no training and test split: all latents are in one split.
     return replace(dataset, split=np.zeros(len(latents), np.uint8))
@@ -103,7 +103,7 @@ class LatentsOnly:
     def __getitem__(self, rows: Any) -> Pixels:
         raise NotSupported(
             "These latents were imported without images. Import them with one image for each latent: "
-            "zatlas bring LATENTS --data FOLDER --out RUN"
+            "zatlas import LATENTS --data FOLDER --out RUN"
         )
 
 
@@ -111,7 +111,7 @@ def no_decoder(z: Tensor, y: Tensor | None = None) -> Tensor:
     """Raise `NotSupported`: the decoder of a run that has only latents."""
     raise NotSupported(
         "These latents were imported without a decoder, so zatlas cannot make images of them. Charts, "
-        "scatter plots and distances work. For images, import the model: zatlas bring MODEL --out RUN"
+        "scatter plots and distances work. For images, import the model: zatlas import MODEL --out RUN"
     )
 
 

@@ -106,10 +106,10 @@ def _apply(
     full = builder.add("Mul", calls, builder.integers(rows))
     parts = []
     for value, name in zip(inputs, args, strict=True):
-        axes = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+        dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
         if rows > 1:  # pad the last call with the first row
             start = builder.add("Slice", name, builder.integers(0), builder.integers(1))
-            more = builder.add("Expand", start, builder.integers(rows - 1, *[1] * (len(axes) - 1)))
+            more = builder.add("Expand", start, builder.integers(rows - 1, *[1] * (len(dims) - 1)))
             padded = builder.add("Concat", name, more, axis=0)
             name = builder.add("Slice", padded, builder.integers(0), full)
         shape = builder.add("Shape", name, start=1)

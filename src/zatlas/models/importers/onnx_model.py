@@ -93,7 +93,7 @@ def run_session(session: Any, inputs: Mapping[str, np.ndarray], path: Path) -> l
     return outputs
 
 
-def take(source: Path, side: Path, role: str) -> str:
+def write_model(source: Path, side: Path, role: str) -> str:
     """Copy an ONNX file and its external data into one file of the run; return its name."""
     import onnx
 
@@ -121,7 +121,7 @@ def take(source: Path, side: Path, role: str) -> str:
     return target.name
 
 
-def taken(names: dict[str, str], decoder: Path) -> SourceInfo:
+def source_info(names: dict[str, str], decoder: Path) -> SourceInfo:
     """Return what the decoder's file says about its input."""
     session = Session(decoder)
     shape = session.shape

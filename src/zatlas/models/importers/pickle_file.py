@@ -42,7 +42,7 @@ def state_of(source: Path, into: Path, key: str | None) -> str:
         )
     answer = json.loads(lines[-1])
     if "unknown" in answer:
-        raise UnknownName("key with weights", answer["unknown"], answer["known"])
+        raise UnknownName("key with weights", answer["unknown"], answer["names"])
     if "error" in answer:
         raise BadData(f"{source} {answer['error']}")
     return str(answer["key"])
@@ -65,7 +65,7 @@ def main(request: Mapping[str, Any]) -> dict[str, Any]:
             (key,) = tables
         state = tables.get(key) or _below(tables.get("", {}), key)
         if not state:
-            return {"unknown": key, "known": [*tables, *_prefixes(tables.get("", {}))]}
+            return {"unknown": key, "names": [*tables, *_prefixes(tables.get("", {}))]}
         save_file(
             {name: value.detach().contiguous().clone() for name, value in state.items()}, request["into"]
         )
@@ -85,14 +85,14 @@ def _limit(memory: int) -> None:
     if status.exists():
         lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
         used = int(lines["VmData"].split()[0]) << 10
-    for kind, most in (
+    for kind, limit in (
         (resource.RLIMIT_DATA, used + memory),
         (resource.RLIMIT_FSIZE, memory),
         (resource.RLIMIT_CPU, SECONDS),
         (resource.RLIMIT_CORE, 0),
     ):
         _, hard = resource.getrlimit(kind)
-        resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+        resource.setrlimit(kind, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 
 def _tables(content: Any, name: str = "", depth: int = 0) -> dict[str, dict[str, Any]]:

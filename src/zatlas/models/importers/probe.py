@@ -226,7 +226,7 @@ def _second_output(
         return "Encoder: one latent per image.", "none"
     if float(second.min()) < 0:
         return "Encoder: mean and log-variance for each image.", "log_variance"
-    return "Encoder: mean and standard deviation for each image.", "deviation"
+    return "Encoder: mean and standard deviation for each image.", "std"
 
 
 def _classes(taken: SourceInfo, halves: Halves, options: ImportOptions) -> Sequence[str]:

@@ -11,9 +11,9 @@ from zatlas.core.deadline import call_with_deadline
 
 
 def call_program(
-    function: Callable[..., Any], rows: tuple[Tensor, ...], what: Path, stop: Callable[[], Any] | None = None
+    function: Callable[..., Any], rows: tuple[Tensor, ...], path: Path, stop: Callable[[], Any] | None = None
 ) -> Any:
-    """Return the output of the program in the file `what`; `Endless` if it exceeds the time limit."""
+    """Return the output of the program in the file `path`; `Endless` if it exceeds the time limit."""
     if _is_traced(rows):
         return function(*rows)  # a tracer sees only this thread
     gradients, inference = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
@@ -22,7 +22,7 @@ def call_program(
         with torch.inference_mode(inference), torch.set_grad_enabled(gradients):
             return function(*rows)
 
-    return call_with_deadline(run, f"The model in {what}", stop)
+    return call_with_deadline(run, f"The model in {path}", stop)
 
 
 class Scripted(nn.Module):

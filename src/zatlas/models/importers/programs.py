@@ -25,7 +25,7 @@ from zatlas.core.errors import BadData, ZatlasError, first_line
 from zatlas.models.importers.imported import Half, Halves, SourceInfo, in_batches, no_gradient
 from zatlas.models.importers.program_calls import Scripted, call_program
 from zatlas.models.importers.state_dict import first_shapes, last_of
-from zatlas.models.importers.zips import check_room, copied, names_in, refuse_bombs
+from zatlas.models.importers.zips import check_disk_space, copied, names_in, refuse_bombs
 
 EXPORTED, SCRIPTED = ".pt2", ".torchscript"
 SAMPLES = "data/sample_inputs/model.pt"  # a pickle of example inputs, which is not needed
@@ -64,11 +64,11 @@ ROWS = 256  # default batch size
 MAX_TEXT = 64 << 20  # bytes of the description of a program
 
 
-def take(source: Path, side: Path, role: str) -> str:
+def write_program(source: Path, side: Path, role: str) -> str:
     """Copy a program into the run, without its pickles, and return its name."""
     suffix = EXPORTED if exported(source) else SCRIPTED
     target = side / f"{role}{suffix}"
-    check_room(side, refuse_bombs(source))
+    check_disk_space(side, refuse_bombs(source))
     if suffix == EXPORTED:
         clean(source, target)
     else:
@@ -322,7 +322,7 @@ def quiet(logger: str = "torch.export") -> Iterator[None]:
         log.setLevel(level)
 
 
-def taken(names: Mapping[str, str], decoder: Path) -> SourceInfo:
+def source_info(names: Mapping[str, str], decoder: Path) -> SourceInfo:
     """Return what the decoder's file says before it is called."""
     module = load(decoder)
     kind = "torch.export" if decoder.suffix == EXPORTED else "TorchScript"

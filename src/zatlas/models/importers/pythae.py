@@ -40,7 +40,7 @@ def matches(folder: Path) -> bool:
     return (folder / CONFIG).is_file()
 
 
-def take(folder: Path, side: Path, options: ImportOptions) -> SourceInfo:
+def write_model(folder: Path, side: Path, options: ImportOptions) -> SourceInfo:
     """Read the configuration, and write the weights of encoder and decoder into the run as safetensors."""
     config = _config(folder)
     family = str(config["name"]).removesuffix("Config").removesuffix("_")
@@ -67,7 +67,7 @@ def take(folder: Path, side: Path, options: ImportOptions) -> SourceInfo:
     settings = {"module": options.module or "", "encoder": encoder or "", "config": config}
     lines = (
         f"A {family} saved by pythae for images of {shape}, with "
-        f"{'its own nets' if not options.module else options.module}; none of its code was unpickled.",
+        f"{'its own nets' if not options.module else options.module}; nothing was unpickled.",
     )
     layouts: dict[int, Layout] = {3: "nchw", 2: "nhw", 1: "flat"}
     return SourceInfo(

@@ -28,7 +28,7 @@ FILE = "weights.safetensors"
 MAX_LISTED = 4  # names of weights in an error message
 
 
-def take(source: Path, side: Path, options: ImportOptions) -> SourceInfo:
+def write_weights(source: Path, side: Path, options: ImportOptions) -> SourceInfo:
     """Convert a file of weights to safetensors in the run."""
     target = side / FILE
     if source.suffix.lower() == ".safetensors":
@@ -50,8 +50,8 @@ def take(source: Path, side: Path, options: ImportOptions) -> SourceInfo:
             "class, as --module package.module:Class."
         )
     if options.net != "dcgan":
-        known = {**dict.fromkeys(NETS.names()), "dcgan": None}
-        if options.net not in known:
+        names = {**dict.fromkeys(NETS.names()), "dcgan": None}
+        if options.net not in names:
             raise UnknownName("net", options.net, ["dcgan"])
         raise NotSupported(
             f"zatlas can infer the sizes of the net dcgan from weights, but not of {options.net}. Weights "

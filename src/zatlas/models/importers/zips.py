@@ -60,7 +60,7 @@ def copied(source: IO[bytes], into: IO[bytes], limit: int, named: Path) -> int:
     return count
 
 
-def check_room(folder: Path, need: int) -> None:
+def check_disk_space(folder: Path, need: int) -> None:
     """Raise `CannotWrite` if the disk of this folder has less free space than `need` bytes."""
     free = shutil.disk_usage(folder).free
     if need > free:

@@ -85,21 +85,21 @@ def seeded():
         yield
 
 
-def bring(source, folder, **settings):
+def import_source(source, folder, **settings):
     return import_run(source, folder / "run", show=False, **settings)
 
 
 def test_a_module_is_imported_and_opened_again(tmp_path):
     decoder = Decoder().eval()
-    workspace = bring(decoder, tmp_path, shape=(6,), encoder=Encoder())
+    workspace = import_source(decoder, tmp_path, shape=(6,), encoder=Encoder())
     z = sample_latents(workspace, 5, seed=1)
-    again = Workspace.open(tmp_path / "run")
+    reopened = Workspace.open(tmp_path / "run")
     with torch.no_grad():
-        wanted = decoder(torch.from_numpy(z)).numpy()
-    np.testing.assert_allclose(workspace.decode(z), wanted, atol=1e-6)
-    np.testing.assert_allclose(again.decode(z), wanted, atol=1e-6)
-    assert imported_model_of(again.run).std == "log_variance"
-    mean, std = again.generator.posterior(again.decode(z))
+        expected = decoder(torch.from_numpy(z)).numpy()
+    np.testing.assert_allclose(workspace.decode(z), expected, atol=1e-6)
+    np.testing.assert_allclose(reopened.decode(z), expected, atol=1e-6)
+    assert imported_model_of(reopened.run).std == "log_variance"
+    mean, std = reopened.generator.posterior(reopened.decode(z))
     assert mean.shape == std.shape == (5, 6) and (std > 0).all()
     assert (tmp_path / "run" / "gallery" / "check.png").exists()
 
@@ -120,7 +120,7 @@ def test_the_range_of_pixels_is_inferred_from_a_few_images(scale, result, tmp_pa
     wide = Decoder(last="Identity")
     with torch.no_grad():
         wide.net[0].weight.mul_(8)
-    workspace = bring(lambda z: scale(wide(z)), tmp_path, shape=(6,))
+    workspace = import_source(lambda z: scale(wide(z)), tmp_path, shape=(6,))
     assert imported_model_of(workspace.run).pixels == result
     images = workspace.decode(sample_latents(workspace, 64, seed=0))
     assert 0 <= images.min() < 0.2 and 0.8 < images.max() <= 1
@@ -130,8 +130,8 @@ def test_logits_are_recognized_and_options_override_what_is_inferred(tmp_path):
     wide = Decoder(last="Identity")
     with torch.no_grad():
         wide.net[0].weight.mul_(20)
-    assert imported_model_of(bring(wide, tmp_path / "a").run).pixels == "logits"
-    said = imported_model_of(bring(wide, tmp_path / "b", pixels="signed", prior="sphere").run)
+    assert imported_model_of(import_source(wide, tmp_path / "a").run).pixels == "logits"
+    said = imported_model_of(import_source(wide, tmp_path / "b", pixels="signed", prior="sphere").run)
     assert (said.pixels, said.prior) == ("signed", "sphere")
 
 
@@ -149,13 +149,13 @@ def test_every_layout_of_channels_is_recognized(shape, layout, image, tmp_path):
     size = int(np.prod(shape))
     back = nn.Sequential(nn.Flatten(), nn.Linear(size, 5))
     net = nn.Sequential(nn.Linear(5, size), nn.Sigmoid(), nn.Unflatten(1, shape))
-    workspace = bring(net, tmp_path, encoder=back)
+    workspace = import_source(net, tmp_path, encoder=back)
     assert imported_model_of(workspace.run).layout == layout
     z = sample_latents(workspace, 3, seed=0)
     assert workspace.decode(z).shape == (3, *image)
     with torch.no_grad():
-        wanted = back(net(torch.from_numpy(z))).numpy()
-    np.testing.assert_allclose(workspace.generator.encode(workspace.decode(z)), wanted, atol=1e-5)
+        expected = back(net(torch.from_numpy(z))).numpy()
+    np.testing.assert_allclose(workspace.generator.encode(workspace.decode(z)), expected, atol=1e-5)
 
 
 def test_a_function_that_torch_cannot_export_works_only_in_memory(tmp_path, capsys):
@@ -169,16 +169,16 @@ def test_a_function_that_torch_cannot_export_works_only_in_memory(tmp_path, caps
         Workspace.open(tmp_path / "run")
 
 
-def test_a_function_without_a_known_latent_shape_asks_for_it(tmp_path):
+def test_a_function_without_a_latent_shape_needs_the_option(tmp_path):
     with pytest.raises(NotSupported, match=r"a function does not state the shape of its input.*--shape 100"):
-        bring(lambda z: z, tmp_path)
+        import_source(lambda z: z, tmp_path)
     assert not (tmp_path / "run").exists() and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("module", [Spatial, Layered])
 def test_latents_of_any_shape_work_like_flat_ones(module, tmp_path):
     shape = (4, 8, 8) if module is Spatial else (18, 16)
-    workspace = Workspace.open(bring(module(), tmp_path, shape=shape).run.folder)
+    workspace = Workspace.open(import_source(module(), tmp_path, shape=shape).run.folder)
     assert workspace.generator.space.shape == shape and workspace.dim == np.prod(shape)
     sheets.sample_sheet(workspace, 4)
     chart = workspace.chart("pca")
@@ -187,7 +187,9 @@ def test_latents_of_any_shape_work_like_flat_ones(module, tmp_path):
     paths.interpolation(workspace, locate_all(workspace, ["0", "1"])).strip(4)
     paths.traversal(workspace, count=2).strip(4)
     geometry.arithmetic(workspace, "0 - 1 + 2")
-    assert len(geometry.geometry(workspace)) == 3  # without codes of its own, none of their norms
+    assert (
+        len(geometry.geometry(workspace)) == 3
+    )  # a run without encoded latents has no figure of their norms
     interpolate(workspace, ["0", "1"], "geodesic")
 
 
@@ -199,7 +201,7 @@ def test_torchscript_and_exported_files_decode_like_the_module(tmp_path):
     program = torch.export.export(decoder, (z,), dynamic_shapes=({0: torch.export.Dim("n")},))
     torch.export.save(program, tmp_path / "exported.pt2")
     for name in ("scripted.pt", "exported.pt2"):
-        workspace = bring(tmp_path / name, tmp_path / name.partition(".")[0])
+        workspace = import_source(tmp_path / name, tmp_path / name.partition(".")[0])
         with torch.no_grad():
             np.testing.assert_allclose(workspace.decode(z.numpy()), decoder(z).numpy(), atol=1e-6)
 
@@ -209,14 +211,18 @@ def test_a_program_traced_for_one_row_decodes_many(tmp_path):
     torch.export.save(torch.export.export(decoder, (torch.randn(1, 6),)), tmp_path / "one.pt2")
     z = torch.randn(5, 6)
     with torch.no_grad():
-        wanted = decoder(z).numpy()
-    np.testing.assert_allclose(bring(tmp_path / "one.pt2", tmp_path).decode(z.numpy()), wanted, atol=1e-6)
+        expected = decoder(z).numpy()
+    np.testing.assert_allclose(
+        import_source(tmp_path / "one.pt2", tmp_path).decode(z.numpy()), expected, atol=1e-6
+    )
 
 
 def test_an_exported_onnx_model_imports_with_equal_images_and_latents(wide, tmp_path):
     export_decoder(wide.generator, tmp_path / "decoder.onnx")
     export_encoder(wide.generator, tmp_path / "encoder.onnx")
-    workspace = bring(tmp_path / "decoder.onnx", tmp_path, encoder=tmp_path / "encoder.onnx", data="digits")
+    workspace = import_source(
+        tmp_path / "decoder.onnx", tmp_path, encoder=tmp_path / "encoder.onnx", data="digits"
+    )
     z = sample_latents(wide, 5, seed=0)
     np.testing.assert_allclose(workspace.decode(z), wide.decode(z), atol=1e-2)
     np.testing.assert_allclose(workspace.latents("test"), wide.latents("test"), atol=0.1)
@@ -227,13 +233,13 @@ def test_an_exported_onnx_model_imports_with_equal_images_and_latents(wide, tmp_
 
 def test_the_number_of_classes_of_a_conditional_onnx_decoder_is_inferred(told, tmp_path):
     export_decoder(told.generator, tmp_path / "decoder.onnx")
-    workspace = bring(tmp_path / "decoder.onnx", tmp_path)
+    workspace = import_source(tmp_path / "decoder.onnx", tmp_path)
     assert len(workspace.generator.classes) == 10
     z = sample_latents(told, 3, seed=0)
     np.testing.assert_allclose(workspace.decode(z, 7), told.decode(z, 7), atol=1e-2)
 
 
-def test_an_onnx_file_with_a_dynamic_latent_size_asks_for_the_shape(tmp_path):
+def test_an_onnx_file_with_a_dynamic_latent_size_needs_the_shape(tmp_path):
     make = helper.make_tensor_value_info
     nodes = [helper.make_node("Tanh", ["z"], ["x"])]
     for name, size in (("z", ["n", "d"]), ("x", ["n", "d"])):
@@ -244,8 +250,8 @@ def test_an_onnx_file_with_a_dynamic_latent_size_asks_for_the_shape(tmp_path):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     onnx.save(model, tmp_path / "open.onnx")
     with pytest.raises(NotSupported, match=r"leaves the size of z open.*--shape"):
-        bring(tmp_path / "open.onnx", tmp_path)
-    workspace = bring(tmp_path / "open.onnx", tmp_path, shape=(16,))
+        import_source(tmp_path / "open.onnx", tmp_path)
+    workspace = import_source(tmp_path / "open.onnx", tmp_path, shape=(16,))
     assert (
         imported_model_of(workspace.run).image == (1, 4, 4)
         and imported_model_of(workspace.run).pixels == "signed"
@@ -267,23 +273,23 @@ def test_the_sizes_of_a_dcgan_are_inferred_from_its_weights(name, dcgan, tmp_pat
     else:
         torch.save({"netG": state, "netD": {"x": torch.zeros(2)}, "epoch": 3}, tmp_path / name)
         key = "netG"
-    workspace = Workspace.open(bring(tmp_path / name, tmp_path, net="dcgan", key=key).run.folder)
+    workspace = Workspace.open(import_source(tmp_path / name, tmp_path, net="dcgan", key=key).run.folder)
     z = sample_latents(workspace, 4, seed=0)
     with torch.no_grad():
-        wanted = (net(torch.from_numpy(z)).tanh().numpy() + 1) / 2
+        expected = (net(torch.from_numpy(z)).tanh().numpy() + 1) / 2
     assert workspace.generator.space.shape == (20, 1, 1)
-    np.testing.assert_allclose(workspace.decode(z), wanted, atol=1e-6)
+    np.testing.assert_allclose(workspace.decode(z), expected, atol=1e-6)
 
 
 def test_weights_load_into_a_class_that_can_be_imported(tmp_path):
     save_file(Decoder(9, "Tanh").state_dict(), tmp_path / "w.safetensors")
     module = f"{__name__}:Decoder(9, last='Tanh')"
-    workspace = Workspace.open(bring(tmp_path / "w.safetensors", tmp_path, module=module).run.folder)
+    workspace = Workspace.open(import_source(tmp_path / "w.safetensors", tmp_path, module=module).run.folder)
     assert workspace.dim == 9 and imported_model_of(workspace.run).pixels == "signed"
 
 
 def test_weights_of_a_run_need_no_options(digits, tmp_path):
-    workspace = bring(digits.run.weights, tmp_path, data="digits")
+    workspace = import_source(digits.run.weights, tmp_path, data="digits")
     z = sample_latents(digits, 3, seed=0)
     np.testing.assert_array_equal(workspace.decode(z), digits.decode(z))
     np.testing.assert_array_equal(workspace.latents("test"), digits.latents("test"))
@@ -321,7 +327,7 @@ def test_weights_without_a_known_net_are_refused(settings, message, dcgan, tmp_p
 def check_refused(path, settings, message):
     """The import fails with this message and leaves no files."""
     with pytest.raises(ZatlasError) as caught:
-        bring(path, path.parent, **settings)
+        import_source(path, path.parent, **settings)
     assert message in str(caught.value)
     assert list(path.parent.iterdir()) == [path]
 
@@ -361,7 +367,7 @@ def test_a_hostile_pickle_is_refused_and_never_run(refused, tmp_path):
 def test_a_whole_pickled_model_is_refused_with_what_to_do(tmp_path):
     torch.save(Decoder(), tmp_path / "whole.pt")
     with pytest.raises(BadData, match=r"asks for .*Decoder.*torch\.save\(model\.state_dict\(\)"):
-        bring(tmp_path / "whole.pt", tmp_path, net="dcgan")
+        import_source(tmp_path / "whole.pt", tmp_path, net="dcgan")
 
 
 def test_a_zip_bomb_is_not_unpacked(refused, tmp_path):
@@ -393,7 +399,7 @@ def test_noise_is_refused_in_one_sentence(suffix, tmp_path):
     name = f"x.{suffix}"
     (tmp_path / name).write_bytes(np.random.default_rng(0).bytes(5000))
     with pytest.raises(ZatlasError) as caught:
-        bring(tmp_path / name, tmp_path, net="dcgan")
+        import_source(tmp_path / name, tmp_path, net="dcgan")
     assert "\n" not in str(caught.value) and not (tmp_path / "run").exists()
 
 
@@ -414,7 +420,7 @@ def test_pickles_in_an_exported_program_are_never_read(tmp_path):
     torch.export.save(program, good := tmp_path / "good.pt2")
     evil = pickle.dumps(({"z": Hostile(tmp_path / "touched")},))
     rewritten(good, tmp_path / "samples.pt2", **{"data/sample_inputs/model.pt": evil})
-    workspace = bring(tmp_path / "samples.pt2", tmp_path)
+    workspace = import_source(tmp_path / "samples.pt2", tmp_path)
     assert workspace.dim == 6 and not (tmp_path / "touched").exists()
     text = json.dumps({"config": {"c": {"path_name": "opaque_obj_0", "is_param": False, "use_pickle": True}}})
     config = {"data/constants/model_constants_config.json": text}
@@ -423,19 +429,19 @@ def test_pickles_in_an_exported_program_are_never_read(tmp_path):
     for number, changed in enumerate((config, other, size)):
         bad = rewritten(good, tmp_path / f"bad{number}.pt2", **changed)
         with pytest.raises(BadData, match="refused"):
-            bring(bad, tmp_path / str(number))
+            import_source(bad, tmp_path / str(number))
         # A run from someone else is checked too.
-        folder = bring(good, tmp_path / f"run{number}").run.folder
+        folder = import_source(good, tmp_path / f"run{number}").run.folder
         atomic.write_file(folder / "decoder.pt2", bad.read_bytes())
         with pytest.raises(BadData, match="refused"):
             Workspace.open(remade(folder), trust=True)
 
 
 def test_a_run_that_names_files_elsewhere_is_refused(tmp_path):
-    folder = bring(Decoder(), tmp_path).run.folder
-    made = json.loads((folder / "made.json").read_text())
-    made["brought"]["files"]["decoder"] = "../../decoder.pt2"
-    atomic.write_file(folder / "made.json", json.dumps(made).encode())
+    folder = import_source(Decoder(), tmp_path).run.folder
+    provenance = json.loads((folder / "made.json").read_text())
+    provenance["imported"]["files"]["decoder"] = "../../decoder.pt2"
+    atomic.write_file(folder / "made.json", json.dumps(provenance).encode())
     with pytest.raises(BadRun, match="outside"):
         Workspace.open(folder)
 
@@ -450,7 +456,7 @@ def test_latents_without_a_decoder_have_charts_but_no_images(suffix, tmp_path, c
         np.savez(path, z=latents, other=np.zeros(3))
     else:
         pq.write_table(pa.table({"z": latents.reshape(300, 6).tolist()}), path)
-    workspace = Workspace.open(bring(path, tmp_path).run.folder)
+    workspace = Workspace.open(import_source(path, tmp_path).run.folder)
     np.testing.assert_allclose(workspace.cloud, latents.reshape(300, 6), atol=1e-6)
     maps.latent_scatter(workspace)
     maps.chart_scatter(workspace, workspace.chart("pca"))
@@ -472,7 +478,7 @@ def test_latents_with_images_have_labels_and_neighbours(wide, tmp_path):
     latents = np.zeros((len(wide.dataset), wide.dim), np.float32)
     latents[rows] = every
     np.save(tmp_path / "codes.npy", latents)
-    workspace = bring(tmp_path / "codes.npy", tmp_path, data="digits")
+    workspace = import_source(tmp_path / "codes.npy", tmp_path, data="digits")
     np.testing.assert_array_equal(workspace.latents("test"), wide.latents("test"))
     assert find_direction(workspace, "3").score.auc > 0.8
     sheets.chart_positions(workspace, workspace.chart("pca"), np.zeros((1, 2), np.float32))
@@ -480,11 +486,11 @@ def test_latents_with_images_have_labels_and_neighbours(wide, tmp_path):
 
 def test_images_of_another_shape_than_the_model_are_refused(tmp_path):
     with pytest.raises(BadData, match="but this model's are 1,8,8"):
-        bring(Decoder(), tmp_path, data="faces:count=20")
+        import_source(Decoder(), tmp_path, data="faces:count=20")
     with pytest.raises(NotFound):
-        bring(tmp_path / "nowhere.onnx", tmp_path)
+        import_source(tmp_path / "nowhere.onnx", tmp_path)
     with pytest.raises(UnknownName, match="unit"):
-        bring(Decoder(), tmp_path, pixels="0-1")
+        import_source(Decoder(), tmp_path, pixels="0-1")
 
 
 def test_the_command_prints_the_run_to_stdout_and_the_rest_to_stderr(dcgan, tmp_path, capsys):
@@ -505,17 +511,17 @@ def test_an_imported_run_has_a_gallery_and_a_page(tmp_path):
     from zatlas.gallery import draw_gallery
     from zatlas.site import run_tree
 
-    workspace = bring(Decoder(), tmp_path)
+    workspace = import_source(Decoder(), tmp_path)
     text = draw_gallery(workspace).read_text()
     assert "imported without images" in text and "samples.png" in text
     tree = run_tree(workspace, max_points=50)
     assert tree.entry["decoder"] is not None and tree.entry["data"] == "no images"
     latents = tmp_path / "codes.npy"
     np.save(latents, workspace.cloud[:200])
-    tree = run_tree(bring(latents, tmp_path / "codes"), max_points=50)
+    tree = run_tree(import_source(latents, tmp_path / "codes"), max_points=50)
     assert tree.entry["decoder"] is None and len(tree.latents) == 50
 
 
 def test_an_object_that_is_not_callable_is_refused(tmp_path):
     with pytest.raises(NotSupported, match="is not a decoder"):
-        bring(io.BytesIO(), tmp_path)
+        import_source(io.BytesIO(), tmp_path)

@@ -1,13 +1,13 @@
-"""Directions on drawn faces, where the truth is known: the model and the scorer come along."""
+"""Directions of drawn faces, evaluated by a classifier; the model and the classifier are shipped."""
 
 from importlib.resources import as_file, files
 
 import numpy as np
 import pytest
+from benchmarks.flip_rates import flip_rates
 from benchmarks.truth import BENT, others_of
 
 from zatlas.demo import unpack
-from zatlas.directions.evaluate import flips
 from zatlas.directions.find import find_directions
 from zatlas.directions.types import LinearDirection
 from zatlas.gallery import FACE_ATTRIBUTES
@@ -35,35 +35,35 @@ def classifier():
 
 @pytest.fixture(scope="module")
 def directions(faces):
-    """A way for each of the twelve, learnt from labels alone; the scorer has no part in it."""
-    straight = [name for name in FACE_ATTRIBUTES if name not in BENT]
+    """A direction for each of the twelve attributes, fitted to labels without the classifier."""
+    linear = [name for name in FACE_ATTRIBUTES if name not in BENT]
     result = {
         direction.name: direction
-        for names, kind in ((straight, "aimed"), (BENT, "local"))
+        for names, method in ((linear, "constrained"), (BENT, "local"))
         for direction in find_directions(
-            faces, "labels", names=names, method=kind, orthogonal_to=FACE_ATTRIBUTES
+            faces, "labels", names=names, method=method, orthogonal_to=FACE_ATTRIBUTES
         )
     }
-    assert all(isinstance(result[name], LinearDirection) for name in straight)
+    assert all(isinstance(result[name], LinearDirection) for name in linear)
     return result
 
 
 @pytest.mark.parametrize("name", FACE_ATTRIBUTES)
-def test_a_way_turns_its_attribute_in_nine_faces_of_ten_and_leaves_the_others(
+def test_a_direction_flips_its_attribute_in_nine_faces_of_ten_and_keeps_the_others(
     faces, classifier, directions, name
 ):
     z = faces.latents("test")[:FACES]
-    result = flips(faces.generator, classifier, z, directions[name], name, others_of(name))
-    assert result.flips >= 0.9
-    assert result.side_effect < 0.15
+    rates = flip_rates(faces.generator, classifier, z, directions[name], name, others_of(name))
+    assert rates.mean >= 0.9
+    assert rates.side_effect < 0.15
 
 
 def test_geodesics_of_faces_are_no_longer_than_straight_lines(faces):
     z = faces.latents("test")
     shorter = []
     for a, b in zip(z[:20, None], z[20:40, None], strict=True):
-        straight = interpolate(faces, np.concatenate([a, b]), "lerp")
-        assert straight.blend is lerp
-        bent = geodesic(faces.generator, a, b, steps=20)
-        shorter.append(length(faces.generator, bent) <= length(faces.generator, straight))
+        line = interpolate(faces, np.concatenate([a, b]), "lerp")
+        assert line.blend is lerp
+        path = geodesic(faces.generator, a, b, steps=20)
+        shorter.append(length(faces.generator, path) <= length(faces.generator, line))
     assert np.mean(shorter) >= 0.95

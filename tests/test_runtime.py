@@ -150,4 +150,4 @@ def test_a_result_that_cannot_be_written_to_stdout_is_said():
 
 def test_a_run_is_never_made_where_its_name_could_not_be_written(tmp_path):
     with pytest.raises(ZatlasError, match="is not UTF-8"):
-        runs.create(tmp_path / "r\udcffn", {"made.json": b"{}"})
+        runs.create_run(tmp_path / "r\udcffn", {"made.json": b"{}"})

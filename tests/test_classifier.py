@@ -46,7 +46,7 @@ READ = (
 NAMES = ("Bald", "skin_tone", "hair_colour")
 
 
-def drawn(count: int, size: int, seed: int = 0, **columns: np.ndarray) -> ImageDataset:
+def drawn_faces(count: int, size: int, seed: int = 0, **columns: np.ndarray) -> ImageDataset:
     """Drawn faces, with some columns replaced or added."""
     factors = faces.factors(count, seed=seed)
     split = np.where(np.arange(count) % 4 == 3, 2, 0).astype(np.uint8)
@@ -56,7 +56,7 @@ def drawn(count: int, size: int, seed: int = 0, **columns: np.ndarray) -> ImageD
 
 @pytest.fixture(scope="module")
 def few() -> ImageDataset:
-    return drawn(480, 16)
+    return drawn_faces(480, 16)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def trained(few):
     return train_classifier(few, NAMES, epochs=12, show=False)
 
 
-def test_it_reads_flags_numbers_and_texts_of_images_it_has_not_seen(few, trained):
+def test_a_classifier_predicts_flags_numbers_and_texts_of_held_out_images(few, trained):
     result = evaluate_classifier(trained, few)
     assert {name: one.measure for name, one in result.items()} == {
         "Bald": "accuracy",
@@ -80,13 +80,13 @@ def test_a_text_has_a_column_for_each_of_its_classes_and_they_sum_to_one(few, tr
     colours = tuple(f"hair_colour={name}" for name in ("black", "blond", "brown", "gray"))
     assert trained.names == ("Bald", "skin_tone", *colours)
     assert trained.kinds == ("flag", "number", *["class"] * 4)
-    scores = trained.score(few.images(np.arange(30)))
+    scores = trained.predict(few.images(np.arange(30)))
     assert scores.shape == (30, 6) and scores.dtype == np.float32
     np.testing.assert_allclose(scores[:, 2:].sum(1), 1, atol=1e-5)
     assert 0 <= scores[:, 0].min() <= scores[:, 0].max() <= 1
 
 
-def test_the_seed_alone_decides(few):
+def test_the_same_seed_gives_the_same_classifier(few):
     images = few.images(few.rows("test"))
     torch.manual_seed(1)
     one = train_classifier(few, ["Bald"], epochs=1, seed=3, show=False)
@@ -95,34 +95,34 @@ def test_the_seed_alone_decides(few):
     same = train_classifier(few, ["Bald"], epochs=1, seed=3, show=False)
     assert torch.equal(state, torch.get_rng_state())  # nobody else's chance is touched
     other = train_classifier(few, ["Bald"], epochs=1, seed=4, show=False)
-    assert np.array_equal(one.score(images), same.score(images))
-    assert not np.array_equal(one.score(images), other.score(images))
+    assert np.array_equal(one.predict(images), same.predict(images))
+    assert not np.array_equal(one.predict(images), other.predict(images))
 
 
 def test_it_comes_back_from_its_file_to_the_bit(tmp_path, few, trained):
     images = few.images(few.rows("test"))
-    again = load_classifier(save_classifier(tmp_path / "s.safetensors", trained))
-    assert (again.names, again.kinds, again.shape) == (trained.names, trained.kinds, trained.shape)
-    assert np.array_equal(again.score(images), trained.score(images))
+    loaded = load_classifier(save_classifier(tmp_path / "s.safetensors", trained))
+    assert (loaded.names, loaded.kinds, loaded.shape) == (trained.names, trained.kinds, trained.shape)
+    assert np.array_equal(loaded.predict(images), trained.predict(images))
     half = save_classifier(tmp_path / "half.safetensors", trained, half=True)
     assert half.stat().st_size < 0.6 * (tmp_path / "s.safetensors").stat().st_size
-    np.testing.assert_allclose(load_classifier(half).score(images), trained.score(images), atol=0.02)
+    np.testing.assert_allclose(load_classifier(half).predict(images), trained.predict(images), atol=0.02)
 
 
 def test_batches_change_nothing_but_rounding(few, trained):
     images = few.images(np.arange(20))
     one = Classifier(trained.names, trained.function, trained.kinds, batch=7)
-    np.testing.assert_allclose(one.score(images), trained.score(images), atol=1e-5)
-    assert trained.score(images[:0]).shape == (0, 6)
+    np.testing.assert_allclose(one.predict(images), trained.predict(images), atol=1e-5)
+    assert trained.predict(images[:0]).shape == (0, 6)
 
 
-def test_missing_values_teach_nothing(few):
+def test_missing_values_are_not_trained_on(few):
     """What stands in the place of a missing value is never looked at."""
     rows = np.arange(len(few))
     flag = few.attributes["Bald"].astype(np.float32)
     tone, colour = few.attributes["skin_tone"].copy(), few.attributes["hair_colour"].copy()
     flag[rows % 2 == 0], tone[rows % 3 == 0], colour[rows % 5 == 0] = np.nan, np.nan, ""
-    holed = drawn(480, 16, Bald=flag, skin_tone=tone, hair_colour=colour)
+    holed = drawn_faces(480, 16, Bald=flag, skin_tone=tone, hair_colour=colour)
     classifier = train_classifier(holed, NAMES, epochs=2, show=False)
     assert classifier.kinds[0] == "flag"  # with holes it comes as numbers, and is a flag all the same
     result = evaluate_classifier(classifier, holed)
@@ -130,19 +130,19 @@ def test_missing_values_teach_nothing(few):
     assert result["Bald"].images == (test % 2 != 0).sum()
     assert result["skin_tone"].images == (test % 3 != 0).sum()
     assert result["hair_colour"].images == (test % 5 != 0).sum()
-    assert np.isfinite(classifier.score(holed.images(test))).all()
+    assert np.isfinite(classifier.predict(holed.images(test))).all()
 
 
 def test_an_image_without_any_value_moves_no_weight(few):
     gone = np.arange(len(few)) >= 64
     flag = np.where(gone, np.nan, few.attributes["Bald"]).astype(np.float32)
-    one = drawn(480, 16, Bald=flag)
+    one = drawn_faces(480, 16, Bald=flag)
     pixels = one.pixels.copy()
     pixels[gone] = 255 - pixels[gone]
     other = image_dataset("faces", pixels, attributes={"Bald": flag}, split=one.split)
-    scorers = [train_classifier(s, ["Bald"], epochs=1, show=False) for s in (one, other)]
+    classifiers = [train_classifier(s, ["Bald"], epochs=1, show=False) for s in (one, other)]
     images = few.images(few.rows("test"))
-    assert np.array_equal(scorers[0].score(images), scorers[1].score(images))
+    assert np.array_equal(classifiers[0].predict(images), classifiers[1].predict(images))
 
 
 def test_values_are_coded_by_kind():
@@ -166,40 +166,40 @@ def test_the_classes_of_a_set_are_an_attribute_too(blobs):
     assert evaluate_classifier(classifier, blobs)["label"].value > 0.9
 
 
-def test_any_function_is_a_scorer(few):
+def test_any_function_of_images_works_as_a_classifier(few):
     def brightness(x: torch.Tensor) -> torch.Tensor:
         return x.mean((1, 2, 3))[:, None]
 
     classifier = Classifier(("brightness",), brightness, ("number",))
     images = few.images(np.arange(5))
-    np.testing.assert_allclose(classifier.score(images)[:, 0], images.mean((1, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(classifier.predict(images)[:, 0], images.mean((1, 2, 3)), rtol=1e-5)
     with pytest.raises(NotSupported, match="can be saved"):
         save_classifier(Path("nowhere"), classifier)
     with pytest.raises(ShapeError, match="one row per image"):
-        Classifier(("a", "b"), brightness, ("number", "number")).score(images)
+        Classifier(("a", "b"), brightness, ("number", "number")).predict(images)
 
 
-def test_some_names_of_a_scorer(few, trained):
+def test_a_classifier_can_be_limited_to_some_names(few, trained):
     images = few.images(np.arange(5))
-    some = trained.only(["hair_colour=gray", "Bald"])
-    assert some.kinds == ("class", "flag")
-    np.testing.assert_array_equal(some.score(images), trained.score(images)[:, [5, 0]])
+    selected = trained.select(["hair_colour=gray", "Bald"])
+    assert selected.kinds == ("class", "flag")
+    np.testing.assert_array_equal(selected.predict(images), trained.predict(images)[:, [5, 0]])
     with pytest.raises(UnknownName, match="Did you mean 'Bald'"):
-        trained.only(["bald"])
+        trained.select(["bald"])
 
 
 def test_images_of_another_shape_are_refused_in_one_sentence(trained):
     with pytest.raises(ShapeError, match=r"takes images of 3x16x16; these are 1x16x16"):
-        trained.score(np.zeros((2, 1, 16, 16), np.float32))
+        trained.predict(np.zeros((2, 1, 16, 16), np.float32))
     with pytest.raises(ShapeError, match="takes images of 3x16x16"):
-        trained.score(np.zeros((3, 16, 16), np.float32))
+        trained.predict(np.zeros((3, 16, 16), np.float32))
 
 
 def test_an_attribute_that_no_classifier_can_predict_is_refused(few, blobs):
     with pytest.raises(UnknownName, match="Did you mean 'Smiling'"):
         train_classifier(few, ["Smilling"], show=False)
     with pytest.raises(BadData, match="equal for all images"):
-        train_classifier(drawn(8, 16, flat=np.zeros(8, bool)), ["flat"], show=False)
+        train_classifier(drawn_faces(8, 16, flat=np.zeros(8, bool)), ["flat"], show=False)
     bare = image_dataset("bare", blobs.pixels)
     with pytest.raises(BadData, match="no attributes"):
         train_classifier(bare, show=False)
@@ -207,7 +207,7 @@ def test_an_attribute_that_no_classifier_can_predict_is_refused(few, blobs):
         train_classifier(few, epochs=0, show=False)
 
 
-def test_files_that_are_no_scorer_are_told_apart(tmp_path, trained):
+def test_files_that_hold_no_classifier_are_refused(tmp_path, trained):
     with pytest.raises(BadRun, match="no classifier at"):
         load_classifier(tmp_path / "none")
     (tmp_path / "noise").write_bytes(b"noise" * 9)
@@ -227,7 +227,7 @@ def test_softened_images_are_images_and_half_of_them_are_sharp():
 
 
 @pytest.mark.parametrize("name", READ)
-def test_the_shipped_scorer_reads_drawn_faces(fresh, name):
+def test_the_shipped_classifier_predicts_attributes_of_drawn_faces(fresh, name):
     assert fresh[name].value >= 0.95
 
 
@@ -244,11 +244,11 @@ def portraits(count: int) -> ImageDataset:
     return image_dataset("faces", faces.draw(factors, 64), attributes=table, split=split)
 
 
-# Scorers from elsewhere -------------------------------------------------------------------------
+# Imported classifiers --------------------------------------------------------------------------
 
 
 def onnx_file(path: Path, name: str, *, scale: float = 1.0, last: str = "Identity") -> Path:
-    """A scorer as another program would write it: how bright an image is, in the range that it wants."""
+    """An ONNX classifier of brightness with the given range of pixels."""
     from onnx import TensorProto, helper, numpy_helper, save
 
     sizes = numpy_helper.from_array(np.array([1, 2, 3]), "axes")
@@ -259,37 +259,37 @@ def onnx_file(path: Path, name: str, *, scale: float = 1.0, last: str = "Identit
         helper.make_node(last, ["m"], [name]),
     ]
     given = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 16, 16])
-    made = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"])
-    graph = helper.make_graph(nodes, "scorer", [given], [made], [sizes, whole])
+    resized = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"])
+    graph = helper.make_graph(nodes, "scorer", [given], [resized], [sizes, whole])
     opset = [helper.make_opsetid("", 18)]
     save(helper.make_model(graph, opset_imports=opset, ir_version=9), str(path))
     return path
 
 
-def test_an_onnx_file_is_a_scorer_that_says_what_it_takes(tmp_path, few):
+def test_an_onnx_classifier_describes_its_input(tmp_path, few):
     images = few.images(np.arange(5))
     plain = open_classifier(onnx_file(tmp_path / "plain.onnx", "light"))
     assert (plain.names, plain.kinds, plain.shape) == (("light",), ("number",), (3, 16, 16))
     assert "3x16x16, nchw, pixels unit (assumed)" in plain.about
-    np.testing.assert_allclose(plain.score(images)[:, 0], images.mean((1, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(plain.predict(images)[:, 0], images.mean((1, 2, 3)), rtol=1e-5)
     signed = open_classifier(f"{tmp_path / 'plain.onnx'}:pixels=signed")
-    np.testing.assert_allclose(signed.score(images), 2 * plain.score(images) - 1, atol=1e-5)
+    np.testing.assert_allclose(signed.predict(images), 2 * plain.predict(images) - 1, atol=1e-5)
     bytes_ = open_classifier(onnx_file(tmp_path / "bytes.onnx", "light", scale=255.0))
     assert "pixels bytes (from the file)" in bytes_.about
-    np.testing.assert_allclose(bytes_.score(images), plain.score(images), atol=1e-5)
+    np.testing.assert_allclose(bytes_.predict(images), plain.predict(images), atol=1e-5)
     flag = open_classifier(onnx_file(tmp_path / "flag.onnx", "output", last="Sigmoid"))
     assert (flag.names, flag.kinds) == (("flag",), ("flag",))
     with pytest.raises(UnknownName, match="setting of an ONNX classifier"):
         open_classifier(f"{tmp_path / 'plain.onnx'}:pixels=round")
 
 
-def test_a_function_in_the_folder_one_is_in_is_a_scorer(tmp_path, monkeypatch, few):
+def test_a_function_in_the_current_folder_works_as_a_classifier(tmp_path, monkeypatch, few):
     text = "def light(x):\n    return x.mean((1, 2, 3))\n\nlight.kind = 'flag'\n"
     (tmp_path / "own_scorers.py").write_text(text)
     monkeypatch.chdir(tmp_path)
     classifier = open_classifier("own_scorers:light")
     images = few.images(np.arange(4))
-    np.testing.assert_allclose(classifier.score(images)[:, 0], images.mean((1, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(classifier.predict(images)[:, 0], images.mean((1, 2, 3)), rtol=1e-5)
     assert (classifier.names, classifier.kinds) == (("light",), ("flag",))
     with pytest.raises(BadRun, match="cannot be imported"):
         open_classifier("own_scorers:dark")
@@ -303,14 +303,14 @@ def test_a_flag_has_an_area_under_its_curve(few, trained):
     assert result["skin_tone"].auc is None
 
 
-def test_images_are_made_as_large_as_the_scorer_reads(trained):
+def test_images_are_resized_to_the_input_of_the_classifier(trained):
     large = np.random.default_rng(0).random((2, 3, 32, 32), np.float32)
     assert resized_for(trained, large).shape == (2, 3, 16, 16)
     grey = large[:, :1, :16, :16]
     np.testing.assert_array_equal(resized_for(trained, grey), np.repeat(grey, 3, axis=1))
 
 
-# What a scorer reads of a run -------------------------------------------------------------------
+# Predictions for a run ------------------------------------------------------------------------
 
 
 def ink(images: np.ndarray) -> np.ndarray:
@@ -339,22 +339,22 @@ def test_samples_of_a_gan_get_labels_and_directions(sketcher):
     np.testing.assert_allclose(images, sketcher.decode(told.latents("test")), atol=1 / 255)
     np.testing.assert_array_equal(told.flags("inky", rows), ink(images) > 0.5)
     direction = find_direction(sketcher, "inky", classifier=INK)
-    assert direction.score.real
+    assert direction.score.significant
     z = sample_latents(sketcher, 200, seed=9)
     lighter = ink(sketcher.decode(direction.move(z, 2.0))).mean() - ink(sketcher.decode(z)).mean()
     assert lighter > 0.2
 
 
-def test_what_was_read_is_kept_and_every_command_knows_it(sketcher, tmp_path, capsys):
+def test_predictions_are_saved_and_used_by_every_command(sketcher, tmp_path, capsys):
     folder = tmp_path / "run"
     shutil.copytree(sketcher.run.folder, folder)
     Workspace.open(folder).annotate(INK, save=True)
-    again = Workspace.open(folder)
-    assert again.source.generated and "inky" in again.dataset.attributes
-    assert locate(again, "inky:2").image is not None
-    assert len(again.chart("pca", by="inky").positions) == len(again.latents("test"))
-    result = again.query("select avg(inky::int) as share from train")["share"][0].as_py()
-    assert result == pytest.approx(again.flags("inky", again.rows("train")).mean())
+    loaded = Workspace.open(folder)
+    assert loaded.source.generated and "inky" in loaded.dataset.attributes
+    assert locate(loaded, "inky:2").image is not None
+    assert len(loaded.chart("pca", by="inky").positions) == len(loaded.latents("test"))
+    result = loaded.query("select avg(inky::int) as share from train")["share"][0].as_py()
+    assert result == pytest.approx(loaded.flags("inky", loaded.rows("train")).mean())
     assert main(["attribute", str(folder), "inky", "--out", str(tmp_path / "a.png")]) == 0
     assert (tmp_path / "a.png").exists()
 
@@ -368,7 +368,7 @@ def test_what_was_read_of_other_weights_is_forgotten(sketcher, tmp_path):
         load_predictions(path, "model")
 
 
-def test_two_scorers_tell_more_than_one(portraits, trained):
+def test_predictions_of_two_classifiers_are_combined(portraits, trained):
     light = python_classifier(lambda x: x.mean((1, 2, 3)), ("light",))
     told = portraits.annotate(trained).annotate(light)
     assert {"Bald", "light", "hair_colour"} <= set(told.dataset.attributes)
@@ -376,7 +376,7 @@ def test_two_scorers_tell_more_than_one(portraits, trained):
     assert told.flags("hair_colour=gray", told.rows("test")).dtype == bool
 
 
-def test_scorers_on_the_command_line(tmp_path, capsys, sketcher):
+def test_the_command_trains_and_predicts(tmp_path, capsys, sketcher):
     file = tmp_path / "digits.safetensors"
     assert main(["scorer", "train", "digits", "--out", str(file), "--epochs", "2"]) == 0
     (row,) = json.loads(capsys.readouterr().out)

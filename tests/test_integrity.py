@@ -16,7 +16,7 @@ from zatlas.workspace import Workspace
 
 @pytest.fixture
 def run(digits, tmp_path) -> Run:
-    """A run with codes, a chart and a page, to be harmed."""
+    """A run with latents, a chart and a page, whose files the tests damage."""
     digits.chart()
     copy = tmp_path / "a run"
     shutil.copytree(digits.run.folder, copy, ignore=shutil.ignore_patterns("gallery"))
@@ -37,9 +37,9 @@ def check(run, capsys, *words):
     return status, json.loads(out) if out else None, err
 
 
-def test_a_whole_run_is_said_to_be_whole(run, capsys):
-    status, result, said = check(run, capsys)
-    assert status == 0 and result["files"] > 10 and "files are as zatlas wrote them" in said
+def test_an_intact_run_is_reported_as_intact(run, capsys):
+    status, result, output = check(run, capsys)
+    assert status == 0 and result["files"] > 10 and "files are as zatlas wrote them" in output
     assert not any(result[key] for key in ("damaged", "repaired", "missing", "unrecorded"))
 
 
@@ -61,7 +61,7 @@ def test_what_a_checkpoint_holds_is_written_again_byte_for_byte(run, capsys, nam
 
 def test_what_can_be_computed_again_is_removed_and_computed_again(run, capsys):
     before = Workspace.open(run.folder).chart().positions
-    table, chart = (next(run.path(name).iterdir()) for name in ("codes", "charts"))
+    table, chart = (next(run.path(name).iterdir()) for name in ("latents", "charts"))
     flip(table)
     flip(chart)
     assert main(["chart", str(run.folder)]) == 1 and "zatlas check" in capsys.readouterr().err
@@ -70,12 +70,12 @@ def test_what_can_be_computed_again_is_removed_and_computed_again(run, capsys):
     assert (Workspace.open(run.folder).chart().positions == before).all()
 
 
-def test_what_cannot_be_made_again_is_named_and_left(run, capsys):
+def test_damaged_originals_are_reported_and_not_changed(run, capsys):
     flip(run.provenance_file)
     harmed = run.provenance_file.read_bytes()
-    status, result, said = check(run, capsys)
+    status, result, output = check(run, capsys)
     assert status == 1 and list(result["damaged"]) == ["made.json"]
-    assert "cannot be made again" in said and run.provenance_file.read_bytes() == harmed
+    assert "cannot be made again" in output and run.provenance_file.read_bytes() == harmed
 
 
 def test_a_damaged_checkpoint_is_named(run, capsys):
@@ -94,7 +94,7 @@ def test_a_recipe_that_a_person_edited_is_used_after_they_say_so(run, capsys):
     assert main(["points", str(run.folder)]) == 0
 
 
-def test_a_lost_record_is_made_again_with_consent(run, capsys):
+def test_a_lost_record_is_written_again_with_consent(run, capsys):
     run.path("digests.jsonl").unlink()
     assert main(["sample", str(run.folder)]) == 2 and "--accept ." in capsys.readouterr().err
     assert check(run, capsys, "--accept", ".")[0] == 0
@@ -104,8 +104,8 @@ def test_a_lost_record_is_made_again_with_consent(run, capsys):
 
 @pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "none.txt"])
 def test_only_a_file_of_the_run_is_accepted(run, capsys, name):
-    status, _, said = check(run, capsys, "--accept", name)
-    assert (status == 2 and "--accept" in said) or "no file" in said
+    status, _, output = check(run, capsys, "--accept", name)
+    assert (status == 2 and "--accept" in output) or "no file" in output
 
 
 def test_what_zatlas_did_not_write_is_listed_and_left(run, capsys, tmp_path):
@@ -118,8 +118,8 @@ def test_what_zatlas_did_not_write_is_listed_and_left(run, capsys, tmp_path):
 
 def test_a_run_that_is_being_trained_is_not_checked(run, capsys):
     with run.lock():
-        status, _, said = check(run, capsys)
-    assert status == 1 and "being trained by process" in said
+        status, _, output = check(run, capsys)
+    assert status == 1 and "being trained by process" in output
 
 
 def test_a_folder_that_is_no_run_is_not_checked(tmp_path, capsys):
@@ -137,8 +137,8 @@ def test_cached_images_that_are_damaged_are_read_again(tmp_path, monkeypatch, ca
     flip(pixels, keep_time=True)
     status, result, _ = check(workspace.run, capsys)
     assert status == 0 and list(result["repaired"]) == ["cached images of photos"]
-    again = Workspace.open(workspace.run.folder)
-    assert (again.dataset.images(again.rows("train")) == before).all()
+    second = Workspace.open(workspace.run.folder)
+    assert (second.dataset.images(second.rows("train")) == before).all()
 
 
 def photo(folder, index):
@@ -146,7 +146,7 @@ def photo(folder, index):
     return folder / "photos" / f"{index}.png"
 
 
-def test_a_link_in_place_of_a_derived_file_is_named_and_left(run, capsys, tmp_path):
+def test_a_link_in_place_of_a_derived_file_is_reported_and_not_changed(run, capsys, tmp_path):
     chart = next(run.path("charts").iterdir())
     chart.unlink()
     chart.symlink_to(tmp_path / "mine")
@@ -154,7 +154,7 @@ def test_a_link_in_place_of_a_derived_file_is_named_and_left(run, capsys, tmp_pa
     assert status == 1 and list(result["damaged"]) == [f"charts/{chart.name}"] and chart.is_symlink()
 
 
-def test_what_another_command_is_writing_is_left_alone(run, capsys):
+def test_files_that_another_command_writes_are_ignored(run, capsys):
     side = run.folder / ".side-samples.png-1-00000000"
     side.write_bytes(b"half a picture")
     assert check(run, capsys, "--accept", ".")[0] == 0

@@ -1,4 +1,4 @@
-"""Laws that hold for every way that a method of steering finds, in models of every kind."""
+"""Properties of every direction that a method finds, in models of every kind."""
 
 import numpy as np
 import pytest
@@ -13,15 +13,19 @@ from zatlas.models.classifier import Classifier
 from zatlas.models.generator import Generator
 
 NAMES = DIRECTION_METHODS.names()
-FEW = {
+SETTINGS = {
     "closed_form": {"count": 3},
     "principal": {"count": 3, "samples": 600},
     "transform": {"names": ("brightness",), "steps": 25},
     "unsupervised": {"count": 3, "steps": 10},
 }
-BENT = [("labels", {"method": "local"}), ("transform", {"method": "net"}), ("predictor", {"method": "local"})]
-CASES = [(name, {}) for name in NAMES] + BENT
-IDS = [f"{name} {settings.get('way', '')}".strip() for name, settings in CASES]
+NONLINEAR = [
+    ("labels", {"method": "local"}),
+    ("transform", {"method": "net"}),
+    ("predictor", {"method": "local"}),
+]
+CASES = [(name, {}) for name in NAMES] + NONLINEAR
+IDS = [f"{name} {settings.get('method', '')}".strip() for name, settings in CASES]
 
 
 def light(images: torch.Tensor) -> torch.Tensor:
@@ -31,21 +35,21 @@ def light(images: torch.Tensor) -> torch.Tensor:
 LIGHT = Classifier(("light",), light, ("number",))
 
 
-def learnt(generator: Generator, latents: np.ndarray, method: str, settings: dict, seed: int = 0):
-    told = {**FEW.get(method, {}), **settings}
+def fit(generator: Generator, latents: np.ndarray, method: str, settings: dict, seed: int = 0):
+    arguments = {**SETTINGS.get(method, {}), **settings}
     if settings.get("method") == "local":
-        told["steps"] = 150
+        arguments["steps"] = 150
     if method == "labels":
-        told["flags"] = {f"axis {i}": latents[:, i] > np.median(latents[:, i]) for i in (0, -1)}
+        arguments["flags"] = {f"dimension {i}": latents[:, i] > np.median(latents[:, i]) for i in (0, -1)}
     if method == "predictor":
-        told["classifier"] = LIGHT
+        arguments["classifier"] = LIGHT
     if method == "examples":
-        told |= {"plus": latents[:4], "minus": latents[4:9]}
-    return DIRECTION_METHODS.get(method)(generator, latents, **told, seed=seed)
+        arguments |= {"plus": latents[:4], "minus": latents[4:9]}
+    return DIRECTION_METHODS.get(method)(generator, latents, **arguments, seed=seed)
 
 
 def spatial(differentiable: bool = True) -> Generator:
-    """A small model of (2, 3, 3) latents, whose pixels are brighter where its points are higher."""
+    """A small model of (2, 3, 3) latents, whose pixels are random projections of them."""
     mixer = torch.randn(18, 64, generator=torch.Generator().manual_seed(0))
 
     def decode(z, y):
@@ -64,8 +68,8 @@ def check(result, generator, latents):
         assert moved.shape == z.shape and moved.dtype == np.float32 and np.isfinite(moved).all()
         assert not np.allclose(moved, z)
         np.testing.assert_allclose(direction.move(z, 0.0), z, atol=1e-5)
-        each = direction.move(z, np.linspace(-1, 1, 5))
-        np.testing.assert_allclose(each[-1:], direction.move(z[-1:], 1.0), atol=1e-4)
+        moved = direction.move(z, np.linspace(-1, 1, 5))
+        np.testing.assert_allclose(moved[-1:], direction.move(z[-1:], 1.0), atol=1e-4)
         curve = direction.walk(z[:1], -1.0, 1.0)
         np.testing.assert_allclose(curve.sample(3)[1:2], z[:1], atol=0.05)
         assert np.isfinite(generator.decode(curve.sample(5))).all()
@@ -73,69 +77,69 @@ def check(result, generator, latents):
 
 
 @pytest.mark.parametrize(("method", "settings"), CASES, ids=IDS)
-def test_ways_move_rows_of_a_trained_model(wide, method, settings):
+def test_directions_move_latents_of_a_trained_model(wide, method, settings):
     latents = wide.latents("train")[:400]
-    check(learnt(wide.generator, latents, method, settings), wide.generator, latents)
+    check(fit(wide.generator, latents, method, settings), wide.generator, latents)
 
 
 @pytest.mark.parametrize(("method", "settings"), CASES, ids=IDS)
-def test_ways_move_spatial_latents_as_flat_rows(method, settings):
+def test_directions_move_spatial_latents_as_flat_rows(method, settings):
     generator = spatial()
     latents = generator.space.sample(300, seed=1)
     if method == "closed_form":
         settings = {"source": "metric"}
-    check(learnt(generator, latents, method, settings), generator, latents)
+    check(fit(generator, latents, method, settings), generator, latents)
 
 
 @pytest.mark.parametrize("method", [name for name in NAMES if name != "unsupervised"])
-def test_a_decoder_without_gradients_is_steered_as_well(method):
+def test_methods_work_for_a_decoder_without_gradients(method):
     generator = spatial(differentiable=False)
     latents = generator.space.sample(300, seed=1)
-    check(learnt(generator, latents, method, {}), generator, latents)
+    check(fit(generator, latents, method, {}), generator, latents)
 
 
 @pytest.mark.parametrize(("method", "settings"), CASES, ids=IDS)
-def test_a_way_is_the_same_again_for_a_seed(method, settings):
+def test_the_same_seed_gives_the_same_directions(method, settings):
     generator = spatial()
     latents = generator.space.sample(300, seed=1)
-    first, again = (learnt(generator, latents, method, settings, seed=3) for _ in range(2))
-    for a, b in zip(first, again, strict=True):
+    first, second = (fit(generator, latents, method, settings, seed=3) for _ in range(2))
+    for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a.move(latents[:3], 1.5), b.move(latents[:3], 1.5))
 
 
 @pytest.mark.parametrize("method", NAMES)
-def test_learning_leaves_the_model_and_the_global_generators_alone(wide, method):
+def test_a_fit_does_not_change_the_model_or_global_random_states(wide, method):
     latents = wide.latents("train")[:300]
     saved, state = latents.copy(), torch.get_rng_state()
     weights = [p.clone() for p in wide.generator.decoder.__self__.parameters()]
-    learnt(wide.generator, latents, method, {})
+    fit(wide.generator, latents, method, {})
     np.testing.assert_array_equal(latents, saved)
     assert torch.equal(state, torch.get_rng_state())
     for before, after in zip(weights, wide.generator.decoder.__self__.parameters(), strict=True):
         assert torch.equal(before, after) and after.grad is None
 
 
-@pytest.mark.parametrize(("method", "settings"), BENT, ids=IDS[len(NAMES) :])
-def test_a_bent_way_leads_back_to_where_it_began(method, settings):
+@pytest.mark.parametrize(("method", "settings"), NONLINEAR, ids=IDS[len(NAMES) :])
+def test_a_nonlinear_direction_returns_to_its_start(method, settings):
     generator = spatial()
     latents = generator.space.sample(300, seed=1)
-    for direction in learnt(generator, latents, method, settings):
+    for direction in fit(generator, latents, method, settings):
         assert isinstance(direction, FieldDirection)
         amount = 1.0 if direction.scale is None else 0.8 * float(direction.scale[0][-1])
-        there = direction.move(latents[:20], amount)
-        apart = np.linalg.norm(direction.move(there, -amount) - latents[:20], axis=1)
-        gone = np.linalg.norm(there - latents[:20], axis=1)
-        assert np.median(apart / gone) < 0.15 or direction.scale is not None
+        moved = direction.move(latents[:20], amount)
+        error = np.linalg.norm(direction.move(moved, -amount) - latents[:20], axis=1)
+        distance = np.linalg.norm(moved - latents[:20], axis=1)
+        assert np.median(error / distance) < 0.15 or direction.scale is not None
 
 
 @pytest.mark.parametrize("method", NAMES)
-def test_an_unknown_setting_is_answered_with_the_known(wide, method):
+def test_an_unknown_setting_is_refused(wide, method):
     with pytest.raises(UnknownName, match="setting of"):
         find_directions(wide, method, colour_of_the_sky=1)
 
 
 @pytest.mark.parametrize("method", ["labels", "examples"])
-def test_what_cannot_be_learnt_from_is_refused_in_a_sentence(wide, method):
+def test_unusable_examples_are_refused_in_a_sentence(wide, method):
     latents = wide.latents("train")[:50]
     none = {"flags": {"all": np.ones(50, bool)}} if method == "labels" else {"plus": latents[:0]}
     with pytest.raises(BadData, match=r"\."):
