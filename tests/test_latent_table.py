@@ -68,16 +68,16 @@ def test_labels_color_latents_in_charts_and_on_the_page(clouds, tmp_path, monkey
     maps.chart_scatter(workspace, workspace.chart("pca"), color_by="right")
     (first, words), (second, _) = asked
     assert len(np.unique(first[1])) == 3 and tuple(first[2]) == ("cat", "dog", "fox")
-    assert len(np.unique(second[1])) == 2 and words["title"].startswith("300 codes in run")
+    assert len(np.unique(second[1])) == 2 and words["title"].startswith("300 latents in run")
     tree = run_tree(workspace, max_points=1000)
     kinds = {column["name"]: column["kind"] for column in tree.entry["columns"]}
     assert kinds == {"label": "class", "right": "flag", "age": "number"}
-    assert tree.entry["kind"] == "code" and tree.entry["sprites"] is None and len(tree.rows) == COUNT
+    assert tree.entry["kind"] == "latent" and tree.entry["sprites"] is None and len(tree.rows) == COUNT
     ways = [direction["name"] for direction in tree.entry["directions"]["list"]]
     assert {"right", "fox"} <= set(ways)
     json.dumps(tree.entry, allow_nan=False)
     stop = locate(workspace, "7")
-    assert stop.title == "code 7" and stop.image is None
+    assert stop.title == "latent 7" and stop.image is None
     np.testing.assert_array_equal(stop.latent, clouds[0][7:8])
     assert locate(workspace, "fox").label == 2
     for ask in (

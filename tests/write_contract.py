@@ -16,7 +16,7 @@ from zatlas.render.theme import DARK, LIGHT, Theme
 from zatlas.site import schema, tree
 
 CONTRACT = Path(__file__).parents[1] / "web" / "src" / "contract.ts"
-HEAD = """/** Written by `python -m tests.write_contract` from site/schema.py and the package. Do not edit. */
+HEAD = """/** Written by `python -m tests.write_contract` from the Python package. Do not edit. */
 
 // The manifest and the server's socket. URLs are relative to the page; numbers in files are little-endian.
 """

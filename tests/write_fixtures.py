@@ -148,8 +148,8 @@ def direction_case(latents: Latents, rng: np.random.Generator) -> dict[str, Any]
     """Directions by example, made orthogonal to others, and their side effects."""
     flags = {name: latents @ rng.standard_normal(DIM) > 0.4 for name in ("smile", "hat", "beard")}
     normals = [directions.plane_normal(latents, flags[name], name) for name in ("hat", "beard")]
-    example_direction = directions.example_direction(latents[:20], latents[20:50], "smile", latents)
-    clean = directions.orthogonalize(example_direction, normals, latents)
+    by_example = directions.example_direction(latents[:20], latents[20:50], "smile", latents)
+    clean = directions.orthogonalize(by_example, normals, latents)
     fitted = probes.fit_probes(latents, flags)
     return {
         "latents": latents,
@@ -158,8 +158,8 @@ def direction_case(latents: Latents, rng: np.random.Generator) -> dict[str, Any]
         "orthogonal": {"name": clean.name, "vector": clean.vector, "std": clean.std},
         "moved": clean.move(latents[:4], 1.5),
         "probes": {"names": fitted.names, "weights": fitted.weights.T, "offsets": fitted.offsets},
-        "read": fitted.read(latents[:5]),
-        "effects": directions.with_side_effects(example_direction, latents, flags, fitted).side_effects,
+        "read": fitted.predict(latents[:5]),
+        "effects": directions.with_side_effects(by_example, latents, flags, fitted).side_effects,
     }
 
 
@@ -177,12 +177,12 @@ def field_cases() -> dict[str, Any]:
     cases = []
     gradients = [field_networks.GradientField(layers(outputs, 8)) for outputs in (3, 1)]
     for field in (*gradients, field_networks.VectorField(layers(5, 6))):
-        _, arrays, weight = field_networks.to_arrays(field)
+        _, arrays, ridge = field_networks.to_arrays(field)
         kind = "gradient" if isinstance(field, field_networks.GradientField) else "vector"
         sizes = [5, *(arrays[f"offset {i}"].size for i in range(3))]
         cases.append(
             {
-                "about": {"kind": kind, "sizes": sizes, "held": weight},
+                "about": {"kind": kind, "sizes": sizes, "ridge": ridge},
                 "numbers": np.concatenate([arrays[name].ravel() for name in field_networks.ARRAY_NAMES]),
                 "moved": [FieldDirection("field", field).move(starts, amount) for amount in amounts],
             }

@@ -23,7 +23,7 @@ Told = dict[str, float]
 DIM = 16
 GROUPS = 50
 SETTINGS = {"net.name": "mlp", "training.preview": 0, "training.batch": 1024}
-PAGE = ("points.arrow", "codes.f16", "vectors.f32", "normals.f32", "weights.f32")
+PAGE = ("table.arrow", "latents.f16", "vectors.f32", "normals.f32", "weights.f32")
 
 
 def codes(count: int, dim: int = DIM) -> tuple[np.ndarray, np.ndarray]:
@@ -135,7 +135,7 @@ def serve(count: int, dim: int, folder: Path) -> Told:
         manifest = get("data/manifest.json")
         run = json.loads(manifest)["runs"][0]
         chart = run["charts"][0]
-        urls = [f"data/a/{name}" for name in PAGE] + [chart["lattice"]["url"], chart["cover"]]
+        urls = [f"data/a/{name}" for name in PAGE] + [chart["lattice"]["url"], chart["coverage"]]
         first = len(manifest) + sum(len(get(url)) for url in urls)
         waits, squares = [], list((chart["tiles"] or {"squares": []})["squares"])
         for square in squares[:50]:

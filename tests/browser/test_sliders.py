@@ -211,7 +211,7 @@ def curved(tmp_path_factory, portraits):
     shutil.copytree(portraits.run.folder, folder)
     workspace = Workspace.open(folder)
     (male,) = find_directions(workspace, "labels", names=["Male"], method="local", steps=60)
-    (result,) = evaluate_directions(workspace, [replace(male, name="beardy", meant="Male")])
+    (result,) = evaluate_directions(workspace, [replace(male, name="beardy", description="Male")])
     store_of(workspace).save(result.direction, result)
     trained = train_classifier(workspace.dataset, ["Male", "Bald"], epochs=1, show=False)
     return workspace.annotate(trained, save=True)

@@ -208,7 +208,7 @@ def bad_frames(name: str, chance: random.Random) -> bytes:
 
 
 def bad_asks(name: str, chance: random.Random) -> bytes:
-    kinds = ("decode", "encode", "geodesic", "nearest", "image", "code", "chart", "exec", None, 3)
+    kinds = ("decode", "encode", "geodesic", "neighbors", "image", "latent", "chart", "exec", None, 3)
     keys = ("id", "run", "kind", "stream", "n", "k", "row", "label", "labels", "layout", "by")
     asks = []
     for number in range(chance.randint(1, 20)):
@@ -232,7 +232,7 @@ def bad_text(name: str, chance: random.Random) -> bytes:
         b"\xff" * 100,
         b"{}" * 100,
         b'{"a":1,' * 5000,
-        b'{"id":1,"run":"a","kind":"code","row":-0}',
+        b'{"id":1,"run":"a","kind":"latent","row":-0}',
     )
     text = chance.choice(texts)
     length = chance.choice((len(text), len(text), 0, 2**32 - 1, 3))

@@ -35,7 +35,7 @@ FILES = (
     "site/*/decoder.onnx",
     "site/*/encoder.onnx",
     "site/*/*/entry.json",
-    "site/*/*/points.arrow",
+    "site/*/*/table.arrow",
     "site/*/*/sprites-0.png",
     "gallery/index.html",
     "gallery/samples.png",

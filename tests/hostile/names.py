@@ -24,7 +24,7 @@ NAMES = {
     "up twice": "..//..//../..//home/.bashrc",
     "up to nothing": "../../../../home/.config/autostart/evil.desktop",
     "absolute": "/etc/passwd",
-    "zero": "points.arrow\0.png",
+    "zero": "table.arrow\0.png",
     "control": "a\r\nSet-Cookie: x\x1b[2J",
     "percent": "%2e%2e/%2e%2e/%2e%2e/%2e%2e/home/.bashrc",
     "twice percent": "%252e%252e%252fhome",
@@ -109,10 +109,10 @@ def _deep(name: str) -> Any:
 PLACES: dict[str, Callable[[str], Change]] = {
     "entry.json files": _listed,
     "entry.json files, and the file": _listed_with_file,
-    "entry.json points": _entry("entry.points"),
-    "entry.json codes": _entry("entry.codes"),
+    "entry.json table": _entry("entry.table"),
+    "entry.json latents": _entry("entry.latents"),
     "entry.json lattice": _entry("entry.charts.0.lattice.url"),
-    "entry.json cover": _entry("entry.charts.0.cover"),
+    "entry.json coverage": _entry("entry.charts.0.coverage"),
     "entry.json decoder": _entry("entry.decoder.url"),
     "written.json": _outputs,
     "made.json fingerprint": lambda name: edit_json(
@@ -141,7 +141,7 @@ PLACES: dict[str, Callable[[str], Change]] = {
 }
 VISIBLE = {
     "entry.json files",
-    "entry.json points",
+    "entry.json table",
     "entry.json lattice",
     "direction",
     "chart layout",
@@ -200,7 +200,7 @@ def _named(value: dict[str, Any], text: str) -> dict[str, Any]:
             }
         return [walk(one) for one in inner] if isinstance(inner, list) else inner
 
-    value["entry"]["ways"] = walk(value["entry"].get("ways"))
+    value["entry"]["directions"] = walk(value["entry"].get("directions"))
     return value
 
 
@@ -217,7 +217,7 @@ def cases() -> Iterator[Case]:
         for kind in [kinds[(number + 3 * i) % len(kinds)] for i in range(4)]:
             deeds = WITH_GALLERY if kind in ("tag", "quote") else LOOKED
             yield Case(f"markup {place}: {kind}", change(MARKUP[kind]), deeds)
-    for place in ("entry.json files", "entry.json points"):
+    for place in ("entry.json files", "entry.json table"):
         for kind in kinds:
             yield Case(f"markup {place}: {kind}", PLACES[place](MARKUP[kind]), LOOKED)
     yield Case("markup in every class and attribute", lambda world: None, WITH_GALLERY, run="marked")

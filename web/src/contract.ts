@@ -1,4 +1,4 @@
-/** Written by `python -m tests.write_contract` from site/schema.py and the package. Do not edit. */
+/** Written by `python -m tests.write_contract` from the Python package. Do not edit. */
 
 // The manifest and the server's socket. URLs are relative to the page; numbers in files are little-endian.
 
@@ -154,7 +154,7 @@ export interface ScoreEntry {
   auc: number; // area under the ROC curve on held-out latents
   low: number; // 95 % interval
   high: number;
-  shuffled: number; // 97.5 % of directions fitted to shuffled labels stay below this
+  random_limit: number; // 97.5 % of directions fitted to shuffled labels stay below this
 }
 
 /** What a direction changes in decoded images. */
@@ -169,7 +169,7 @@ export interface FieldEntry {
   url: string; // float32: mean, std, three weight matrices (from, to) row by row, three offsets
   kind: "gradient" | "vector"; // of the first output, or the output itself
   sizes: number[]; // dimensions, units of both hidden layers, outputs
-  held: number; // ridge term for holding the other outputs
+  ridge: number; // of the projection that holds the other outputs
 }
 
 /** A direction of the latent space. */

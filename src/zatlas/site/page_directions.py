@@ -173,10 +173,10 @@ def _unit_vector(direction: Direction, latents: Latents) -> Values:
 
 def _field(direction: FieldDirection, files: Mapping[str, str]) -> dict[str, Any]:
     """The settings of a field, and the name of the file of its numbers."""
-    _, arrays, held = to_arrays(direction.vector_field)
+    _, arrays, ridge = to_arrays(direction.vector_field)
     kind = "gradient" if isinstance(direction.vector_field, GradientField) else "vector"
     sizes = [arrays[ARRAY_NAMES[0]].size, *(arrays[f"offset {i}"].size for i in range(3))]
-    return {"url": files[direction.name], "kind": kind, "sizes": sizes, "held": held}
+    return {"url": files[direction.name], "kind": kind, "sizes": sizes, "ridge": ridge}
 
 
 def _numbers(direction: FieldDirection) -> np.ndarray:
@@ -193,5 +193,5 @@ def _report(report: DirectionReport) -> dict[str, Any]:
 def _score(score: SeparationScore | None) -> dict[str, float] | None:
     if score is None:
         return None
-    values = {"auc": score.auc, "low": score.low, "high": score.high, "shuffled": score.random_limit}
+    values = {"auc": score.auc, "low": score.low, "high": score.high, "random_limit": score.random_limit}
     return {name: round(value, 4) for name, value in values.items()}

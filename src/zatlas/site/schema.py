@@ -136,7 +136,7 @@ class ScoreEntry(TypedDict):
     auc: float  # area under the ROC curve on held-out latents
     low: float  # 95 % interval
     high: float
-    shuffled: float  # 97.5 % of directions fitted to shuffled labels stay below this
+    random_limit: float  # 97.5 % of directions fitted to shuffled labels stay below this
 
 
 class ReportEntry(TypedDict):
@@ -153,7 +153,7 @@ class FieldEntry(TypedDict):
     url: str  # float32: mean, std, three weight matrices (from, to) row by row, three offsets
     kind: Literal["gradient", "vector"]  # of the first output, or the output itself
     sizes: list[int]  # dimensions, units of both hidden layers, outputs
-    held: float  # ridge term for holding the other outputs
+    ridge: float  # of the projection that holds the other outputs
 
 
 class DirectionEntry(TypedDict):

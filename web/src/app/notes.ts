@@ -81,7 +81,7 @@ function gaps(page: Page): Note {
 function directions(page: Page): Note | null {
   const slider = page.run.sliders.filter((item) => item.site?.score).sort((a, b) => b.site!.score!.auc - a.site!.score!.auc)[0];
   if (!slider) return null;
-  const { auc, shuffled } = slider.site!.score!;
+  const { auc, random_limit: shuffled } = slider.site!.score!;
   return {
     name: "directions",
     title: "When is a direction meaningful?",

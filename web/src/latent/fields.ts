@@ -7,7 +7,7 @@ import { dot, unit } from "./vectors";
 export type Field = (z: Float64Array) => Float64Array;
 
 /** The settings of a field; its numbers are in a file. */
-export type FieldAbout = Pick<FieldEntry, "kind" | "sizes" | "held">;
+export type FieldAbout = Pick<FieldEntry, "kind" | "sizes" | "ridge">;
 
 interface Layer {
   weights: Float32Array; // (from, to)
@@ -21,7 +21,7 @@ interface Net {
 }
 
 /** Read a field: mean and std of the latents, three weight matrices, three offsets. */
-export function readField({ kind, sizes, held }: FieldAbout, numbers: Float32Array): Field {
+export function readField({ kind, sizes, ridge }: FieldAbout, numbers: Float32Array): Field {
   const lengths = [sizes[0], sizes[0], ...[0, 1, 2].map((i) => sizes[i] * sizes[i + 1]), ...sizes.slice(1)];
   const total = lengths.reduce((sum, length) => sum + length, 0);
   if (total !== numbers.length)
@@ -30,7 +30,7 @@ export function readField({ kind, sizes, held }: FieldAbout, numbers: Float32Arr
   const [mean, std, ...rest] = lengths.map((length) => numbers.subarray(at, (at += length)));
   const layer = (i: number): Layer => ({ weights: rest[i], offsets: rest[i + 3] });
   const net: Net = { mean, std, layers: [layer(0), layer(1), layer(2)] };
-  return kind === "vector" ? (z) => vectorField(net, z) : (z) => gradientField(net, z, held);
+  return kind === "vector" ? (z) => vectorField(net, z) : (z) => gradientField(net, z, ridge);
 }
 
 /** Latents moved along a field by the midpoint method, so that moving back returns to the start. */
@@ -69,11 +69,11 @@ function vectorField(net: Net, z: Float64Array): Float64Array {
 }
 
 /** One std along the gradient of the first output, with the gradients of the others projected out (ridge). */
-function gradientField(net: Net, z: Float64Array, held: number): Float64Array {
+function gradientField(net: Net, z: Float64Array, ridge: number): Float64Array {
   const [up, ...others] = gradients(net, z);
   const units = others.map(unit);
   if (units.length) {
-    const square = units.map((a, i) => Float64Array.from(units, (b, j) => dot(a, b) + (i === j ? held : 0)));
+    const square = units.map((a, i) => Float64Array.from(units, (b, j) => dot(a, b) + (i === j ? ridge : 0)));
     const share = solve(
       square,
       Float64Array.from(units, (unit) => dot(unit, up)),

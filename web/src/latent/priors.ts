@@ -78,7 +78,9 @@ export class Flow implements Prior {
     this.factor = tensorOf(tensors, "factor");
     const dim = (this.dim = this.mean.length);
     this.couplings = Array.from({ length: couplings }, (_, number) => coupling(tensors, number, dim)).reverse();
-    const [widths, heights, derivatives] = ["widths", "heights", "derivatives"].map((name) => take(tensors, `spline.${name}`));
+    const [widths, heights, derivatives] = ["widths", "heights", "derivatives"].map((name) =>
+      tensorOf(tensors, `spline.${name}`),
+    );
     const bins = widths.length / dim;
     this.splines = Array.from({ length: dim }, (_, axis) => ({
       across: marks(widths.subarray(axis * bins, (axis + 1) * bins)),

@@ -36,7 +36,7 @@ export interface Scene {
 
 const MIN_SIDE = 48; // smallest longer side of a tile in CSS pixels
 const MAX_SHEETS = 16; // decoded sheets in the cache, besides those of the last drawing
-const BEGIN = 0.16; // spacing of the points, in tiles, at which tiles start to appear
+const BEGIN = 0.2; // spacing of the points, in tiles, at which tiles start to appear
 const FULL = 0.28; // and at which they are opaque
 
 /** Draws tiles over the points when the map is zoomed in; `redraw` is called when a sheet has loaded. */
