@@ -45,7 +45,7 @@ class EncodeJob:
     run: Path
     partitions: Partitions
     folder: Path
-    made: Mapping[str, Any]
+    provenance: Mapping[str, Any]
 
     def missing(self) -> list[int]:
         """Return the numbers of the missing parts; parts of other images or weights are removed."""
@@ -75,7 +75,7 @@ class EncodeJob:
         return len(latents)
 
     def _part(self, number: int) -> dict[str, Any]:
-        return {**self.made, "part": number}
+        return {**self.provenance, "part": number}
 
 
 def encode(
@@ -98,7 +98,7 @@ def encode(
             f"{shell_command('invert', workspace.run.folder, '--learn')}"
         )
     job = _make_job(workspace, data, split, out)
-    if tables.provenance(job.folder) == job.made:
+    if tables.provenance(job.folder) == job.provenance:
         return job.folder
     job.folder.mkdir(parents=True, exist_ok=True)
     missing = job.missing()
@@ -109,12 +109,12 @@ def encode(
         for number in numbers:
             advance(counts[number])
     _check_skipped(job)
-    tables.mark_complete(job.folder, job.made)
+    tables.mark_complete(job.folder, job.provenance)
     return job.folder
 
 
 def _make_job(workspace: Workspace, data: str | None, split: str | None, out: Path | None) -> EncodeJob:
-    made = {"weights": workspace.digest}
+    provenance = {"weights": workspace.digest}
     if data is None:
         recipe = workspace.recipe
         # Raises `DataMismatch` if the images differ.
@@ -127,15 +127,15 @@ def _make_job(workspace: Workspace, data: str | None, split: str | None, out: Pa
             if not isinstance(pieces, DatasetPartitions):
                 raise BadData(f"{data} has no splits. Remove --split.")
             pieces = DatasetPartitions(pieces.source, pieces.size, pieces.options, split)
-    made |= {"fingerprint": pieces.fingerprint, "split": split or "all"}
+    provenance |= {"fingerprint": pieces.fingerprint, "split": split or "all"}
     name = file_name(f"{pieces.name}-{split or 'all'}")
     if out is not None and out.is_file():
         raise BadData(f"{out} is a file, but the result is a folder. Choose another folder: --out FOLDER")
     folder = out or workspace.folder("latents") / f"{name}.parquet"
     _check_folder(folder)
-    if folder.is_file() and tables.provenance(folder) != made:
+    if folder.is_file() and tables.provenance(folder) != provenance:
         atomic.remove_file(folder)  # a table of other weights
-    return EncodeJob(workspace.run.folder.resolve(), pieces, folder.resolve(), made)
+    return EncodeJob(workspace.run.folder.resolve(), pieces, folder.resolve(), provenance)
 
 
 def _check_folder(folder: Path) -> None:

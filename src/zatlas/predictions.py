@@ -65,9 +65,9 @@ def predict(classifier: Classifier, images: ImageDataset) -> Predictions:
 def save_predictions(path: Path, predictions: Predictions, model: str) -> Path:
     """Write one Parquet file, with the digest of the model in its metadata."""
     table = pa.table({name: pa.array(column) for name, column in predictions.columns.items()})
-    made = json.dumps({"fingerprint": predictions.data, "model": model}).encode()
+    metadata = json.dumps({"fingerprint": predictions.data, "model": model}).encode()
     with atomic.file(path) as side:
-        pq.write_table(table.replace_schema_metadata({KEY: made}), side)
+        pq.write_table(table.replace_schema_metadata({KEY: metadata}), side)
     return path
 
 
@@ -83,11 +83,11 @@ def load_predictions(path: Path, model: str) -> Predictions | None:
             f"{path} cannot be read: {error}. Remove it, and predict again: zatlas classifier predict"
         ) from error
     try:
-        made = json.loads((table.schema.metadata or {}).get(KEY, b"{}"))
-        if made.get("model") != model:
+        metadata = json.loads((table.schema.metadata or {}).get(KEY, b"{}"))
+        if metadata.get("model") != model:
             return None
         columns = {name: _column(table[name]) for name in table.column_names}
-        return Predictions(str(made["fingerprint"]), columns)
+        return Predictions(str(metadata["fingerprint"]), columns)
     except (ValueError, LookupError, AttributeError, RecursionError, pa.ArrowInvalid) as error:
         raise Damaged(f"{path} does not contain predictions of a classifier: {error}.") from error
 

@@ -106,10 +106,10 @@ def fit_prior(
         float(prior.log_density(validation).mean()),
         float(own.log_density(validation).mean()),
     )
-    made = SavedPrior(prior, facts, path_of(workspace, kind))
-    save_prior(made)
-    workspace.cache.set(f"{kind} prior", made)
-    return made
+    saved = SavedPrior(prior, facts, path_of(workspace, kind))
+    save_prior(saved)
+    workspace.cache.set(f"{kind} prior", saved)
+    return saved
 
 
 def path_of(workspace: Workspace, kind: str) -> Path:

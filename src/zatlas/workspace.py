@@ -52,9 +52,9 @@ class Workspace:
 
     Examples
     --------
-    >>> workspace = zatlas.Workspace.open("runs/spots")
+    >>> workspace = zatlas.Workspace.open("runs/shapes")
     >>> workspace.name, workspace.dim, workspace.dataset.classes
-    ('spots', 2, ('below', 'left', 'right'))
+    ('shapes', 2, ('below', 'left', 'right'))
     >>> workspace.decode(workspace.latents("test")).shape
     (30, 1, 8, 8)
     """
@@ -100,8 +100,8 @@ class Workspace:
 
         Examples
         --------
-        >>> zatlas.Workspace.open("runs/spots", device="cpu").name
-        'spots'
+        >>> zatlas.Workspace.open("runs/shapes", device="cpu").name
+        'shapes'
         """
         run = runs.open_run(Path(folder))
         description, generator = contents.load_model(run, resolve_device(device), trust)
@@ -210,9 +210,9 @@ class Workspace:
         """The file of the latents of a split, written in blocks if it does not exist."""
         path = self.folder("latents") / f"{file_name(f'{self.dataset.name}-{split}')}.parquet"
         with self.cache.lock(f"table {split}"):
-            if tables.provenance(path) != (made := self.provenance(split)):
+            if tables.provenance(path) != (provenance := self.provenance(split)):
                 blocks = latent_blocks(self.generator, self.dataset, self.rows(split), self._given_latents)
-                tables.write(path, blocks, made)
+                tables.write(path, blocks, provenance)
         return path
 
     @property
@@ -270,9 +270,9 @@ class Workspace:
         count = len(self.chart_table(split))
         chosen = landmarks(count)
         method = method or {1: "pca", 2: "dimensions"}.get(self.dim, DEFAULT_LAYOUT)
-        made = {"layout": method, "by": supervise, "seed": seed, **settings}
-        made |= self.provenance(split) | ({} if len(chosen) == count else {"landmarks": len(chosen)})
-        path = self.folder("charts") / f"{method}-{_digest(made)}.safetensors"
+        provenance = {"layout": method, "by": supervise, "seed": seed, **settings}
+        provenance |= self.provenance(split) | ({} if len(chosen) == count else {"landmarks": len(chosen)})
+        path = self.folder("charts") / f"{method}-{_digest(provenance)}.safetensors"
         with self.cache.lock(path.name):
             if path.exists() and (saved := Chart.load(path)).rows is not None:
                 return saved
@@ -289,13 +289,13 @@ class Workspace:
 
     def chart_positions(self, chart: Chart, split: str = "test") -> Path:
         """The file of the positions of all latents of a split on their chart, saved in the run."""
-        made = {**self.provenance(split), "chart": chart_digest(chart)}
-        path = self.folder("charts") / f"{chart.layout}-{_digest(made)}.parquet"
+        provenance = {**self.provenance(split), "chart": chart_digest(chart)}
+        path = self.folder("charts") / f"{chart.layout}-{_digest(provenance)}.parquet"
         total = len(self.chart_table(split))
         encoded = isinstance(self.source, Encoded)
         parts = tables.blocks(self.encode(split)) if encoded else [self.chart_table(split)]
         with self.cache.lock(path.name):
-            return write_positions(chart, path, parts, total, made)
+            return write_positions(chart, path, parts, total, provenance)
 
     def supervision(self, name: str, rows: Rows) -> Labels:
         """The labels, or an attribute as 0 and 1, that supervise a chart of these rows."""
