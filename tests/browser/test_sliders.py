@@ -120,7 +120,7 @@ def test_samples_move_together_with_the_chosen_anchor(explore, wide):
     explorer.eventually(others)
 
 
-def drawn(canvas):
+def rendered(canvas):
     assert pixels(canvas)[..., 3].min() == 1
 
 
