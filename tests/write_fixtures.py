@@ -109,8 +109,8 @@ def chart_case(name: str, fitted: chart.Chart, rng: np.random.Generator) -> dict
     queries = np.concatenate([queries, fitted.positions[:2]])
     z = np.concatenate([fitted.latents[:3], fitted.latents[3:9] + np.float32(0.2)])
     projection = None
-    if fitted.frame is not None:
-        projection = {"components": fitted.frame, "mean": fitted.center, "origin": fitted.origin}
+    if fitted.components is not None:
+        projection = {"components": fitted.components, "mean": fitted.center, "origin": fitted.origin}
     return {
         "name": name,
         "latents": fitted.latents,
@@ -118,7 +118,7 @@ def chart_case(name: str, fitted: chart.Chart, rng: np.random.Generator) -> dict
         "box": [left, low, right, high],
         "projection": projection,
         "lattice": fitted.grid(9)[1],
-        "reach": fitted.reach,
+        "reach": fitted.neighbor_radius,
         "queries": queries,
         "inverse": fitted.inverse_transform(queries),
         "covers": fitted.covers(queries),
