@@ -138,7 +138,7 @@ ALLOWED: tuple[tuple[str, str, str], ...] = (
     ("docs/commands.md", "deviations", "a line break after standard"),
     ("web/src/app", "middles?|place", "the layout of the page"),
     ("src/zatlas/latent/descent", r"trials?|trial_\w+", "trial steps of a line search"),
-    ("src/zatlas/latent/inversion", "trials?|TRIAL_SHARE", "trial steps of a line search"),
+    ("src/zatlas/latent/inversion", "trials?|trial_share", "trial steps of a line search"),
     ("src/zatlas/latent/layouts", "spreads?", "UMAP's parameter"),
     ("src/zatlas/latent/umap_layout", "spreads?", "UMAP's parameter"),
     ("docs/layouts.md", "spreads?", "UMAP's parameter"),
