@@ -17,7 +17,7 @@ test.each(golden.pairs as Pair[])("both blends of %s ends are Python's", (_, a, 
   }
 });
 
-test("a curve through several stops, a loop and a walk are Python's", () => {
+test("a curve through several anchors, a loop and a walk are Python's", () => {
   expectClose(sample(curve(stops, DIM), 13), golden.slerp);
   expectClose(sample(loop(stops, DIM, "lerp"), 13), golden.loop);
   expectClose(sample(walk(row(stops, DIM, 0), row(stops, DIM, 1)), 7), golden.walk);
