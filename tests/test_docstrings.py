@@ -29,14 +29,14 @@ def place(tmp_path_factory, own_cache):
     for part, rows in (("train", images.split != 2), ("test", images.split == 2)):
         arrays[f"x_{part}"] = images.pixels[rows]
         arrays[f"y_{part}"] = np.array(images.classes)[images.labels[rows]]
-    np.savez(folder / "spots.npz", **arrays)
+    np.savez(folder / "shapes.npz", **arrays)
     for name, model, settings in (
-        ("spots", "vae", {}),
+        ("shapes", "vae", {}),
         ("conditional", "vae", {"model.conditional": True}),
         ("gan", "gan", {}),
     ):
         zatlas.train(
-            folder / "spots.npz",
+            folder / "shapes.npz",
             model=model,
             dim=2,
             epochs=20,
@@ -68,10 +68,10 @@ EXAMPLES = [(name, example) for name, example in public_examples() if example.ex
 @pytest.mark.parametrize(("name", "example"), EXAMPLES, ids=[name for name, _ in EXAMPLES])
 def test_an_example_of_a_docstring_runs(name, example, place, tmp_path, monkeypatch):
     shutil.copytree(place / "runs", tmp_path / "runs")
-    shutil.copy(place / "spots.npz", tmp_path)
+    shutil.copy(place / "shapes.npz", tmp_path)
     monkeypatch.chdir(tmp_path)
     names = {"zatlas": zatlas, "np": np}
-    names |= {"atlas": zatlas.load("runs/spots"), "conditional": zatlas.load("runs/conditional")}
+    names |= {"atlas": zatlas.load("runs/shapes"), "conditional": zatlas.load("runs/conditional")}
     example.globs.update(names)
     lines = []
     result = doctest.DocTestRunner(verbose=False).run(example, out=lines.append)

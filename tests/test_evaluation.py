@@ -60,7 +60,7 @@ def test_several_runs_are_compared_in_one_table(digits, plain, capsys, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "output"),
     [
         ((), "Name a run to evaluate"),
         (("nowhere",), "nowhere"),
@@ -146,7 +146,7 @@ def test_a_folder_that_is_not_a_run_is_refused_before_any_run_is_measured(digits
 
 
 @pytest.mark.parametrize(
-    ("value", "error", "said"),
+    ("value", "error", "output"),
     [
         (2.0, None, "2 nats"),
         (1e-9, 2e-9, "below 0.000001 nats"),

@@ -135,7 +135,13 @@ ALLOWED: tuple[tuple[str, str, str], ...] = (
     ("src/zatlas/render", "middles?|apart", "the middle of an image"),
     ("src/zatlas/models/nets", "slopes?", "LeakyReLU's argument"),
     ("src/zatlas/metrics", "chance", "chance level of an accuracy"),
+    ("docs/commands.md", "deviations", "a line break after standard"),
     ("web/src/app", "middles?|place", "the layout of the page"),
+    ("src/zatlas/latent/descent", r"trials?|trial_\w+", "trial steps of a line search"),
+    ("src/zatlas/latent/inversion", "trials?|trial_share", "trial steps of a line search"),
+    ("src/zatlas/latent/layouts", "spreads?", "UMAP's parameter"),
+    ("src/zatlas/latent/umap_layout", "spreads?", "UMAP's parameter"),
+    ("docs/layouts.md", "spreads?", "UMAP's parameter"),
 )
 
 

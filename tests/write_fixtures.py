@@ -79,7 +79,7 @@ def curve_cases(rng: np.random.Generator) -> dict[str, Any]:
         ],
         "changes": changes,
         "steady": constant_speed.sample(17),
-        "marks": list(constant_speed.named),
+        "marks": list(constant_speed.named_times),
         "spiral": curves.spiral(turns=3, extent=1.5).sample(25),
     }
 
@@ -109,8 +109,8 @@ def chart_case(name: str, fitted: chart.Chart, rng: np.random.Generator) -> dict
     queries = np.concatenate([queries, fitted.positions[:2]])
     z = np.concatenate([fitted.latents[:3], fitted.latents[3:9] + np.float32(0.2)])
     projection = None
-    if fitted.frame is not None:
-        projection = {"components": fitted.frame, "mean": fitted.center, "origin": fitted.origin}
+    if fitted.components is not None:
+        projection = {"components": fitted.components, "mean": fitted.center, "origin": fitted.origin}
     return {
         "name": name,
         "latents": fitted.latents,
@@ -118,7 +118,7 @@ def chart_case(name: str, fitted: chart.Chart, rng: np.random.Generator) -> dict
         "box": [left, low, right, high],
         "projection": projection,
         "lattice": fitted.grid(9)[1],
-        "reach": fitted.reach,
+        "reach": fitted.neighbor_radius,
         "queries": queries,
         "inverse": fitted.inverse_transform(queries),
         "covers": fitted.covers(queries),
@@ -139,7 +139,7 @@ def neighbor_case(latents: Latents, rng: np.random.Generator) -> dict[str, Any]:
         "distances": distances,
         "typical_distance": data.typical_distance,
         "outside_distance": data.outside_distance,
-        "neighbors": density.NEIGHBOURS,
+        "neighbors": density.NEIGHBORS,
         "relative_distances": data.relative_distance(z),
     }
 
@@ -154,7 +154,7 @@ def direction_case(latents: Latents, rng: np.random.Generator) -> dict[str, Any]
     return {
         "latents": latents,
         "normals": np.stack([normal.vector for normal in normals]),
-        "example_direction": {"vector": example_direction.vector, "std": example_direction.std},
+        "example_direction": {"vector": by_example.vector, "std": by_example.std},
         "orthogonal": {"name": clean.name, "vector": clean.vector, "std": clean.std},
         "moved": clean.move(latents[:4], 1.5),
         "probes": {"names": fitted.names, "weights": fitted.weights.T, "offsets": fitted.offsets},

@@ -3,7 +3,7 @@
 Make a run: `train`, `resume`, `import_model`, `sweep`. Open one: `load`. Each returns an `Atlas`:
 
 >>> import zatlas
->>> atlas = zatlas.load("runs/spots")
+>>> atlas = zatlas.load("runs/shapes")
 >>> atlas.latents().shape
 (30, 2)
 >>> atlas.plot.grid(5).save("grid.png").name

@@ -58,8 +58,8 @@ def load(run: str | Path, *, device: str = "auto", trust: bool = False, data_cha
 
     Examples
     --------
-    >>> zatlas.load("runs/spots")
-    <Atlas spots: vae, 2 dimensions>
+    >>> zatlas.load("runs/shapes")
+    <Atlas shapes: vae, 2 dimensions>
     """
     return Atlas(Workspace.open(run, trust=trust, data_changed=data_changed, device=device))
 
@@ -95,8 +95,8 @@ def export(
 
     Examples
     --------
-    >>> zatlas.export("runs/spots", "spots.html").name
-    'spots.html'
+    >>> zatlas.export("runs/shapes", "shapes.html").name
+    'shapes.html'
     """
     runs = [run] if isinstance(run, (str, Path, Atlas, Workspace)) else run
 

@@ -32,7 +32,7 @@ class Atlas(AtlasData):
 
     Examples
     --------
-    >>> atlas = zatlas.load("runs/spots")
+    >>> atlas = zatlas.load("runs/shapes")
     >>> atlas.decode(atlas.latents("test")).shape
     (30, 1, 8, 8)
     """
@@ -88,8 +88,9 @@ class Atlas(AtlasData):
         Parameters
         ----------
         method : str
-            A layout: "grid_umap", "grid_tsne", "pca", "dimensions" (two of the latent dimensions), "umap"
-            (of umap-learn) or one of a plugin. The default is "dimensions" in 2-D, else "grid_umap".
+            A layout: "grid_umap", "grid_tsne", "pca", "dimensions" (two of the latents), "umap" (of
+            umap-learn) or one of a plugin. The default is "dimensions" for two dimensions, and "grid_umap"
+            for more.
         supervise : str
             Separate the classes ("label"), or one class or attribute.
         split : {"train", "valid", "test"}

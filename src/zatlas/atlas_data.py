@@ -41,7 +41,7 @@ class AtlasData:
         """The name of the run's folder.
 
         >>> atlas.name
-        'spots'
+        'shapes'
         """
         return self.workspace.name
 

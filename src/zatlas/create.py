@@ -212,8 +212,8 @@ def resume(
 
     Examples
     --------
-    >>> zatlas.resume("runs/spots", {"training.epochs": 21}, verbose=False)
-    <Atlas spots: vae, 2 dimensions>
+    >>> zatlas.resume("runs/shapes", {"training.epochs": 21}, verbose=False)
+    <Atlas shapes: vae, 2 dimensions>
     """
     opened = runs.open_run(Path(run))
     tables = read_recipe(opened.recipe_file)

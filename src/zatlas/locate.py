@@ -193,9 +193,9 @@ def _typical(workspace: Workspace, text: str, name: ParsedName) -> Anchor:
     trained_on = split == "train" and workspace.holds_out
     index = name.number or 0
     if index >= len(members):
-        subject = f"{'training' if trained_on else 'test'} image{'s' * (len(members) > 1)}"
+        kind = f"{'training' if trained_on else 'test'} image{'s' * (len(members) > 1)}"
         raise BadData(
-            f"There is no {text!r}: {title_of(replace(name, number=None))!r} has {len(members)} {subject}, "
+            f"There is no {text!r}: {title_of(replace(name, number=None))!r} has {len(members)} {kind}, "
             f"numbered from 0 to {len(members) - 1}."
         )
     latents = table.latents[members]
@@ -309,13 +309,13 @@ def _group(workspace: Workspace, sign: int, text: str) -> Group:
         return _members(workspace, sign, name)
     parts = [text] if name is not None else split_list(text)
     anchors = [locate(workspace, part) for part in parts]
-    visible = [
+    images = [
         workspace.decode(anchor.latent, anchor.label) if anchor.image is None else anchor.image
         for anchor in anchors
     ]
     latents = np.concatenate([anchor.latent for anchor in anchors])
     title = anchors[0].title if len(anchors) == 1 else ", ".join(anchor.name for anchor in anchors)
-    return Group(sign, title, latents, np.concatenate(visible))
+    return Group(sign, title, latents, np.concatenate(images))
 
 
 def _members(workspace: Workspace, sign: int, name: ParsedName) -> Group:
@@ -324,7 +324,7 @@ def _members(workspace: Workspace, sign: int, name: ParsedName) -> Group:
         raise _no_images(workspace, title_of(name))
     table, members, split = _members_of(workspace, name, ("train", "test"))
     latents = table.latents[members]
-    nearest_rows = nearest(np.median(latents, axis=0, keepdims=True), latents, 3)[0][0]
-    images = workspace.dataset.images(table.rows[members[nearest_rows]])
+    typical = nearest(np.median(latents, axis=0, keepdims=True), latents, 3)[0][0]
+    images = workspace.dataset.images(table.rows[members[typical]])
     note = " (held-out images)" if split == "test" and workspace.holds_out else ""
     return Group(sign, title_of(name) + note, latents, images)

@@ -49,7 +49,7 @@ class RunDirection:
         return f"<RunDirection {self.name}>"
 
     def _repr_png_(self) -> bytes | None:
-        return self.strip().render("png") if self.workspace.source.decodes else None
+        return self.strip().rendered("png") if self.workspace.source.decodes else None
 
     @property
     def name(self) -> str:

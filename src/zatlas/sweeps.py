@@ -48,7 +48,7 @@ class Sweep:
 
     Examples
     --------
-    >>> result = zatlas.sweep("spots.npz", {"model.dim": [2, 3], "training.epochs": 1}, verbose=False)
+    >>> result = zatlas.sweep("shapes.npz", {"model.dim": [2, 3], "training.epochs": 1}, verbose=False)
     >>> [row.name for row in result.rows]
     ['dim-2', 'dim-3']
     """
@@ -106,7 +106,7 @@ def sweep(
     Examples
     --------
     >>> settings = {"model.beta": [1, 4], "training.epochs": 1}
-    >>> len(zatlas.sweep("spots.npz", settings, out="runs/betas", verbose=False).rows)
+    >>> len(zatlas.sweep("shapes.npz", settings, out="runs/betas", verbose=False).rows)
     2
     """
     if on not in ("here", "processes", "ray"):

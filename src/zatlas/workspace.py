@@ -52,9 +52,9 @@ class Workspace:
 
     Examples
     --------
-    >>> workspace = zatlas.Workspace.open("runs/spots")
+    >>> workspace = zatlas.Workspace.open("runs/shapes")
     >>> workspace.name, workspace.dim, workspace.dataset.classes
-    ('spots', 2, ('below', 'left', 'right'))
+    ('shapes', 2, ('below', 'left', 'right'))
     >>> workspace.decode(workspace.latents("test")).shape
     (30, 1, 8, 8)
     """
@@ -100,8 +100,8 @@ class Workspace:
 
         Examples
         --------
-        >>> zatlas.Workspace.open("runs/spots", device="cpu").name
-        'spots'
+        >>> zatlas.Workspace.open("runs/shapes", device="cpu").name
+        'shapes'
         """
         run = runs.open_run(Path(folder))
         description, generator = contents.load_model(run, resolve_device(device), trust)

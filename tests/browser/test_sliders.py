@@ -107,7 +107,7 @@ def test_samples_move_together_with_the_chosen_anchor(explore, wide):
     page.get_by_role("checkbox", name="Move twelve samples together").check()
     samples = page.get_by_role("img", name="moved")
     expect(samples).to_have_count(12)
-    explorer.eventually(lambda: drawn(samples.last))
+    explorer.eventually(lambda: rendered(samples.last))
     before = [pixels(samples.nth(number)) for number in range(12)]
     title = explorer.truth.entry["directions"]["list"][0]["title"]
     turn(explorer, "Classes", title, 3)
@@ -120,7 +120,7 @@ def test_samples_move_together_with_the_chosen_anchor(explore, wide):
     explorer.eventually(others)
 
 
-def drawn(canvas):
+def rendered(canvas):
     assert pixels(canvas)[..., 3].min() == 1
 
 

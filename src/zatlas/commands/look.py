@@ -191,7 +191,7 @@ def chart(
     The run stores the chart, so that other commands and the explorer use it.
 
     Args:
-        set: A setting of the layout, such as neighbors=25 or min_dist=0.1. Repeatable.
+        set: A setting of the layout, such as n_neighbors=25 or min_dist=0.1. Repeatable.
     """
     from zatlas.data.sources import parse_settings
     from zatlas.figures.maps import chart_scatter

@@ -59,7 +59,7 @@ def invert(
 
     Args:
         images: Image files, cropped to a square and resized. (default: the model's own samples)
-        train_encoder: Train an encoder on the model's samples first, and save it in the run. This takes minutes;
+        train_encoder: Train an encoder on samples of the model first, and save it in the run. Takes minutes;
             then every command knows the latents of real images.
         steps: Number of optimization steps; 0 uses the encoder alone.
         starts: Number of starting latents for each image, without an encoder.

@@ -164,8 +164,8 @@ def default_equation(workspace: Workspace) -> str:
         added = ParsedName(
             "attribute", next((name for name in EQUATION_ATTRIBUTES if name in flags), flags[0])
         )
-        vocabulary = known_names(workspace)
-        word, removed = text_of(added, vocabulary), text_of(replace(added, negated=True), vocabulary)
+        names = known_names(workspace)
+        word, removed = text_of(added, names), text_of(replace(added, negated=True), names)
         without = np.flatnonzero(~flags_of(workspace.dataset, workspace.table("test").rows, added))
         return f"{without[0]} + {word} - {removed}" if len(without) else f"{word} - 0 + 1"
     classes = classes_with_images(workspace) if named else []

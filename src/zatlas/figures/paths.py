@@ -60,7 +60,7 @@ class LatentPath:
         return f"<LatentPath {self.title}>"
 
     def _repr_png_(self) -> bytes:
-        return self.strip().render("png")
+        return self.strip().rendered("png")
 
     def latents(self, n: int = FRAMES) -> Latents:
         """Return n latents at equal steps along the first curve, (n, dim).

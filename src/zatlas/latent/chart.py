@@ -41,7 +41,7 @@ class Chart:
     parameters : mapping
         Settings and seed of the layout.
     components : array (2, dim)
-        The two axes of a linear projection.
+        The matrix of a linear projection.
     rows : array (n,)
         Row in the dataset of each latent.
 
@@ -76,7 +76,7 @@ class Chart:
 
     def _repr_png_(self) -> bytes:
         title = f"The {self.layout} chart of {len(self.latents):,} latents"
-        return cloud(self.positions, None, (), title=title, axes=("", "")).render("png")
+        return cloud(self.positions, None, (), title=title, axes=("", "")).rendered("png")
 
     def transform(self, z: Latents) -> Plane:
         """Return the position (n, 2) of each latent (n, d); the chart's own latents keep their positions.

@@ -40,7 +40,7 @@ def descend(gradient_of: Gradient, z: Tensor, steps: int, advance: Advance) -> t
         usable = curvature > MIN_CURVATURE * step.norm(dim=1) * change.norm(dim=1)
         history.append((step, change, torch.where(usable, 1 / curvature.clamp(min=1e-30), 0)))
         history = history[-MEMORY:]
-        # The minimum of the parabola through both losses and the slope.
+        # The minimum of the parabola through both losses and the gradient.
         shorter = -predicted * length / (2 * (trial_loss - loss - predicted)).clamp(min=1e-30)
         shorter = torch.where(torch.isfinite(shorter), shorter, 0).clamp(0.1 * length, 0.5 * length)
         z, loss = torch.where(accepted[:, None], trial, z), torch.where(accepted, trial_loss, loss)

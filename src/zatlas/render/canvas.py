@@ -152,7 +152,7 @@ class Canvas(Figure):
             _paint(image, item)
         return image
 
-    def render(self, kind: str) -> bytes:
+    def rendered(self, kind: str) -> bytes:
         """Return the bytes of a png, svg, pdf, webp or jpg file."""
         if kind == "svg":
             return self.svg().encode()

@@ -28,7 +28,7 @@ class Figure(ABC):
     """
 
     @abstractmethod
-    def render(self, kind: str) -> bytes:
+    def rendered(self, kind: str) -> bytes:
         """Return the bytes of a png, svg, pdf, webp or jpg file."""
 
     def save(self, path: Path | str) -> Path:
@@ -49,7 +49,7 @@ class Figure(ABC):
     @property
     def array(self) -> Frame:
         """The pixels as an array (height, width, 3) of uint8."""
-        return np.asarray(Image.open(io.BytesIO(self.render("png"))).convert("RGB"))
+        return np.asarray(Image.open(io.BytesIO(self.rendered("png"))).convert("RGB"))
 
     def draw_on(self, ax: "Axes") -> None:
         """Draw the pixels into matplotlib axes, without ticks.
@@ -65,7 +65,7 @@ class Figure(ABC):
             ax.set_axis_off()
 
     def _repr_png_(self) -> bytes:
-        return self.render("png")
+        return self.rendered("png")
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,6 @@ class Plot(Figure):
 
     figure: Any  # matplotlib.figure.Figure
 
-    def render(self, kind: str) -> bytes:
+    def rendered(self, kind: str) -> bytes:
         """Return the bytes of a png, svg, pdf, webp or jpg file."""
         return plotted(self.figure, kind)

@@ -9,7 +9,7 @@ from zatlas.render.figure import Figure
 
 def data_url(figure: Figure) -> str:
     """Return the figure as the data URL of a PNG image."""
-    return "data:image/png;base64," + base64.b64encode(figure.render("png")).decode()
+    return "data:image/png;base64," + base64.b64encode(figure.rendered("png")).decode()
 
 
 def html_table(rows: Sequence[Mapping[str, object]]) -> str:

@@ -32,10 +32,10 @@ FADED = 0.82  # share of the paper colour in a faded tile
 _one_at_a_time = threading.RLock()
 
 
-class Drawable(Protocol):
+class Renderable(Protocol):
     """A figure that can return the bytes of a file."""
 
-    def render(self, kind: str) -> bytes:
+    def rendered(self, kind: str) -> bytes:
         """Return the bytes of a file of this kind."""
         ...
 
@@ -83,7 +83,7 @@ def fade(tiles: Tiles8, flags: Flags, paper: str) -> Tiles8:
     return faded
 
 
-def save(figure: Drawable, path: Path | str) -> Path:
+def save(image: Renderable, path: Path | str) -> Path:
     """Write a figure in the format of the file name, and return the path."""
     path = Path(path)
     kind = path.suffix.lower().lstrip(".").replace("jpeg", "jpg")
@@ -92,7 +92,7 @@ def save(figure: Drawable, path: Path | str) -> Path:
             f"{path.name!r} does not have the ending of an image format. "
             f"Choose one of {', '.join('.' + kind for kind in KINDS)}."
         )
-    return atomic.write_file(path, figure.render(kind))
+    return atomic.write_file(path, image.rendered(kind))
 
 
 def encoded(image: Image.Image, kind: str) -> bytes:

@@ -198,7 +198,7 @@ def _laid_out(latents: Latents, layout: str, labels: Labels | None, subprocess: 
     if layout != "line":
         make = make_in_subprocess if subprocess and LAYOUTS.is_installed(layout) else charts.make_chart
         return make(latents, layout, labels)
-    # A line is too thin to point at, so its positions get random heights within a strip.
+    # A line is too thin to point at, so a random height scatters its positions over a strip.
     x = latents[:, 0]
     y = stream(0, "strip").uniform(-0.5, 0.5, len(latents)) * STRIP_HEIGHT * max(np.ptp(x), 1e-3)
     positions = np.stack([x, y], axis=1).astype(np.float32)

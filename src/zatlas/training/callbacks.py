@@ -33,7 +33,7 @@ class Callback:
     ...     def on_epoch_end(self, row):
     ...         self.values.append(row["train/loss"])
     >>> losses = Losses()
-    >>> run = zatlas.train("spots.npz", epochs=3, callbacks=[losses], out="runs/logged", verbose=False)
+    >>> run = zatlas.train("shapes.npz", epochs=3, callbacks=[losses], out="runs/logged", verbose=False)
     >>> len(losses.values)
     3
     """

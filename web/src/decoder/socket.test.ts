@@ -108,7 +108,7 @@ test("two runs have separate streams, and a dropped request resolves to null", a
   expect(server!.requests[0].stream).toBe("a hover");
 });
 
-test("while connecting, only the newest request of a stream is sent", async () => {
+test("while connecting, only the newest request of a stream stays", async () => {
   const open = await connected(() => [{ kind: "dropped" }]);
   await Promise.all([1, 2, 3].map((item) => nearestLatents(open, run, Float32Array.of(item, 2), 2, "s")));
   expect(server!.requests.length).toBe(1);

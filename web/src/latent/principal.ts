@@ -70,7 +70,7 @@ function offDiagonal(matrix: Float64Array, n: number): number {
   return off / all;
 }
 
-/** Rotate two components so that their covariance becomes zero. */
+/** Rotate two columns so that their covariance becomes zero. */
 function rotate(matrix: Float64Array, vectors: Float64Array, n: number, p: number, q: number): void {
   const between = matrix[p * n + q];
   if (between === 0) return;
