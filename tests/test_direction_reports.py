@@ -152,7 +152,7 @@ def test_images_are_downsampled_by_the_mean_of_blocks():
 
 def test_the_command_prints_a_table_draws_figures_and_saves(portraits, tmp_path, capsys):
     run = str(portraits.run.folder)
-    words_said = ["directions", "evaluate", run, "Male", "Bald", "--method", "apart", "--save", "--out"]
+    words_said = ["directions", "evaluate", run, "Male", "Bald", "--method", "joint", "--save", "--out"]
     assert main([*words_said, str(tmp_path)]) == 0
     output = capsys.readouterr()
     rows = json.loads(output.out)

@@ -61,7 +61,7 @@ def test_other_columns_become_labels_and_attributes(kind, clouds, tmp_path, caps
 
 
 def test_labels_color_latents_in_charts_and_on_the_page(clouds, tmp_path, monkeypatch):
-    workspace = import_model(saved("npz", tmp_path, clouds), tmp_path / "run", show=False)
+    workspace = import_model(saved("npz", tmp_path, clouds), tmp_path / "run", verbose=False)
     asked = []
     monkeypatch.setattr(maps, "cloud", lambda *given, **words: asked.append((given, words)))
     maps.latent_scatter(workspace)

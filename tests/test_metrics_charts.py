@@ -70,7 +70,7 @@ def test_every_model_has_all_metrics_of_its_chart(digits, plain, rival):
 
 def test_the_chart_of_two_dimensions_is_exact_and_covers_other_latents(digits):
     trust, saved, covered, back = chart_metrics(digits)
-    assert trust.value == saved.value == 1 and "axes chart" in trust.about
+    assert trust.value == saved.value == 1 and "dimensions chart" in trust.about
     assert 0.2 < covered.value < 1 and covered.parts["other latents"] > 0.9
     assert back.value < 1e-5 and back.parts["latent to position to latent"] < 1e-3
 

@@ -1,4 +1,4 @@
-"""Laws that hold for every way from stop to stop."""
+"""Laws that hold for every method of interpolation."""
 
 import numpy as np
 import pytest
@@ -12,12 +12,12 @@ from zatlas.sample import sample_latents
 FINE = np.linspace(0, 1, 2001, dtype=np.float32)
 
 
-@pytest.mark.parametrize("direction", METHODS)
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("closed", [False, True])
-@pytest.mark.parametrize("even", [False, True])
-def test_a_curve_passes_its_stops_without_a_jump(wide, direction, closed, even):
+@pytest.mark.parametrize("constant_speed", [False, True])
+def test_a_curve_passes_its_anchors_without_a_jump(wide, method, closed, constant_speed):
     anchors = sample_latents(wide, 3, seed=4)
-    curve = interpolate(wide, anchors, direction, closed=closed, even=even)
+    curve = interpolate(wide, anchors, method, closed=closed, constant_speed=constant_speed)
     at_marks = curve(np.float32(curve.named_times))
     wanted = np.concatenate([anchors, anchors[:1]]) if closed else anchors
     np.testing.assert_allclose(at_marks, wanted, atol=0.06)
@@ -27,10 +27,10 @@ def test_a_curve_passes_its_stops_without_a_jump(wide, direction, closed, even):
         np.testing.assert_allclose(curve(FINE[:1]), curve(FINE[-1:]), atol=1e-5)
 
 
-@pytest.mark.parametrize("direction", METHODS)
-def test_a_curve_is_in_the_space_and_begins_and_ends_where_it_should(wide, direction):
+@pytest.mark.parametrize("method", METHODS)
+def test_a_curve_is_in_the_space_and_begins_and_ends_where_it_should(wide, method):
     anchors = sample_latents(wide, 2, seed=5)
-    latents = interpolate(wide, anchors, direction).sample(7)
+    latents = interpolate(wide, anchors, method).sample(7)
     assert latents.shape == (7, wide.dim) and latents.dtype == np.float32
     np.testing.assert_allclose(latents[[0, -1]], anchors, atol=1e-5)
 
@@ -58,13 +58,13 @@ def test_a_loop_closes():
 def test_a_spline_has_no_corners(wide):
     anchors = sample_latents(wide, 4, seed=6)
     turns = {}
-    for direction in ("lerp", "spline"):
-        steps = np.diff(interpolate(wide, anchors, direction)(FINE), axis=0)
+    for method in ("lerp", "spline"):
+        steps = np.diff(interpolate(wide, anchors, method)(FINE), axis=0)
         steps /= np.linalg.norm(steps, axis=1, keepdims=True)
-        turns[direction] = (steps[1:] * steps[:-1]).sum(axis=1).min()
+        turns[method] = (steps[1:] * steps[:-1]).sum(axis=1).min()
     assert turns["lerp"] < 0.9 < 0.99 < turns["spline"]
 
 
 def test_a_single_stop_is_refused():
-    with pytest.raises(ValueError, match="at least 2 stops"):
+    with pytest.raises(ValueError, match="at least 2 anchors"):
         Curve(np.zeros((1, 3), np.float32))
