@@ -173,7 +173,7 @@ def test_a_spiral_of_any_formula(digits, tmp_path, capsys):
     words = ["--x", "2*cos(2*pi*t)", "--y", "sin(4*pi*t)", "--frames", 6, "--constant-speed"]
     assert run("path", digits, *words, out=file) == [file]
     assert "both --x and --y" in refused(capsys, "path", digits, "--x", "t")
-    assert "no formula" in refused(capsys, "path", digits, "--x", "t", "--y", "exit()")
+    assert "not a formula" in refused(capsys, "path", digits, "--x", "t", "--y", "exit()")
 
 
 def test_directions_are_listed_as_json_for_a_program(portraits, capsys):

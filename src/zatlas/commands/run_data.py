@@ -59,8 +59,8 @@ def invert(
 
     Args:
         images: Image files, cropped to a square and resized. (default: the model's own samples)
-        train_encoder: Train an encoder on samples of the model first, and save it in the run. Takes minutes;
-            then every command knows the latents of real images.
+        train_encoder: First train an encoder on samples, and save it in the run; this takes minutes,
+            and every command then knows the latents of real images.
         steps: Number of optimization steps; 0 uses the encoder alone.
         starts: Number of starting latents for each image, without an encoder.
         out: File of the latents; the figure has the same name. (default: in the run's gallery)
