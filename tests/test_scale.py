@@ -33,7 +33,7 @@ def imported(folder, n: int, d: int = 4):
     latents = 3 * rng.normal(size=(5, d))[labels] + rng.normal(size=(n, d))
     columns = {"label": labels, "big": latents[:, 0] > 1, "norm": np.linalg.norm(latents, axis=1)}
     np.savez(folder / "codes.npz", codes=latents.astype(np.float32), **columns)
-    return import_model(folder / "codes.npz", folder / "run", show=False)
+    return import_model(folder / "codes.npz", folder / "run", verbose=False)
 
 
 def test_landmarks_are_all_latents_or_a_fixed_uniform_sample():

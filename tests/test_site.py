@@ -354,7 +354,7 @@ def test_nonlinear_directions_and_the_classifier_are_files_of_the_page(portraits
 def test_imported_latents_are_named_by_their_number(tmp_path):
     latents = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
     np.save(tmp_path / "codes.npy", latents)
-    tree = run_tree(import_model(tmp_path / "codes.npy", tmp_path / "run", show=False), max_points=20)
+    tree = run_tree(import_model(tmp_path / "codes.npy", tmp_path / "run", verbose=False), max_points=20)
     numbers = np.array(table_of(tree)["index"].to_pylist())
     np.testing.assert_array_equal(latents[numbers], tree.latents)
 

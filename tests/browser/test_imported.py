@@ -39,7 +39,7 @@ def write_decoder(path, rows):
 @pytest.mark.parametrize(("mode", "rows"), [("file", "n"), ("folder", 1), ("file", 4)])
 def test_an_imported_onnx_decoder_needs_no_server(mode, rows, explore, tmp_path):
     source = write_decoder(tmp_path / "theirs.onnx", rows)
-    workspace = import_model(source, tmp_path / f"theirs-{mode}-{rows}", show=False)
+    workspace = import_model(source, tmp_path / f"theirs-{mode}-{rows}", verbose=False)
     explorer = explore(mode, workspace)
     explorer.go(explorer.at(3, zoom=9))
     targets = explorer.free(2, margin=12)
@@ -54,7 +54,7 @@ def test_imported_latents_have_a_map_without_decoded_images(mode, explore, tmp_p
     labels = np.arange(90) % 3
     latents = np.eye(3, 6)[labels] * 8 + np.random.default_rng(0).standard_normal((90, 6))
     np.savez(tmp_path / "codes.npz", codes=latents.astype(np.float32), label=labels)
-    workspace = import_model(tmp_path / "codes.npz", tmp_path / f"codes-{mode}", show=False)
+    workspace = import_model(tmp_path / "codes.npz", tmp_path / f"codes-{mode}", verbose=False)
     url = explore.sites.url(mode, workspace)
     page = explore.page(url)
     page.goto(url)
