@@ -114,7 +114,7 @@ def test_a_run_that_cannot_be_read_is_reported_once_and_so_is_its_recovery(digit
 
 BAD = {
     "no such run": (["{empty}/x"], "There is no run at"),
-    "a folder that is not a run": (["{empty}"], "is not a run"),
+    "a folder that is no run": (["{empty}"], "is not a run"),
     "three runs": (["{run}", "{run}", "{run}"], "one run or two side by side, not 3."),
     "no points": (["{run}", "--points", "0"], "at least 1, not 0"),
     "no such port": (["{run}", "--port", "99999"], "ports go from 0 to 65535"),

@@ -104,7 +104,7 @@ def test_a_conditional_model_decodes_by_label(told):
     z, labels = sample_latents(told, 3, seed=0), [1, 5, 9]
     with serving([told], points=100, files=FILES) as result, Page(result.url) as page:
         _, pixels = page.request("decode", z.tobytes(), n=3, labels=labels)
-        wanted = told.decode(z, np.array(labels))
+        wanted = told.decode(z, label=np.array(labels))
         assert np.abs(pixels / 255 - wanted).max() <= 0.5 / 255 + 1e-6
         for bad in ([1, 2], [1, 2, 10], [1, 2, -1], [1, 2, 0.5], [True, 1, 2], "abc", {}):
             answer, _ = page.request("decode", z.tobytes(), n=3, labels=bad)

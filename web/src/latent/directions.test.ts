@@ -19,8 +19,8 @@ const latents = floats(golden.latents);
 const std = (vector: Float32Array) => stdOf(vector, latents);
 const byExampleDirection: Direction = {
   name: "smile",
-  vector: floats(golden.by_example.vector),
-  std: golden.by_example.std,
+  vector: floats(golden.example_direction.vector),
+  std: golden.example_direction.std,
 };
 const normals = ["hat", "beard"].map((name, i) => ({
   name,
@@ -30,8 +30,8 @@ const probes = { ...golden.probes, weights: floats(golden.probes.weights) };
 
 test("a direction by example equals Python's", () => {
   const result = byExample(latents.slice(0, 20 * DIM), latents.slice(20 * DIM, 50 * DIM), "smile", DIM, std);
-  expectClose(result.vector, golden.by_example.vector);
-  expect(result.std).toBeCloseTo(golden.by_example.std, 4);
+  expectClose(result.vector, golden.example_direction.vector);
+  expect(result.std).toBeCloseTo(golden.example_direction.std, 4);
 });
 
 test("a direction without others equals Python's, and is orthogonal to them", () => {
