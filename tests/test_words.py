@@ -6,6 +6,7 @@ As a script it prints every finding and the count of each package: python tests/
 import ast
 import io
 import re
+import subprocess
 import sys
 import tokenize
 from collections import Counter
@@ -261,8 +262,9 @@ def allowed(problem: Problem) -> bool:
 
 
 def test_old_words_do_not_come_back() -> None:
-    result = problems(Path(__file__).parent.parent)
-    assert not result, "\n".join(map(str, result))
+    # Its own process: parsing 300 files inside a long test process runs into a bug of Python 3.11.
+    done = subprocess.run([sys.executable, __file__], capture_output=True, text=True, check=True)
+    assert not done.stdout.strip(), done.stdout
 
 
 def package_of(file: str) -> str:

@@ -211,7 +211,7 @@ class Good(threading.Thread):
         try:
             with Page(self.url) as page:
                 while not self.over.wait(0.01):
-                    self.request(page)
+                    self.ask(page)
         except Exception as error:
             self.wrong.append(f"the good page was let down: {type(error).__name__}: {error}")
 

@@ -46,7 +46,7 @@ def command(do: Callable[[], None]) -> str:
     """
     from zatlas import cli
 
-    cli.app.cli = lambda **_: do()
+    cli._run = lambda _words: do()
     return str(cli.main())
 
 

@@ -204,7 +204,9 @@ def _open_intact(name: str, folder: Path) -> ImageDataset | None:
     try:
         verify_cache(folder)
         images = _open(name, folder)
-    except (FileNotFoundError, NotFound):  # another process has just removed it
+    except (FileNotFoundError, NotFound) as error:
+        if folder.exists():  # else another process has just removed it
+            _discard(name, folder, str(error))
         return None
     except (Damaged, BadData, ValueError, KeyError, TypeError) as error:
         _discard(name, folder, str(error))
