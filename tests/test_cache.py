@@ -305,6 +305,7 @@ def test_the_next_reader_removes_the_files_of_a_killed_one(photos, cache_folder)
     assert not side.exists()
 
 
+@pytest.mark.slow
 def test_the_folder_of_a_running_reader_is_never_removed(photos, cache_folder):
     (process,) = readers(photos, 0.05)
     (side,) = cache_folder.glob(".side-*")
@@ -319,6 +320,7 @@ def test_the_folder_of_a_running_reader_is_never_removed(photos, cache_folder):
     assert len(sources.load(str(photos), size=12)) == 60
 
 
+@pytest.mark.slow
 def test_two_readers_of_the_same_images_do_not_disturb_each_other(photos, cache_folder):
     for process in readers(photos, 0.05, count=2):
         assert process.communicate()[0].split()[-1] == "60" and process.returncode == 0

@@ -45,6 +45,7 @@ def own_time(*words):
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+@pytest.mark.slow
 def test_train_prints_the_run_and_nothing_else(tmp_path):
     run = tmp_path / "run"
     done = zatlas("train", "digits", "--out", run, *FAST, check=True)

@@ -218,6 +218,7 @@ def test_the_summary_of_a_random_field_says_that_it_is_random(portraits):
     assert summary_text(evaluate_directions(portraits, [called])[0]).startswith("Not better than random")
 
 
+@pytest.mark.slow
 def test_a_saved_nonlinear_direction_is_used_by_its_name(portraits, tmp_path, capsys):
     run, out = str(portraits.run.folder), str(tmp_path)
     arguments = ["directions", "find", run, "labels", "Male", "--set", "method=local", "--set", "steps=60"]

@@ -74,6 +74,7 @@ sys.exit(main(["explore", "--no-open", *sys.argv[1:]]))
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_an_explorer_whose_model_never_returns(digits):
     with process("-c", STUCK, digits.run.folder, "--points", 100) as explorer:
         address = explorer.stdout.readline().strip()

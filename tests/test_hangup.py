@@ -34,6 +34,7 @@ def wait_for_rows(folder, ended):
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_closing_the_terminal_saves_and_the_run_goes_on_to_the_bit(tmp_path, whole):
     folder = tmp_path / "run"
     child, terminal = pty.fork()

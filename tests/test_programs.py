@@ -150,6 +150,7 @@ def test_an_endless_decoder_is_stopped_and_named(tmp_path, monkeypatch):
         workspace.decode(np.zeros((1, 4), np.float32))
 
 
+@pytest.mark.slow
 def test_an_endless_program_does_not_keep_the_process_alive(tmp_path):
     endless_script(tmp_path / "m.pt")
     latent = (

@@ -116,6 +116,7 @@ def test_labels_belong_to_arrays(tmp_path):
         trained("digits", LABELS, tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_run_of_an_array_opens_and_resumes_in_a_new_process(tmp_path):
     settings = {"training.schedule": "constant"}
     long = trained(IMAGES, NAMES[LABELS], tmp_path / "long", epochs=3, settings=settings)

@@ -130,6 +130,7 @@ def test_a_long_name_of_emoji_is_printed_as_bytes_that_a_script_can_use(tmp_path
         assert Path(os.fsdecode(done.stdout.splitlines()[-1])).exists()
 
 
+@pytest.mark.slow
 def test_an_image_with_a_name_that_is_not_utf8_is_written_and_printed(digits, tmp_path):
     picture = tmp_path / "p\udcff.png"
     done = zatlas("sample", digits.run.folder, "--out", picture)
