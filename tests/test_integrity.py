@@ -14,12 +14,19 @@ from zatlas.store.run import Run
 from zatlas.workspace import Workspace
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory) -> Workspace:
+    """A run with latents and a chart, of which no other test adds or removes files."""
+    workspace = small_run(tmp_path_factory.mktemp("original") / "run", "digits", dim=2)
+    workspace.chart()
+    return workspace
+
+
 @pytest.fixture
-def run(digits, tmp_path) -> Run:
-    """A run with latents, a chart and a page, whose files the tests damage."""
-    digits.chart()
+def run(original, tmp_path) -> Run:
+    """A copy whose files the tests damage."""
     copy = tmp_path / "a run"
-    shutil.copytree(digits.run.folder, copy, ignore=shutil.ignore_patterns("gallery"))
+    shutil.copytree(original.run.folder, copy)
     return Run(copy)
 
 
