@@ -17,13 +17,13 @@ RIVALS = Path(__file__).parent / "rivals"
 
 def environment(name: str, *packages: str) -> Path:
     """The Python of an environment with these packages; made at first use."""
-    place = cache_root().parent / "zatlas-benchmarks" / name
-    python = place / "bin" / "python"
-    if not (place / "ready").exists():
-        print(f"installing {' '.join(packages)} into {place}", file=sys.stderr)
-        venv.create(place, with_pip=True, clear=True)
+    path = cache_root().parent / "zatlas-benchmarks" / name
+    python = path / "bin" / "python"
+    if not (path / "ready").exists():
+        print(f"installing {' '.join(packages)} into {path}", file=sys.stderr)
+        venv.create(path, with_pip=True, clear=True)
         subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
-        (place / "ready").touch()
+        (path / "ready").touch()
     return python
 
 

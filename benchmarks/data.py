@@ -24,22 +24,22 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        make(place / "photos", given.files)
+        path = Path(folder)
+        make(path / "photos", given.files)
         turns = iter(range(10**6))
 
         def first() -> float:
-            os.environ["ZATLAS_CACHE"] = str(place / f"cache-{next(turns)}")
-            return timed(lambda: sources.load(str(place / "photos"), size=64))
+            os.environ["ZATLAS_CACHE"] = str(path / f"cache-{next(turns)}")
+            return timed(lambda: sources.load(str(path / "photos"), size=64))
 
         def second() -> float:
-            return timed(lambda: sources.load(str(place / "photos"), size=64))
+            return timed(lambda: sources.load(str(path / "photos"), size=64))
 
         result = medians(
             in_turns(
                 given.repeats,
                 {
-                    "plain Pillow loop": lambda: timed(lambda: plain(place / "photos")),
+                    "plain Pillow loop": lambda: timed(lambda: plain(path / "photos")),
                     "first start": first,
                     "second start": second,
                 },
@@ -59,13 +59,13 @@ def main() -> None:
 def make(folder: Path, count: int) -> None:
     """Smooth images with some noise, like photographs."""
     folder.mkdir()
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     y, x = np.mgrid[:218, :178]
     for index in range(count):
-        a, b, c, d = chance.uniform(0.01, 0.06, 4)
+        a, b, c, d = rng.uniform(0.01, 0.06, 4)
         waves = [np.sin(a * x + b * y + c * 100), np.sin(c * x - d * y), np.cos(b * x * y / 60)]
-        picture = np.stack(waves, axis=2) * 90 + 128 + chance.normal(0, 6, (218, 178, 1))
-        pixels = np.clip(picture, 0, 255).astype(np.uint8)
+        image = np.stack(waves, axis=2) * 90 + 128 + rng.normal(0, 6, (218, 178, 1))
+        pixels = np.clip(image, 0, 255).astype(np.uint8)
         Image.fromarray(pixels).save(folder / f"{index:06d}.jpg", quality=90)
 
 

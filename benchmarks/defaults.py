@@ -51,20 +51,20 @@ def main() -> None:
             epochs = max(int(given.seconds / seconds), 1)
             loss, seconds, rate = trained(images, given.data, tables, dim, epochs)
             result[name] = loss
-            told = f"{epochs:4} epochs {seconds:6.1f} s {rate:8,.0f} images/s"
-            print(f"dim {dim:3}  {name:34} -elbo {loss:8.2f}  {told}", flush=True)
+            labelled = f"{epochs:4} epochs {seconds:6.1f} s {rate:8,.0f} images/s"
+            print(f"dim {dim:3}  {name:34} -elbo {loss:8.2f}  {labelled}", flush=True)
         best = min(result, key=lambda name: result[name])
         print(f"dim {dim:3}  best: {best}", flush=True)
 
 
 def trained(images, source, tables, dim, epochs) -> tuple[float, float, float]:
     """Held-out loss, seconds of the epochs, and images per second."""
-    said = {key: dict(value) for key, value in tables.items()}
-    said["data"] = {"source": source}
-    said["model"] = {"dim": dim, **said.get("model", {})}
-    said["training"] = {"epochs": epochs, "preview": 0, **said.get("training", {})}
+    labelled = {key: dict(value) for key, value in tables.items()}
+    labelled["data"] = {"source": source}
+    labelled["model"] = {"dim": dim, **labelled.get("model", {})}
+    labelled["training"] = {"epochs": epochs, "preview": 0, **labelled.get("training", {})}
     with tempfile.TemporaryDirectory() as folder:
-        run = fit(make_recipe(said), images, Path(folder) / "run")
+        run = fit(make_recipe(labelled), images, Path(folder) / "run")
         result = json.loads((run.folder / "result.json").read_text())
         rows = run.metrics()
         return result["best"]["valid/loss"], rows[-1]["seconds"], rows[-1]["images_per_second"]

@@ -45,7 +45,7 @@ def rates(folder: Path, repeats: int) -> None:
         python(RUN, 20_000, run, net)
         workspace = Workspace.open(run)
         rows = workspace.rows("train")
-        whole = workspace.dataset.images(rows)
+        complete = workspace.dataset.images(rows)
         generator = workspace.generator
         workspace.encode("train")  # warm up for both
 
@@ -56,16 +56,16 @@ def rates(folder: Path, repeats: int) -> None:
             workspace.encode("train")
             return len(rows) / (perf_counter() - begun)
 
-        def bare(generator=generator, whole=whole) -> float:
+        def bare(generator=generator, complete=complete) -> float:
             begun = perf_counter()
-            for start in range(0, len(whole), generator.batch):
-                generator._call(generator.encoder, whole[start : start + generator.batch], None)
-            return len(whole) / (perf_counter() - begun)
+            for start in range(0, len(complete), generator.batch):
+                generator._call(generator.encoder, complete[start : start + generator.batch], None)
+            return len(complete) / (perf_counter() - begun)
 
         result = medians(in_turns(repeats, {"to the table": to_table, "the encoder alone": bare}))
         share = result["to the table"] / result["the encoder alone"]
-        told = ", ".join(f"{name} {rate:,.0f}" for name, rate in result.items())
-        print(f"{net}: images a second: {told}; share {share:.0%}")
+        labelled = ", ".join(f"{name} {rate:,.0f}" for name, rate in result.items())
+        print(f"{net}: images a second: {labelled}; share {share:.0%}")
 
 
 def memory(folder: Path, most: int) -> None:

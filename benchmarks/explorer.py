@@ -116,14 +116,14 @@ RENDERER = """() => {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[[], *PARTS], default=[])
-    wanted = parser.parse_args().parts or list(PARTS)
+    expected = parser.parse_args().parts or list(PARTS)
     chromium = shutil.which("chromium")
     if chromium is None:
         sys.exit("This drives Chromium: apt-get install chromium")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         print(f"Chromium {browser.version}")
-        for name in wanted:
+        for name in expected:
             PARTS[name](browser, Path(folder))
         browser.close()
 
@@ -191,9 +191,9 @@ def places(browser: Browser, room: Path) -> None:
         with hosted(folder) as url:
             with opened(browser, url) as page:
                 where, result = pinned(page, chart)
-            wanted = chart.inverse_transform(where)
-            apart = np.linalg.norm(result - wanted, axis=1) / np.linalg.norm(wanted, axis=1)
-            pixels = np.abs(workspace.decode(result) - workspace.decode(wanted)).mean(axis=(1, 2, 3))
+            expected = chart.inverse_transform(where)
+            apart = np.linalg.norm(result - expected, axis=1) / np.linalg.norm(expected, axis=1)
+            pixels = np.abs(workspace.decode(result) - workspace.decode(expected)).mean(axis=(1, 2, 3))
             print(f"latent of a position, {what}: {quantiles(100 * apart, 2)} % of its norm; ", end="")
             print(f"images differ by {quantiles(255 * pixels, 2)} of 255")
 
@@ -207,12 +207,12 @@ PARTS = {"hover": hover, "first": first, "million": million, "single": single, "
 @cache
 def runs(folder: Path) -> dict[str, Workspace]:
     """Models of realistic size; the length of their training does not matter."""
-    usual = {"training.preview": 0}
+    default = {"training.preview": 0}
     small = train(
         "fashion-mini",
         dim=2,
         epochs=1,
-        settings={**usual, "net.name": "mlp"},
+        settings={**default, "net.name": "mlp"},
         out=folder / "mlp",
         verbose=False,
     )
@@ -221,7 +221,7 @@ def runs(folder: Path) -> dict[str, Workspace]:
         dim=64,
         epochs=1,
         size=64,
-        settings={**usual, "net.name": "conv"},
+        settings={**default, "net.name": "conv"},
         out=folder / "conv",
         verbose=False,
     )
@@ -233,11 +233,11 @@ def crowded(workspace: Workspace, folder: Path) -> Path:
     zatlas.export(workspace, folder, points=POINTS)
     manifest = json.loads((folder / "data/manifest.json").read_bytes())
     (entry,) = manifest["runs"]
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     left, bottom, right, top = entry["charts"][0]["box"]
-    kinds = chance.integers(0, 10, MILLION)
-    middles = chance.uniform([left, bottom], [right, top], (10, 2))
-    latents = middles[kinds] + chance.normal(0, 0.05 * (right - left), (MILLION, 2))
+    kinds = rng.integers(0, 10, MILLION)
+    middles = rng.uniform([left, bottom], [right, top], (10, 2))
+    latents = middles[kinds] + rng.normal(0, 0.05 * (right - left), (MILLION, 2))
     latents = np.clip(latents, [left, bottom], [right, top]).astype(np.float32)
     table = {"index": np.arange(MILLION, dtype=np.int32), "label": kinds.astype(np.uint8)}
     table |= {"x:0": latents[:, 0], "y:0": latents[:, 1]}
@@ -263,22 +263,22 @@ def pinned(page: Page, chart: Chart, rounds: int = 6, each: int = 8) -> tuple[np
     """Map positions without a point, and the latents that the page pinned there."""
     low, high = chart.positions.min(axis=0), chart.positions.max(axis=0)
     scale = 3 * min(np.array([800, 400]) / (high - low))
-    middle = np.median(chart.positions, axis=0)
-    chance, where, result = np.random.default_rng(0), [], []
+    center = np.median(chart.positions, axis=0)
+    rng, where, result = np.random.default_rng(0), [], []
     for number in range(rounds):
-        state = f"view={middle[0]},{middle[1]},{scale}&note={number}"
+        state = f"view={center[0]},{center[1]},{scale}&note={number}"
         page.evaluate("state => { location.hash = state }", state)
         page.wait_for_timeout(600)
-        xy = middle + chance.uniform([-300, -150], [300, 150], (1000, 2)) / scale
+        xy = center + rng.uniform([-300, -150], [300, 150], (1000, 2)) / scale
         alone = np.linalg.norm(xy[:, None] - chart.positions, axis=2).min(axis=1) * scale > 8
         for x, y in xy[alone & chart.covers(xy.astype(np.float32))][:each]:
             box = page.get_by_role("application").bounding_box()
             width, height = round(box["width"]), round(box["height"])
-            at = [round(width / 2 + (x - middle[0]) * scale), round(height / 2 - (y - middle[1]) * scale)]
+            at = [round(width / 2 + (x - center[0]) * scale), round(height / 2 - (y - center[1]) * scale)]
             page.mouse.click(box["x"] + at[0], box["y"] + at[1])
             page.wait_for_timeout(250)  # the map shrinks for the strip of the walk
             down = np.array([at[0] - width / 2, height / 2 - at[1]])
-            where.append(middle + down / scale)
+            where.append(center + down / scale)
         page.wait_for_timeout(600)
         pins = parse_qs(page.evaluate("location.hash.slice(1)"))["pins"][0].split(",")
         result += [code(text) if text[0] == "z" else None for text in pins]
@@ -331,9 +331,9 @@ def hosted(folder: Path) -> Iterator[str]:
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=quiet()
     ) as host:
-        said = host.stdout.readline().split()
+        output = host.stdout.readline().split()
         try:
-            yield f"http://127.0.0.1:{said[said.index('port') + 1]}/"
+            yield f"http://127.0.0.1:{output[output.index('port') + 1]}/"
         finally:
             host.terminate()
 
@@ -352,8 +352,8 @@ def memory(browser: Browser) -> str:
 
 def moves(count: int, seed: int = 0) -> list[list[float]]:
     """Random pointer positions in the center of the map, as shares of its sides."""
-    chance = np.random.default_rng(seed)
-    steps = np.cumsum(chance.normal(0, 0.02, (count, 2)), axis=0)
+    rng = np.random.default_rng(seed)
+    steps = np.cumsum(rng.normal(0, 0.02, (count, 2)), axis=0)
     return (0.5 + 0.3 * np.sin(3 * steps)).tolist()
 
 
@@ -362,8 +362,8 @@ def words(result: Sequence[float]) -> str:
 
 
 def quantiles(result: Sequence[float], digits: int) -> str:
-    middle, high = np.quantile(result, [0.5, 0.95])
-    return f"{middle:.{digits}f} (p95 {high:.{digits}f})"
+    center, high = np.quantile(result, [0.5, 0.95])
+    return f"{center:.{digits}f} (p95 {high:.{digits}f})"
 
 
 if __name__ == "__main__":

@@ -31,12 +31,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="zatlas-follow-") as folder:
-        place = Path(folder)
+        path = Path(folder)
         result = in_turns(
             given.repeats,
             {
-                "alone": lambda: train(place, given.epochs, followed=False),
-                "followed": lambda: train(place, given.epochs, followed=True),
+                "alone": lambda: train(path, given.epochs, followed=False),
+                "followed": lambda: train(path, given.epochs, followed=True),
             },
         )
     alone, followed = median(result["alone"]), median(result["followed"])
@@ -45,9 +45,9 @@ def main() -> None:
     print(f"weights: {len(SEEN)} kind(s); states that a page received: {STATES}")
 
 
-def train(place: Path, epochs: int, *, followed: bool) -> float:
+def train(path: Path, epochs: int, *, followed: bool) -> float:
     """Seconds of the epochs of one training."""
-    run = place / f"run-{time.monotonic_ns()}"
+    run = path / f"run-{time.monotonic_ns()}"
     words = ["train", "fashion-mini", "--dim", 12, "--epochs", epochs, "--out", run]
     words += ["--set", "training.preview=0", "--set", "net.name=mlp"]
     command = [sys.executable, "-m", "zatlas", *map(str, words)]
@@ -76,10 +76,10 @@ def watch(run: Path, training: subprocess.Popen) -> None:
         json.load(urlopen(f"{url}data/manifest.json"))  # this file shows that it has started
         begun, before = time.monotonic(), processor(explorer.pid)
         while training.poll() is None:
-            told = json.load(urlopen(f"{url}data/manifest.json"))["runs"][0]
-            if told["stamp"] not in stamps:
-                stamps.append(told["stamp"])
-                urlopen(url + told["points"]).read()
+            result = json.load(urlopen(f"{url}data/manifest.json"))["runs"][0]
+            if result["stamp"] not in stamps:
+                stamps.append(result["stamp"])
+                urlopen(url + result["points"]).read()
             time.sleep(1)
         taken = processor(explorer.pid) - before
         SHARES.append(taken / (time.monotonic() - begun))

@@ -106,11 +106,11 @@ def resident(process: int) -> float:
 
 def report(result: list[dict], clients: int, before: float, after: float) -> None:
     took = 1000 * np.concatenate([one["images"] for one in result])
-    asked, dropped = (sum(one[key] for one in result) for key in ("asked", "dropped"))
-    middle, high = np.quantile(took, [0.5, 0.95])
-    print(f"{clients} pages at {RATE} Hz: {asked:,} requests, {len(took):,} answered")
-    print(f"latency: median {middle:.1f} ms, p95 {high:.1f} ms")
-    print(f"replaced by a newer one: {dropped / asked:.0%}; lost: {asked - dropped - len(took)}")
+    requested, dropped = (sum(one[key] for one in result) for key in ("asked", "dropped"))
+    center, high = np.quantile(took, [0.5, 0.95])
+    print(f"{clients} pages at {RATE} Hz: {requested:,} requests, {len(took):,} answered")
+    print(f"latency: median {center:.1f} ms, p95 {high:.1f} ms")
+    print(f"replaced by a newer one: {dropped / requested:.0%}; lost: {requested - dropped - len(took)}")
     print(f"memory of the server: {before:.0f} MiB, then {after:.0f} MiB")
 
 

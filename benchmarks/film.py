@@ -49,13 +49,13 @@ def main() -> None:
         film(decoder.decode_batches(z[:2]), ours)  # imports do not count
 
         def mine(panel: bool) -> float:
-            beside = density_panel(z[:, :2]) if panel else None
-            return timed(lambda: film(decoder.decode_batches(z), ours, fps=FPS, panel=beside))
+            other = density_panel(z[:, :2]) if panel else None
+            return timed(lambda: film(decoder.decode_batches(z), ours, fps=FPS, panel=other))
 
         def rival(size: tuple[float, float], panel: bool = False) -> Callable[[], float]:
             return lambda: timed(lambda: animate(decoder, z, theirs, size, panel))
 
-        ways: dict[str, Callable[[], float]] = {
+        directions: dict[str, Callable[[], float]] = {
             "decoding, in batches": lambda: timed(lambda: list(map(len, decoder.decode_batches(z)))),
             "decoding, one by one": lambda: timed(lambda: [decoder.decode(row[None]) for row in z]),
             "zatlas": lambda: mine(panel=False),
@@ -64,7 +64,7 @@ def main() -> None:
             "matplotlib, panel": rival((9.6, 4.8), panel=True),
             "matplotlib, bare": rival((SIDE / 100, SIDE / 100)),
         }
-        report(medians(in_turns(given.repeats, ways)), given.frames)
+        report(medians(in_turns(given.repeats, directions)), given.frames)
 
 
 def report(result: dict[str, float], frames: int) -> None:
@@ -77,9 +77,9 @@ def report(result: dict[str, float], frames: int) -> None:
         ("matplotlib, panel", "zatlas, panel"),
         ("matplotlib, bare", "zatlas"),
     ):
-        whole = result[theirs] / result[ours]
+        complete = result[theirs] / result[ours]
         rest = (result[theirs] - singly) / max(result[ours] - batches, 1e-3)
-        print(f"{theirs} / {ours}: {whole:.1f} with decoding, {rest:.1f} without")
+        print(f"{theirs} / {ours}: {complete:.1f} with decoding, {rest:.1f} without")
 
 
 def shipped_decoder() -> Generator:
@@ -97,10 +97,10 @@ def large_decoder() -> Generator:
     for layer in layers:
         nn.init.kaiming_normal_(layer.weight, mode="fan_out")
     # Small batches of this size fit into the processor's cache.
-    made = replace(generator(described, model), batch=16)
+    created = replace(generator(described, model), batch=16)
     with torch.no_grad():
-        layers[-1].weight *= 0.3 / float(made.decode(walk(8, 16)).std())
-    return made
+        layers[-1].weight *= 0.3 / float(created.decode(walk(8, 16)).std())
+    return created
 
 
 def walk(frames: int, dim: int) -> np.ndarray:
@@ -118,7 +118,7 @@ def animate(decoder: Generator, z: np.ndarray, path: Path, size: tuple[float, fl
         figure.subplots_adjust(0, 0, 1, 1)
     plot = axes[0, -1]
     plot.axis("off")
-    shown = plot.imshow(np.zeros((*decoder.decode(z[:1]).shape[2:], 3)))
+    visible = plot.imshow(np.zeros((*decoder.decode(z[:1]).shape[2:], 3)))
     if panel:
         steps = np.linspace(-3, 3, 100)
         density = np.exp(-(steps[None] ** 2 + steps[:, None] ** 2) / 2)
@@ -128,7 +128,7 @@ def animate(decoder: Generator, z: np.ndarray, path: Path, size: tuple[float, fl
 
     def update(frame: int) -> None:
         image = decoder.decode(z[frame : frame + 1])[0]
-        shown.set_data(image.transpose(1, 2, 0))
+        visible.set_data(image.transpose(1, 2, 0))
         if panel:
             point.set_data([z[frame, 0]], [z[frame, 1]])
 
@@ -141,8 +141,8 @@ def ffmpeg() -> str:
     """The ffmpeg program of imageio-ffmpeg, for matplotlib."""
     python = environment("ffmpeg", "imageio-ffmpeg==0.6.0")
     latent = "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())"
-    said = subprocess.run([python, "-c", latent], check=True, capture_output=True, text=True)
-    return said.stdout.strip()
+    output = subprocess.run([python, "-c", latent], check=True, capture_output=True, text=True)
+    return output.stdout.strip()
 
 
 if __name__ == "__main__":

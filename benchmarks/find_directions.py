@@ -86,8 +86,8 @@ def main() -> None:
     for of in ("samples", "layer"):
         for samples in (given.samples // 10, given.samples):
             result = in_turn(of, samples)
-            told = f"{result['seconds']:.1f} | {result['peak']:,.0f}"
-            print(f"| principal of {of}, {samples:,} samples | {told} |", flush=True)
+            labelled = f"{result['seconds']:.1f} | {result['peak']:,.0f}"
+            print(f"| principal of {of}, {samples:,} samples | {labelled} |", flush=True)
     shipped = files("zatlas") / "shipped"
     with TemporaryDirectory() as folder, as_file(shipped) as here:
         workspace = Workspace.open(given.run or unpack(Path(folder) / "faces-vae"))
@@ -106,9 +106,9 @@ def on_faces(workspace: Workspace, classifier: Path) -> None:
         "labels of Bangs, nonlinear": ("labels", {"names": ["Bangs"], "method": "local"}),
         "unsupervised, 8 directions": ("unsupervised", {}),
     }
-    for told, (method, settings) in runs.items():
+    for output, (method, settings) in runs.items():
         seconds = timed(lambda m=method, s=settings: find_directions(workspace, m, **s))
-        print(f"| {told} | {seconds:.1f} | |", flush=True)
+        print(f"| {output} | {seconds:.1f} | |", flush=True)
 
 
 if __name__ == "__main__":

@@ -26,9 +26,9 @@ STEPS_TRIED = (10, 20, 40, 80, 160)
 
 
 def tell(name: str, what: str, result: InversionResult) -> None:
-    low, middle = np.quantile(result.psnr, [0.1, 0.5])
+    low, center = np.quantile(result.psnr, [0.1, 0.5])
     rms = float(np.median(result.rms))
-    print(f"| {name} | {what} | {middle:.1f} | {low:.1f} | {rms:.4f} | {result.seconds:.1f} |", flush=True)
+    print(f"| {name} | {what} | {center:.1f} | {low:.1f} | {rms:.4f} | {result.seconds:.1f} |", flush=True)
 
 
 def table(name: str, generator: Generator, images: Images, searched: bool = True) -> None:

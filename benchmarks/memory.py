@@ -43,8 +43,8 @@ def main() -> None:
         command = [sys.executable, "-c", MEASURED, str(count), str(epochs)]
         done = subprocess.run(command, check=True, capture_output=True, text=True, env=quiet())
         result[count] = json.loads(done.stdout.splitlines()[-1])
-        told = f"peak {result[count]['peak']:,.0f} MiB with {result[count]['pixels']:,.0f} MiB of pixels"
-        print(f"{count:>9,} images: {told}")
+        labelled = f"peak {result[count]['peak']:,.0f} MiB with {result[count]['pixels']:,.0f} MiB of pixels"
+        print(f"{count:>9,} images: {labelled}")
     few, many = (result[count]["peak"] for count in result)
     print(f"growth: {many / few - 1:.1%}")
 

@@ -31,16 +31,16 @@ def main() -> None:
     described = Description("vae", {"dim": 2}, "conv", {}, (3, SIDE, SIDE))
     decoder = generator(described, described.build().eval())
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        ways = {
-            "zatlas, PNG": lambda: draw(decoder, place / "ours.png"),
-            "zatlas, SVG": lambda: draw(decoder, place / "ours.svg"),
-            "subplots": lambda: subplots(decoder, place / "theirs.png"),
+        path = Path(folder)
+        directions = {
+            "zatlas, PNG": lambda: draw(decoder, path / "ours.png"),
+            "zatlas, SVG": lambda: draw(decoder, path / "ours.svg"),
+            "subplots": lambda: subplots(decoder, path / "theirs.png"),
         }
-        for direction in ways.values():  # imports do not count
+        for direction in directions.values():  # imports do not count
             direction()
         result = medians(
-            in_turns(given.repeats, {name: lambda way=way: timed(way) for name, way in ways.items()})
+            in_turns(given.repeats, {name: lambda way=mode: timed(way) for name, mode in directions.items()})
         )
     for name, seconds in result.items():
         print(f"{name:12} {seconds:8.3f} s")

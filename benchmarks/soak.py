@@ -199,8 +199,8 @@ async def soak(url: str, process: int, run: Path, given: argparse.Namespace) -> 
 
 def spread(seconds: list[float]) -> str:
     """Quantiles of the latencies."""
-    middle, high, highest = 1000 * np.quantile(seconds or [np.nan], [0.5, 0.95, 0.99])
-    words = f"p50 {middle:.0f} ms, p95 {high:.0f} ms, p99 {highest:.0f} ms"
+    center, high, highest = 1000 * np.quantile(seconds or [np.nan], [0.5, 0.95, 0.99])
+    words = f"p50 {center:.0f} ms, p95 {high:.0f} ms, p99 {highest:.0f} ms"
     return f"{len(seconds):,} pictures, {words}, longest {1000 * max(seconds, default=0):.0f} ms"
 
 

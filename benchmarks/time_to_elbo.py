@@ -27,16 +27,16 @@ def main() -> None:
         mine = RIVALS / "zatlas_train.py"
         ours.append(call(sys.executable, mine, root=data.parent, epochs=EPOCHS, rate=RATE, seed=turn))
         for name, result in (("pythae", pythae[-1]), ("zatlas", ours[-1])):
-            told = f"{result['loss']:.2f} nats in {result['seconds']:.1f} s"
-            print(f"  turn {turn + 1}: {name} {told}", file=sys.stderr)
-    middle = {
-        name: {key: median(one[key] for one in found) for key in ("loss", "seconds")}
-        for name, found in (("pythae", pythae), ("zatlas", ours))
+            labelled = f"{result['loss']:.2f} nats in {result['seconds']:.1f} s"
+            print(f"  turn {turn + 1}: {name} {labelled}", file=sys.stderr)
+    center = {
+        name: {key: median(one[key] for one in results) for key in ("loss", "seconds")}
+        for name, results in (("pythae", pythae), ("zatlas", ours))
     }
-    for name, result in middle.items():
+    for name, result in center.items():
         print(f"{name}: test -ELBO {result['loss']:.2f} nats after {result['seconds']:.1f} s")
-    print(f"time, pythae / zatlas: {middle['pythae']['seconds'] / middle['zatlas']['seconds']:.2f}")
-    print(f"zatlas reached it: {middle['zatlas']['loss'] <= middle['pythae']['loss']}")
+    print(f"time, pythae / zatlas: {center['pythae']['seconds'] / center['zatlas']['seconds']:.2f}")
+    print(f"zatlas reached it: {center['zatlas']['loss'] <= center['pythae']['loss']}")
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def report(workspace: Workspace, classifier: Classifier, given: argparse.Namespa
     local = find_directions(
         workspace, "labels", names=BENT, method="local", orthogonal_to=names, seed=given.seed
     )
-    bent = {way.name: way for way in local}
+    bent = {mode.name: mode for mode in local}
     heads = ("mean_difference", "orthogonal", "constrained", "local")
     print(f"| attribute | {' | '.join(f'{head}: there, back | others' for head in heads)} |", end="")
     print(" chart | others |")
@@ -80,15 +80,15 @@ def report(workspace: Workspace, classifier: Classifier, given: argparse.Namespa
             find_direction(workspace, name),
             find_direction(workspace, name, orthogonal_to=others_of(name)),
         )
-        told = []
+        labelled = []
         for one in (*straight, direction, bent.get(name)):
             if one is None:
-                told.append(" | ")
+                labelled.append(" | ")
                 continue
             result = flip_rates(workspace.generator, classifier, z, one, name, others_of(name))
-            told.append(f"{result.gained:.0%}, {result.lost:.0%} | {result.side_effect:.1%}")
+            labelled.append(f"{result.gained:.0%}, {result.lost:.0%} | {result.side_effect:.1%}")
         right, aside = on_chart(workspace, classifier, name)
-        print(f"| {name} | {' | '.join(told)} | {right:.0%} | {aside:.1%} |", flush=True)
+        print(f"| {name} | {' | '.join(labelled)} | {right:.0%} | {aside:.1%} |", flush=True)
 
 
 if __name__ == "__main__":

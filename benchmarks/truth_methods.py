@@ -90,7 +90,7 @@ def report(workspace: Workspace, judge: Classifier, classifier: Classifier, face
     print("|---" * (2 * len(METHODS) + 3) + "|")
     spent, reached = dict.fromkeys(METHODS, 0.0), {}
     for name in FACE_ATTRIBUTES:
-        told = []
+        labelled = []
         for method in METHODS:
             begun = perf_counter()
             direction = direction_of(workspace, name, method, classifier)
@@ -101,9 +101,9 @@ def report(workspace: Workspace, judge: Classifier, classifier: Classifier, face
                 direction = replace(direction, scale=None)
             result = flip_rates(workspace.generator, judge, z, direction, name, others_of(name))
             reached.setdefault(name, []).append(good(result))
-            told.append(tell(result))
+            labelled.append(tell(result))
         right, aside = on_chart(workspace, judge, name)
-        print(f"| {name} | {' | '.join(told)} | {right:.0%} | {aside:.1%} |", flush=True)
+        print(f"| {name} | {' | '.join(labelled)} | {right:.0%} | {aside:.1%} |", flush=True)
     print(f"\nSeconds an attribute: { {m: round(s / len(FACE_ATTRIBUTES), 1) for m, s in spent.items()} }")
     missing = [name for name, ok in reached.items() if not any(ok)]
     print(f"Without a method that changes 90 % with side effects below 10 %: {missing or 'none'}.")

@@ -27,10 +27,10 @@ def blobs() -> ImageDataset:
 
 def spots(count: int, size: int = 8, channels: int = 1) -> ImageDataset:
     """Images with a soft bright spot; which corner it is near is the class."""
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     kinds = np.arange(count) % 3
     corners = np.array([[0.25, 0.25], [0.75, 0.25], [0.5, 0.75]])[kinds] * size
-    centres = corners + chance.normal(0, size / 16, (count, 2))
+    centres = corners + rng.normal(0, size / 16, (count, 2))
     y, x = np.mgrid[:size, :size]
     far = (x - centres[:, :1, None]) ** 2 + (y - centres[:, 1:, None]) ** 2
     grey = (255 * np.exp(-far / (size / 4) ** 2)).astype(np.uint8)
@@ -45,16 +45,16 @@ def recipe(family: str = "vae", **tables) -> Recipe:
     training = {"epochs": 2, "batch": 32, "preview": 0, **tables.get("training", {})}
     model = {"family": family, "dim": 2, **tables.get("model", {})}
     data = {"source": "spots", **tables.get("data", {})}
-    said = {"data": data, "model": model, "net": net, "training": training}
-    return make_recipe({**said, "seed": tables.get("seed", 0)})
+    result = {"data": data, "model": model, "net": net, "training": training}
+    return make_recipe({**result, "seed": tables.get("seed", 0)})
 
 
 def small_run(folder: Path, data: str | Path, **settings) -> Workspace:
     """A run of a small net that has learnt something, in a second or two."""
     words = {key: settings.pop(key) for key in ("model", "dim", "epochs", "size") if key in settings}
-    usual = {"training.preview": 0, "training.batch": 128, "training.rate": 3e-3, "net.name": "mlp"}
-    said = {**usual, "net.widths": [64], **settings}
-    return train(data, settings=said, out=folder, verbose=False, **{"epochs": 8, **words})
+    default = {"training.preview": 0, "training.batch": 128, "training.rate": 3e-3, "net.name": "mlp"}
+    result = {**default, "net.widths": [64], **settings}
+    return train(data, settings=result, out=folder, verbose=False, **{"epochs": 8, **words})
 
 
 @pytest.fixture(scope="session")
@@ -70,10 +70,10 @@ def wide(tmp_path_factory, own_cache) -> Workspace:
 
 
 @pytest.fixture(scope="session")
-def told(tmp_path_factory, own_cache) -> Workspace:
+def conditional(tmp_path_factory, own_cache) -> Workspace:
     """A conditional VAE of digits."""
     settings = {"model.conditional": True}
-    folder = tmp_path_factory.mktemp("runs") / "told"
+    folder = tmp_path_factory.mktemp("runs") / "conditional"
     return small_run(folder, "digits", dim=2, epochs=20, **settings)
 
 

@@ -37,18 +37,18 @@ KINDS = {
 
 def recipe_of(kind, source, **training):
     """Batches of 29 images: two processes have one more and one less, and the last has few."""
-    said = KINDS[kind]
-    usual = {"epochs": 3, "batch": 29}
-    training = {**usual, **said["training"], **training}
-    family = said["model"]["family"]
-    return recipe(family, data={"source": source}, model=said["model"], training=training)
+    result = KINDS[kind]
+    default = {"epochs": 3, "batch": 29}
+    training = {**default, **result["training"], **training}
+    family = result["model"]["family"]
+    return recipe(family, data={"source": source}, model=result["model"], training=training)
 
 
 class Noting(Callback):
     """Records messages, and the weights of this process after each epoch."""
 
-    def __init__(self, deed=lambda step, learner: None):
-        self.deed, self.states, self.messages = deed, {}, []
+    def __init__(self, action=lambda step, learner: None):
+        self.deed, self.states, self.messages = action, {}, []
 
     def on_train_start(self, run, recipe, images, learner):
         self.learner = learner

@@ -16,11 +16,11 @@ DIM = 4
 
 def with_changed_description(folder: Path, **changed) -> Path:
     """An imported run with parts of its table changed, and the digest that goes with them."""
-    made = json.loads((folder / "made.json").read_text())
-    made["imported"] |= changed
-    imported = read_table(made["imported"])
-    made["imported"]["digest"] = digest_of_all(imported, folder)
-    atomic.write_file(folder / "made.json", json.dumps(made).encode())
+    created = json.loads((folder / "made.json").read_text())
+    created["imported"] |= changed
+    imported = read_table(created["imported"])
+    created["imported"]["digest"] = digest_of_all(imported, folder)
+    atomic.write_file(folder / "made.json", json.dumps(created).encode())
     return folder
 
 

@@ -98,18 +98,18 @@ def test_two_entries_with_the_same_name_are_refused(tmp_path, names):
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "message"),
     [
         (("a.png", "a.png/b.png"), "a file and a folder with the same name"),
         (("x" * 300 + ".png",), "is too long"),
         (("a.doc",), "has no images"),
     ],
 )
-def test_an_unusable_archive_raises_an_error_with_the_reason(tmp_path, names, told):
+def test_an_unusable_archive_raises_an_error_with_the_reason(tmp_path, names, message):
     with zipfile.ZipFile(tmp_path / "odd.zip", "w") as packed:
         for name in names:
             packed.writestr(name, jpeg())
-    with pytest.raises(BadData, match=told):
+    with pytest.raises(BadData, match=message):
         sources.load(str(tmp_path / "odd.zip"))
 
 
@@ -134,8 +134,8 @@ def test_two_processes_unpack_an_archive_into_the_same_folder(tmp_path):
         for index in range(200):
             packed.writestr(f"{index}.jpg", jpeg())
     with ThreadPoolExecutor(4) as pool:
-        places = set(pool.map(unpacked_folder, [tmp_path / "set.zip"] * 4))
-    assert len(places) == 1 and len(list(places.pop().glob("*.jpg"))) == 200
+        positions = set(pool.map(unpacked_folder, [tmp_path / "set.zip"] * 4))
+    assert len(positions) == 1 and len(list(positions.pop().glob("*.jpg"))) == 200
 
 
 def test_the_error_of_a_broken_archive_names_it(tmp_path):

@@ -16,10 +16,10 @@ def test_codes_are_written_once_and_read_again(digits):
     table = digits.table("test")
     path = next((digits.run.folder / "latents").glob("*-test.parquet"))
     before = path.stat().st_mtime_ns
-    again = Workspace.open(digits.run.folder).table("test")
+    loaded = Workspace.open(digits.run.folder).table("test")
     assert path.stat().st_mtime_ns == before
     for name in ("rows", "latents", "std"):
-        np.testing.assert_array_equal(getattr(again, name), getattr(table, name))
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(table, name))
     x = digits.dataset.images(table.rows)
     np.testing.assert_allclose(table.latents, digits.generator.encode(x), atol=1e-5)
 
@@ -33,9 +33,9 @@ def test_codes_of_other_weights_are_made_again(digits, tmp_path):
     Workspace.open(copy).table("test")
     path = next((copy / "latents").glob("*-test.parquet"))
     table = pq.read_table(path)
-    made = json.loads(table.schema.metadata[b"zatlas"]) | {"weights": "others"}
+    created = json.loads(table.schema.metadata[b"zatlas"]) | {"weights": "others"}
     with atomic.file(path) as side:
-        pq.write_table(table.replace_schema_metadata({b"zatlas": json.dumps(made)}), side)
+        pq.write_table(table.replace_schema_metadata({b"zatlas": json.dumps(created)}), side)
     Workspace.open(copy).table("test")
     assert json.loads(pq.read_schema(path).metadata[b"zatlas"])["weights"] != "others"
     path.write_bytes(path.read_bytes()[:100])
@@ -119,16 +119,16 @@ def test_charts_are_kept_in_the_run_and_depend_on_what_made_them(wide):
     count = len(list(folder.iterdir()))
     np.testing.assert_array_equal(Workspace.open(wide.run.folder).chart("pca").positions, first.positions)
     assert len(list(folder.iterdir())) == count
-    told = wide.chart("grid_umap", "label", settings={"n_neighbors": 10})
+    result = wide.chart("grid_umap", "label", settings={"n_neighbors": 10})
     free = wide.chart("grid_umap", settings={"n_neighbors": 10})
     assert len(list(folder.iterdir())) == count + 2
-    assert (told.positions != free.positions).any()
+    assert (result.positions != free.positions).any()
     with pytest.raises(UnknownName, match="Did you mean 'umap'"):
         wide.chart("unap")
 
 
-def test_a_conditional_model_is_told_a_class(told):
+def test_a_conditional_model_is_told_a_class(conditional):
     z = np.zeros((1, 2), np.float32)
-    images = [told.decode(z, label) for label in range(10)]
+    images = [conditional.decode(z, label) for label in range(10)]
     assert np.ptp(np.stack(images), axis=0).max() > 0.3
-    np.testing.assert_array_equal(told.decode(z), images[0])
+    np.testing.assert_array_equal(conditional.decode(z), images[0])

@@ -136,9 +136,9 @@ def test_only_one_large_image_is_decoded_at_a_time(monkeypatch):
 
     def picture(*given):
         inside.append(image_reader._large_image_lock.locked())
-        return whole(*given)
+        return complete(*given)
 
-    whole = image_reader._decode
+    complete = image_reader._decode
     monkeypatch.setattr(image_reader, "_decode", picture)
     buffer = io.BytesIO()
     Image.new("L", (8, 8)).save(buffer, "PNG")
@@ -275,11 +275,11 @@ def seeds(folder):
 def mutated(good, trial):
     random = np.random.default_rng(trial)
     bad = bytearray(good if trial % 5 else good[: random.integers(len(good))])
-    for place in random.integers(len(bad), size=1 + trial % 4) if bad else ():
-        bad[place] = random.integers(256)
+    for path in random.integers(len(bad), size=1 + trial % 4) if bad else ():
+        bad[path] = random.integers(256)
     if trial % 7 == 0:
-        place = int(random.integers(len(bad) + 1))
-        bad[place:place] = [b"((((", b"\0" * 9, b"1e999", b"\xff" * 9, b'"'][trial % 5]
+        path = int(random.integers(len(bad) + 1))
+        bad[path:path] = [b"((((", b"\0" * 9, b"1e999", b"\xff" * 9, b'"'][trial % 5]
     return bytes(bad)
 
 
@@ -289,13 +289,13 @@ def mutated(good, trial):
 def test_250_mutations_of_a_file_are_read_or_raise_a_zatlas_error(tmp_path, name):
     reader = seeds(tmp_path)[name]
     source = tmp_path / (name if name != "shards" else "a.parquet")
-    place = tmp_path / "broken" / source.name
-    place.parent.mkdir()
+    path = tmp_path / "broken" / source.name
+    path.parent.mkdir()
     refused = 0
     for trial in range(250):
-        place.write_bytes(mutated(source.read_bytes(), trial))
+        path.write_bytes(mutated(source.read_bytes(), trial))
         try:
-            reader(place)
+            reader(path)
         except ZatlasError as error:
             refused += 1
             assert "\n" not in str(error) and len(str(error)) < 1000

@@ -43,13 +43,13 @@ def photos(tmp_path):
 def fail(monkeypatch, error, names=("003.png", "017.png"), times=10**9):
     """Let reading these files fail so many times; a list that grows with each failure."""
     failures = []
-    whole = Path.read_bytes
+    complete = Path.read_bytes
 
     def read_bytes(path):
         if path.name in names and failures.count(path.name) < times:
             failures.append(path.name)
             raise error() if error is MemoryError else OSError(error, os.strerror(error), str(path))
-        return whole(path)
+        return complete(path)
 
     monkeypatch.setattr(Path, "read_bytes", read_bytes)
     return failures
@@ -135,11 +135,11 @@ def test_a_link_to_a_missing_file_is_skipped(photos, cache_folder, tmp_path):
 
 
 def test_deleting_a_folder_while_it_is_read_raises_one_message(photos, cache_folder, monkeypatch):
-    whole = Path.read_bytes
+    complete = Path.read_bytes
 
     def deleted(path):
         shutil.rmtree(photos, ignore_errors=True)
-        return whole(path)
+        return complete(path)
 
     monkeypatch.setattr(Path, "read_bytes", deleted)
     with pytest.raises(CannotRead, match="could not be read this time: it does not exist"):
@@ -172,10 +172,10 @@ def test_encoding_stops_at_an_image_that_cannot_be_read(photos, monkeypatch):
 # Damage ---------------------------------------------------------------------------------------
 
 
-def flip(path, place=-1, keep_time=False):
+def flip(path, folder=-1, keep_time=False):
     state = path.stat()
     data = bytearray(path.read_bytes())
-    data[place] ^= 1
+    data[folder] ^= 1
     path.write_bytes(data)
     if keep_time:
         os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
@@ -183,20 +183,20 @@ def flip(path, place=-1, keep_time=False):
 
 def test_damage_to_any_file_of_the_cache_rebuilds_the_dataset(photos, cache_folder, capfd):
     first = sources.load(str(photos), size=12)
-    pixels, (place,) = first.pixels.copy(), list(cache_folder.iterdir())
-    names = sorted(file.name for file in place.iterdir())
+    pixels, (path,) = first.pixels.copy(), list(cache_folder.iterdir())
+    names = sorted(file.name for file in path.iterdir())
     assert {"MANIFEST.json", "description.json", "labels.npy", "pixels.npy", "split.npy"} == set(names)
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     capfd.readouterr()
     for trial in range(60):
-        file = place / names[trial % len(names)]
+        file = path / names[trial % len(names)]
         size = file.stat().st_size
         if trial % 4 == 3:
-            os.truncate(file, chance.integers(size))
+            os.truncate(file, rng.integers(size))
         elif trial % 20 == 0:
             file.unlink()
         else:
-            flip(file, int(chance.integers(size)))
+            flip(file, int(rng.integers(size)))
         images = sources.load(str(photos), size=12)
         assert images.fingerprint == first.fingerprint
         np.testing.assert_array_equal(images.pixels, pixels)
@@ -208,11 +208,11 @@ def test_damage_to_any_file_of_the_cache_rebuilds_the_dataset(photos, cache_fold
 
 def test_training_detects_damage_that_keeps_the_modification_time(photos, cache_folder, capfd):
     first = sources.load(str(photos), size=12)
-    pixels, (place,) = first.pixels.copy(), list(cache_folder.iterdir())
-    flip(place / "pixels.npy", keep_time=True)
-    pixel_cache.verify_cache(place)
+    pixels, (path,) = first.pixels.copy(), list(cache_folder.iterdir())
+    flip(path / "pixels.npy", keep_time=True)
+    pixel_cache.verify_cache(path)
     with pytest.raises(Damaged, match=r"pixels\.npy has changed since"):
-        pixel_cache.verify_cache(place, thorough=True)
+        pixel_cache.verify_cache(path, thorough=True)
     np.testing.assert_array_equal(sources.load_verified(str(photos), size=12).pixels, pixels)
     assert "are damaged" in capfd.readouterr().err
 
@@ -227,8 +227,8 @@ def test_damage_to_the_cache_does_not_change_a_training(photos, cache_folder, tm
 
 def test_a_cache_that_was_copied_is_hashed_once(photos, cache_folder, monkeypatch):
     first = sources.load(str(photos), size=12)
-    (place,) = list(cache_folder.iterdir())
-    for file in place.iterdir():
+    (folder,) = list(cache_folder.iterdir())
+    for file in folder.iterdir():
         os.utime(file)
     assert sources.load(str(photos), size=12).fingerprint == first.fingerprint
     monkeypatch.setattr(retry, "digest", lambda path: pytest.fail(f"{path} was hashed again"))
@@ -257,8 +257,8 @@ def test_damage_without_the_source_raises_one_message(photos, cache_folder):
 def test_damage_to_an_unpacked_archive_is_detected_before_use(photos, cache_folder, tmp_path, capfd, harm):
     archive = shutil.make_archive(str(tmp_path / "photos"), "zip", photos)
     first = sources.load(archive, size=12)
-    (place,) = cache_folder.glob("archive-*")
-    harm(place / "kind 0" / "003.png")
+    (folder,) = cache_folder.glob("archive-*")
+    harm(folder / "kind 0" / "003.png")
     assert sources.load(archive, size=12).fingerprint == first.fingerprint
     assert "is unpacked again" in capfd.readouterr().err
 
@@ -351,12 +351,12 @@ def test_a_class_folder_may_have_any_name(cache_folder, tmp_path, name):
 def test_a_read_error_of_an_array_file_is_not_reported_as_damage(tmp_path, monkeypatch):
     np.save(tmp_path / "a.npy", np.zeros((4, 8, 8), np.uint8))
     monkeypatch.setattr(retry, "PAUSE", 0.001)
-    whole = Path.open
+    complete = Path.open
 
     def opened(path, *given, **named):
         if path.name == "a.npy":
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
-        return whole(path, *given, **named)
+        return complete(path, *given, **named)
 
     monkeypatch.setattr(Path, "open", opened)
     with pytest.raises(CannotRead, match=r"a\.npy cannot be read: Input/output error"):

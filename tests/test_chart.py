@@ -15,10 +15,10 @@ from zatlas.latent.subprocess_layout import make_in_subprocess
 
 def shell(n: int = 1500, d: int = 16, seed: int = 0) -> np.ndarray:
     """Points around a bent sheet, all of about one norm."""
-    chance = np.random.default_rng(seed)
-    u, v = chance.uniform(-1, 1, (2, n))
+    rng = np.random.default_rng(seed)
+    u, v = rng.uniform(-1, 1, (2, n))
     sheet = np.stack([u, v, u * v, np.sin(3 * u), np.cos(3 * v)], axis=1)
-    z = sheet @ chance.normal(size=(5, d)) + 0.05 * chance.normal(size=(n, d))
+    z = sheet @ rng.normal(size=(5, d)) + 0.05 * rng.normal(size=(n, d))
     return (4 * z / np.linalg.norm(z, axis=1, keepdims=True)).astype(np.float32)
 
 
@@ -35,8 +35,8 @@ def umap_chart() -> Chart:
 
 def inside(chart: Chart, n: int = 300) -> np.ndarray:
     """Places where the chart has data."""
-    drawn = np.random.default_rng(1).uniform(*chart.box, (20 * n, 2)).astype(np.float32)
-    return drawn[chart.covers(drawn)][:n]
+    sampled = np.random.default_rng(1).uniform(*chart.box, (20 * n, 2)).astype(np.float32)
+    return sampled[chart.covers(sampled)][:n]
 
 
 @settings(max_examples=40, deadline=None)
@@ -48,9 +48,9 @@ def inside(chart: Chart, n: int = 300) -> np.ndarray:
     offset=st.sampled_from([0, 100]),
 )
 def test_the_nearest_are_found_in_order(n, m, d, k, offset):
-    chance = np.random.default_rng(n)
-    source = (chance.normal(size=(n, d)) + offset).astype(np.float32)
-    query = (chance.normal(size=(m, d)) + offset).astype(np.float32)
+    rng = np.random.default_rng(n)
+    source = (rng.normal(size=(n, d)) + offset).astype(np.float32)
+    query = (rng.normal(size=(m, d)) + offset).astype(np.float32)
     index, distance = nearest(query, source, k)
     table = np.linalg.norm(query[:, None].astype(np.float64) - source, axis=2)
     expected = np.sort(table, axis=1)[:, :k]
@@ -62,8 +62,8 @@ def test_the_nearest_are_found_in_order(n, m, d, k, offset):
 
 
 def test_many_sources_are_sieved_without_a_loss():
-    chance = np.random.default_rng(0)
-    source = chance.normal(size=(5003, 12)).astype(np.float32)
+    rng = np.random.default_rng(0)
+    source = rng.normal(size=(5003, 12)).astype(np.float32)
     index, _ = nearest(source[:50], source, 10)
     table = np.linalg.norm(source[:50, None] - source, axis=2)
     np.testing.assert_array_equal(np.sort(index), np.sort(np.argsort(table, axis=1)[:, :10]))
@@ -82,8 +82,8 @@ def test_neighbours_of_other_widths_are_refused():
 
 
 def test_a_chart_comes_back_to_the_place_it_was_asked_for(chart):
-    places = inside(chart)
-    missed = np.linalg.norm(chart.transform(chart.inverse_transform(places)) - places, axis=1)
+    positions = inside(chart)
+    missed = np.linalg.norm(chart.transform(chart.inverse_transform(positions)) - positions, axis=1)
     size = np.linalg.norm(chart.box[1] - chart.box[0])
     assert np.median(missed) < 0.02 * size
     assert np.quantile(missed, 0.9) < 0.1 * size
@@ -95,11 +95,11 @@ def test_anchors_fall_on_their_own_places(chart):
 
 
 def test_a_new_point_falls_beside_its_neighbours_and_not_between_two_groups():
-    chance = np.random.default_rng(0)
-    latents = np.concatenate([chance.normal(m, 1, (100, 8)) for m in (0, 4)]).astype(np.float32)
-    places = np.concatenate([chance.normal(m, 1, (100, 2)) for m in (0, 50)]).astype(np.float32)
-    chart = Chart(latents, places)
-    fell = chart.transform(chance.normal(1.8, 1, (100, 8)).astype(np.float32))
+    rng = np.random.default_rng(0)
+    latents = np.concatenate([rng.normal(m, 1, (100, 8)) for m in (0, 4)]).astype(np.float32)
+    positions = np.concatenate([rng.normal(m, 1, (100, 2)) for m in (0, 50)]).astype(np.float32)
+    chart = Chart(latents, positions)
+    fell = chart.transform(rng.normal(1.8, 1, (100, 8)).astype(np.float32))
     assert chart.covers(fell).mean() > 0.9
 
 
@@ -115,30 +115,30 @@ def test_any_place_has_a_code_even_where_there_is_no_data(chart):
 
 
 def test_codes_keep_the_norm_of_those_around(umap_chart):
-    made = np.linalg.norm(
+    created = np.linalg.norm(
         umap_chart.inverse_transform(inside(umap_chart)) - umap_chart.latents.mean(axis=0), axis=1
     )
     real = np.linalg.norm(umap_chart.latents - umap_chart.latents.mean(axis=0), axis=1)
-    assert abs(made.mean() / real.mean() - 1) < 0.05
+    assert abs(created.mean() / real.mean() - 1) < 0.05
 
 
 def test_a_code_moves_little_when_the_place_moves_little(umap_chart):
-    places = inside(umap_chart)
+    positions = inside(umap_chart)
     step = np.float32([[1e-4, 0]]) * (umap_chart.box[1] - umap_chart.box[0])
     moved = np.linalg.norm(
-        umap_chart.inverse_transform(places + step) - umap_chart.inverse_transform(places), axis=1
+        umap_chart.inverse_transform(positions + step) - umap_chart.inverse_transform(positions), axis=1
     )
     assert moved.max() < 0.1 * np.linalg.norm(umap_chart.latents, axis=1).mean()
 
 
 def test_a_grid_runs_by_rows_from_the_top_left(umap_chart):
-    places, latents = umap_chart.grid(4)
-    assert places.shape == (16, 2) and latents.shape == (16, 16)
+    positions, latents = umap_chart.grid(4)
+    assert positions.shape == (16, 2) and latents.shape == (16, 16)
     (left, low), (right, high) = umap_chart.box
     np.testing.assert_allclose(
-        places[[0, 3, 12, 15]], [[left, high], [right, high], [left, low], [right, low]]
+        positions[[0, 3, 12, 15]], [[left, high], [right, high], [left, low], [right, low]]
     )
-    np.testing.assert_array_equal(latents, umap_chart.inverse_transform(places))
+    np.testing.assert_array_equal(latents, umap_chart.inverse_transform(positions))
 
 
 def test_normalised_positions_go_both_ways(umap_chart):
@@ -149,13 +149,13 @@ def test_normalised_positions_go_both_ways(umap_chart):
 
 
 def test_a_saved_chart_is_the_same_to_the_bit(chart, tmp_path):
-    again = Chart.load(chart.save(tmp_path / "charts" / "one.safetensors"))
-    np.testing.assert_array_equal(again.latents, chart.latents)
-    np.testing.assert_array_equal(again.positions, chart.positions)
-    assert (again.layout, again.parameters) == (chart.layout, chart.parameters)
-    places = chart.grid(5)[0]
-    np.testing.assert_array_equal(again.inverse_transform(places), chart.inverse_transform(places))
-    np.testing.assert_array_equal(again.transform(chart.latents[:9]), chart.transform(chart.latents[:9]))
+    loaded = Chart.load(chart.save(tmp_path / "charts" / "one.safetensors"))
+    np.testing.assert_array_equal(loaded.latents, chart.latents)
+    np.testing.assert_array_equal(loaded.positions, chart.positions)
+    assert (loaded.layout, loaded.parameters) == (chart.layout, chart.parameters)
+    positions = chart.grid(5)[0]
+    np.testing.assert_array_equal(loaded.inverse_transform(positions), chart.inverse_transform(positions))
+    np.testing.assert_array_equal(loaded.transform(chart.latents[:9]), chart.transform(chart.latents[:9]))
 
 
 def test_a_file_that_is_no_chart_says_so(tmp_path):
@@ -172,9 +172,9 @@ def test_a_file_that_is_no_chart_says_so(tmp_path):
 
 
 def test_trust_is_what_others_measure_and_tells_structure_from_noise(umap_chart):
-    latents, places = umap_chart.latents[:500], umap_chart.positions[:500]
-    assert trustworthiness(latents, places) == pytest.approx(
-        theirs(latents, places, n_neighbors=15), abs=1e-3
+    latents, positions = umap_chart.latents[:500], umap_chart.positions[:500]
+    assert trustworthiness(latents, positions) == pytest.approx(
+        theirs(latents, positions, n_neighbors=15), abs=1e-3
     )
     noise = Chart(umap_chart.latents, np.random.default_rng(0).permutation(umap_chart.positions))
     assert 0 <= noise.trustworthiness < 0.6 < 0.9 < umap_chart.trustworthiness <= 1
@@ -185,8 +185,8 @@ def test_trust_is_what_others_measure_and_tells_structure_from_noise(umap_chart)
 def test_a_chart_of_few_or_equal_points_still_works(n, layout):
     for latents in (shell(n), np.ones((n, 4), np.float32)):
         chart = make_chart(latents, layout)
-        places, codes = chart.grid(3)
-        assert np.isfinite(places).all() and np.isfinite(codes).all()
+        positions, codes = chart.grid(3)
+        assert np.isfinite(positions).all() and np.isfinite(codes).all()
         assert np.isfinite(chart.transform(latents)).all()
         assert chart.covers(chart.positions).any()
         assert 0 <= chart.trustworthiness <= 1
@@ -195,10 +195,10 @@ def test_a_chart_of_few_or_equal_points_still_works(n, layout):
 def test_own_axes_are_kept_exactly_and_the_rest_is_as_nearby():
     latents = shell()
     chart = dimension_chart(latents, 3, 1)
-    asked = inside(chart)
-    codes = chart.inverse_transform(asked)
-    np.testing.assert_allclose(codes[:, [3, 1]], asked, atol=1e-5)
-    np.testing.assert_allclose(chart.transform(codes), asked, atol=1e-5)
+    requested = inside(chart)
+    codes = chart.inverse_transform(requested)
+    np.testing.assert_allclose(codes[:, [3, 1]], requested, atol=1e-5)
+    np.testing.assert_allclose(chart.transform(codes), requested, atol=1e-5)
     with pytest.raises(ShapeError, match="no dimension 16"):
         dimension_chart(latents, 0, 16)
 
@@ -206,8 +206,8 @@ def test_own_axes_are_kept_exactly_and_the_rest_is_as_nearby():
 def test_a_pca_chart_of_two_coordinates_loses_nothing():
     latents = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
     chart = make_chart(latents, "pca")
-    wanted = np.random.default_rng(1).normal(size=(50, 2)).astype(np.float32)
-    np.testing.assert_allclose(chart.inverse_transform(chart.transform(wanted)), wanted, atol=1e-4)
+    expected = np.random.default_rng(1).normal(size=(50, 2)).astype(np.float32)
+    np.testing.assert_allclose(chart.inverse_transform(chart.transform(expected)), expected, atol=1e-4)
 
 
 def test_shapes_that_make_no_chart_are_refused(umap_chart):

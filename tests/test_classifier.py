@@ -252,7 +252,7 @@ def onnx_file(path: Path, name: str, *, scale: float = 1.0, last: str = "Identit
     from onnx import TensorProto, helper, numpy_helper, save
 
     sizes = numpy_helper.from_array(np.array([1, 2, 3]), "axes")
-    whole = numpy_helper.from_array(np.float32(scale), "scale")
+    complete = numpy_helper.from_array(np.float32(scale), "scale")
     nodes = [
         helper.make_node("Div", ["x", "scale"], ["y"]),
         helper.make_node("ReduceMean", ["y", "axes"], ["m"], keepdims=0),
@@ -260,7 +260,7 @@ def onnx_file(path: Path, name: str, *, scale: float = 1.0, last: str = "Identit
     ]
     given = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 16, 16])
     resized = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"])
-    graph = helper.make_graph(nodes, "scorer", [given], [resized], [sizes, whole])
+    graph = helper.make_graph(nodes, "scorer", [given], [resized], [sizes, complete])
     opset = [helper.make_opsetid("", 18)]
     save(helper.make_model(graph, opset_imports=opset, ir_version=9), str(path))
     return path
@@ -332,12 +332,12 @@ def sketcher(tmp_path_factory, own_cache) -> Workspace:
 def test_samples_of_a_gan_get_labels_and_directions(sketcher):
     with pytest.raises(NotSupported, match="no encoder"):
         find_direction(sketcher, "inky")
-    told = sketcher.annotate(INK)
-    assert told.source.generated and told.source.indexed and not sketcher.source.indexed
-    rows = told.rows("test")
-    images = told.dataset.images(rows)
-    np.testing.assert_allclose(images, sketcher.decode(told.latents("test")), atol=1 / 255)
-    np.testing.assert_array_equal(told.flags("inky", rows), ink(images) > 0.5)
+    result = sketcher.annotate(INK)
+    assert result.source.generated and result.source.indexed and not sketcher.source.indexed
+    rows = result.rows("test")
+    images = result.dataset.images(rows)
+    np.testing.assert_allclose(images, sketcher.decode(result.latents("test")), atol=1 / 255)
+    np.testing.assert_array_equal(result.flags("inky", rows), ink(images) > 0.5)
     direction = find_direction(sketcher, "inky", classifier=INK)
     assert direction.score.significant
     z = sample_latents(sketcher, 200, seed=9)
@@ -370,10 +370,10 @@ def test_predictions_of_other_weights_are_not_used(sketcher, tmp_path):
 
 def test_predictions_of_two_classifiers_are_combined(portraits, trained):
     light = python_classifier(lambda x: x.mean((1, 2, 3)), ("light",))
-    told = portraits.annotate(trained).annotate(light)
-    assert {"Bald", "light", "hair_colour"} <= set(told.dataset.attributes)
-    assert find_direction(told, "light").score.auc > 0.7
-    assert told.flags("hair_colour=gray", told.rows("test")).dtype == bool
+    result = portraits.annotate(trained).annotate(light)
+    assert {"Bald", "light", "hair_colour"} <= set(result.dataset.attributes)
+    assert find_direction(result, "light").score.auc > 0.7
+    assert result.flags("hair_colour=gray", result.rows("test")).dtype == bool
 
 
 def test_the_command_trains_and_predicts(tmp_path, capsys, sketcher):

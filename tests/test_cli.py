@@ -131,24 +131,24 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_gets_one_clear_sentence(name, tmp_path, capsys):
-    words, wanted = BAD[name]
-    places = {key: tmp_path / key for key in ("empty", "newer", "plain")}
-    for place in places.values():
-        place.mkdir()
-    runs.create_run(places["newer"], {"made.json": b'{"format": 99}'})
+    words, expected = BAD[name]
+    positions = {key: tmp_path / key for key in ("empty", "newer", "plain")}
+    for path in positions.values():
+        path.mkdir()
+    runs.create_run(positions["newer"], {"made.json": b'{"format": 99}'})
     import numpy as np
     from PIL import Image
 
     for index in range(3):
-        Image.fromarray(np.full((8, 8), index, np.uint8)).save(places["plain"] / f"{index}.png")
-    given = [word.format(**places) for word in words]
+        Image.fromarray(np.full((8, 8), index, np.uint8)).save(positions["plain"] / f"{index}.png")
+    given = [word.format(**positions) for word in words]
     if "train" in words and "--out" not in words and "--resume" not in words:
         given += ["--out", str(tmp_path / "run")]
     assert main(given) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    last = told.err.strip().splitlines()[-1]
-    assert last.startswith("zatlas: ") and wanted in last
+    output = capsys.readouterr()
+    assert output.out == ""
+    last = output.err.strip().splitlines()[-1]
+    assert last.startswith("zatlas: ") and expected in last
     assert not (tmp_path / "run").exists() or name == "a rate that explodes"
 
 

@@ -123,6 +123,6 @@ def test_every_command_in_a_message_exists_with_its_options():
                 continue
             count += 1
             options = re.findall(r" --([a-z-]+)", rest)
-            known = signature(COMMANDS[name].function).parameters
-            wrong += [(path.name, name, each) for each in options if each.replace("-", "_") not in known]
+            names = signature(COMMANDS[name].function).parameters
+            wrong += [(path.name, name, each) for each in options if each.replace("-", "_") not in names]
     assert not wrong and count > 50

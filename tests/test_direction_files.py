@@ -110,8 +110,8 @@ def test_a_direction_of_another_model_is_refused_or_transferred_by_common_images
     path = store_of(other).save(renamed(find_direction(other, "0"), "nought"))
     folder = str(wide.run.folder)
     assert main(["directions", "take", folder, str(path)]) == 2
-    said = capsys.readouterr().err
-    assert "another model" in said and "same number of dimensions" in said
+    output = capsys.readouterr().err
+    assert "another model" in output and "same number of dimensions" in output
     assert main(["directions", "take", folder, str(path), "--other", str(other.run.folder)]) == 0
     capsys.readouterr()
     transferred = find_direction(wide, "nought")

@@ -269,11 +269,11 @@ def test_unsupervised_directions_are_recognized_better_than_at_random(soft_spot)
         unsupervised.fit(generator, latents, count=7)
 
 
-def test_methods_find_directions_of_a_conditional_model_within_a_class(told):
+def test_methods_find_directions_of_a_conditional_model_within_a_class(conditional):
     for method in ("closed_form", "principal"):
-        assert find_directions(told, method, label=3, count=2)
-    (direction,) = find_directions(told, "labels", names=["3"], method="local", steps=60)
-    assert direction.move(told.cloud[:2], 1.0).shape == (2, 2)
+        assert find_directions(conditional, method, label=3, count=2)
+    (direction,) = find_directions(conditional, "labels", names=["3"], method="local", steps=60)
+    assert direction.move(conditional.cloud[:2], 1.0).shape == (2, 2)
 
 
 def test_a_model_without_an_encoder_lists_the_methods_without_labels(rival):

@@ -119,8 +119,11 @@ def test_a_model_without_encoder_and_labels_is_evaluated_by_its_images(rival):
     assert make_evaluator(rival).names == ()
 
 
-def test_a_direction_of_a_conditional_model_is_evaluated_for_a_class(told):
-    assert evaluate_directions(told, principal_directions(told.cloud, 1), label=3)[0].effect is not None
+def test_a_direction_of_a_conditional_model_is_evaluated_for_a_class(conditional):
+    assert (
+        evaluate_directions(conditional, principal_directions(conditional.cloud, 1), label=3)[0].effect
+        is not None
+    )
 
 
 @pytest.mark.slow

@@ -112,9 +112,9 @@ def test_a_linear_direction_works_with_more_dimensions_than_latents():
     assert fit_direction(latents, flags, "wide", method="linear").score.auc > 0.95
 
 
-def test_latents_of_a_conditional_model_predict_the_class_less_well(digits, told):
+def test_latents_of_a_conditional_model_predict_the_class_less_well(digits, conditional):
     result = []
-    for workspace in (digits, told):
+    for workspace in (digits, conditional):
         table = workspace.table("train")
         labels = workspace.labels(table.rows)
         held = np.arange(len(table)) % 3 == 0

@@ -57,7 +57,7 @@ def random(n: int, d: int) -> np.ndarray:
 
 
 def everything(table, factors) -> dict[str, float]:
-    pure, full, told = dci(table, factors)
+    pure, full, result = dci(table, factors)
     draws = group_sampler(table, factors)
     return {
         "mig": mig(table, factors).value,
@@ -65,7 +65,7 @@ def everything(table, factors) -> dict[str, float]:
         "modularity": modularity(table, factors).value,
         "disentanglement": pure.value,
         "completeness": full.value,
-        "informativeness": told.value,
+        "informativeness": result.value,
         "factor_vae": factor_vae(draws, factors, table.std(axis=0)).value,
         "beta_vae": beta_vae(draws, factors).value,
     }

@@ -7,16 +7,16 @@ from zatlas.latent import latent_blocks as blocks_module
 from zatlas.latent.latent_blocks import labels_of, latent_blocks
 
 
-@pytest.mark.parametrize("run", ["digits", "told", "plain"])
+@pytest.mark.parametrize("run", ["digits", "conditional", "plain"])
 def test_latents_of_bytes_equal_latents_of_float_images_to_the_bit(run, request, monkeypatch):
     workspace = request.getfixturevalue(run)
     rows = workspace.rows("train")[:700]
     monkeypatch.setattr(blocks_module, "BLOCK", 300 * int(np.prod(workspace.dataset.shape)))
     blocks = [block.table for block in latent_blocks(workspace.generator, workspace.dataset, rows)]
     assert [len(table) for table in blocks] == [256, 256, 188]
-    whole = workspace.generator.latents(workspace.dataset.images(rows), labels_of(workspace.dataset, rows))
-    result = [[codes.latents for codes in blocks], [codes.std for codes in blocks]]
-    for parts, expected in zip(result, whole, strict=True):
+    complete = workspace.generator.latents(workspace.dataset.images(rows), labels_of(workspace.dataset, rows))
+    result = [[latents.latents for latents in blocks], [codes.std for codes in blocks]]
+    for parts, expected in zip(result, complete, strict=True):
         if expected is None:
             assert parts == [None] * len(blocks)
         else:

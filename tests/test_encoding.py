@@ -30,11 +30,11 @@ def folder(digits, tmp_path):
     """Test images of digits as files, in folders of their classes; and one that is no image."""
     rows = digits.rows("test")[:250]
     names = np.array(digits.dataset.classes)[digits.dataset.labels[rows]]
-    place = tmp_path / "images"
+    path = tmp_path / "images"
     for number, (row, name) in enumerate(zip(rows, names, strict=True)):
-        (place / name).mkdir(parents=True, exist_ok=True)
-        Image.fromarray(digits.dataset.pixels[row, 0]).save(place / name / f"{number:04d}.png")
-    return place
+        (path / name).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(digits.dataset.pixels[row, 0]).save(path / name / f"{number:04d}.png")
+    return path
 
 
 def by_file(path):
@@ -74,13 +74,13 @@ def test_pickled_partitions_contain_no_images():
 def test_finished_parts_are_not_encoded_again(digits, folder, tmp_path):
     out = encode(digits, str(folder), out=tmp_path / "codes.parquet")
     parts = sorted(out.glob("part-*.parquet"))
-    whole = {part.name: part.read_bytes() for part in parts}
+    complete = {part.name: part.read_bytes() for part in parts}
     (out / tables.PARTS_FILE).unlink()  # as if it had been stopped
     parts[1].unlink()
     saved = {part: part.stat().st_mtime_ns for part in (parts[0], parts[2])}
     encode(digits, str(folder), out=out)
     assert {part: part.stat().st_mtime_ns for part in saved} == saved
-    assert {part.name: part.read_bytes() for part in parts} == whole
+    assert {part.name: part.read_bytes() for part in parts} == complete
     assert tables.provenance(out) is not None
 
 
@@ -131,20 +131,22 @@ def test_images_are_read_from_parquet_shards(digits, tmp_path):
         pq.write_table(table, tmp_path / "shards" / f"{shard}.parquet", row_group_size=20)
     out = encode(digits, str(tmp_path / "shards"), out=tmp_path / "codes.parquet")
     assert len(list(out.glob("part-*.parquet"))) == 4
-    codes = tables.read(out)
+    latents = tables.read(out)
     expected = digits.generator.encode(digits.dataset.images(rows))
-    np.testing.assert_allclose(codes.latents[np.argsort(codes.rows)], expected, atol=1e-5)
+    np.testing.assert_allclose(latents.latents[np.argsort(latents.rows)], expected, atol=1e-5)
 
 
-def test_a_conditional_encoder_gets_the_classes_of_the_folders(told, folder, tmp_path):
-    out = encode(told, str(folder), out=tmp_path / "codes.parquet")
-    rows = told.rows("test")[:250]
-    expected = told.generator.encode(told.dataset.images(rows), told.dataset.labels[rows])
+def test_a_conditional_encoder_gets_the_classes_of_the_folders(conditional, folder, tmp_path):
+    out = encode(conditional, str(folder), out=tmp_path / "codes.parquet")
+    rows = conditional.rows("test")[:250]
+    expected = conditional.generator.encode(
+        conditional.dataset.images(rows), conditional.dataset.labels[rows]
+    )
     for name, z in by_file(out).items():
         np.testing.assert_allclose(z, expected[int(name[-8:-4])], atol=1e-5)
     (folder / "0").rename(folder / "nought")
     with pytest.raises(BadData, match="folders with these names"):
-        encode(told, str(folder), out=tmp_path / "other.parquet")
+        encode(conditional, str(folder), out=tmp_path / "other.parquet")
 
 
 def test_an_existing_file_is_not_overwritten(digits, folder, tmp_path):
@@ -166,8 +168,8 @@ def test_a_model_without_an_encoder_raises_an_error_with_advice(rival, folder):
 def test_unusable_data_raises_one_message(words, said, digits, folder, capsys):
     given = [word.format(folder=folder) for word in words]
     assert cli.main(["encode", str(digits.run.folder), *given]) == 2
-    printed, told = capsys.readouterr()
-    assert not printed and said in told
+    printed, output = capsys.readouterr()
+    assert not printed and said in output
 
 
 def test_a_folder_with_a_run_or_other_parquet_files_is_unchanged(digits, folder, tmp_path):
@@ -177,8 +179,8 @@ def test_a_folder_with_a_run_or_other_parquet_files_is_unchanged(digits, folder,
     data = tmp_path / "data"
     data.mkdir()
     pq.write_table(pa.table({"mine": [1]}), data / "part-00000.parquet")
-    for place in (run, data):
-        before = {path: path.read_bytes() for path in place.iterdir()}
+    for target in (run, data):
+        before = {path: path.read_bytes() for path in target.iterdir()}
         with pytest.raises(BadData, match="another folder"):
-            encode(digits, str(folder), out=place)
-        assert {path: path.read_bytes() for path in place.iterdir()} == before
+            encode(digits, str(folder), out=target)
+        assert {path: path.read_bytes() for path in target.iterdir()} == before

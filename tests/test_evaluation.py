@@ -40,10 +40,10 @@ def test_the_command_prints_only_json_and_writes_a_self_contained_report(digits,
     report = tmp_path / "report.html"
     words = ["evaluate", str(digits.run.folder), "--only", "likelihood", "--only", "space"]
     assert cli.main([*words, "--out", str(report)]) == 0
-    printed, told = capsys.readouterr()
+    printed, output = capsys.readouterr()
     result = json.loads(printed)
     assert result["metrics"]["elbo"]["interval"][0] < result["metrics"]["elbo"]["value"]
-    assert "Findings for" in told
+    assert "Findings for" in output
     text = report.read_text()
     assert "ELBO" in text and "data:image/png;base64," in text
     linked = re.findall(r'(?:src|href)="([^"]+)"', text)
@@ -73,11 +73,11 @@ def test_several_runs_are_compared_in_one_table(digits, plain, capsys, tmp_path)
 def test_inputs_that_cannot_be_evaluated_are_refused_in_one_sentence(words, output, digits, capsys):
     given = [word.format(run=digits.run.folder) for word in words]
     assert cli.main(["evaluate", *given]) == 2
-    printed, told = capsys.readouterr()
-    assert not printed and output in told and "Traceback" not in told
+    printed, stderr = capsys.readouterr()
+    assert not printed and output in stderr and "Traceback" not in stderr
 
 
-@pytest.mark.parametrize("name", ["plain", "told", "rival", "portraits"])
+@pytest.mark.parametrize("name", ["plain", "conditional", "rival", "portraits"])
 def test_every_kind_of_model_can_be_evaluated(name, request):
     workspace = request.getfixturevalue(name)
     table = evaluate(workspace).as_dict()

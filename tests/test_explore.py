@@ -138,19 +138,19 @@ def test_imported_models_and_latents_are_explored_without_a_recipe(tmp_path, cap
             answer, _ = page.request("decode", sample_latents(model, 2, seed=0).tobytes(), n=2)
         explorer.send_signal(signal.SIGINT)
         _, messages = explorer.communicate(timeout=30)
-    shown = [(run["kind"], run["count"]) for run in manifest["runs"]]
-    assert shown == [("sample", 100), ("latent", 50)] and answer["shape"] == [2, 1, 8, 8]
+    visible = [(run["kind"], run["count"]) for run in manifest["runs"]]
+    assert visible == [("sample", 100), ("latent", 50)] and answer["shape"] == [2, 1, 8, 8]
     assert "Traceback" not in messages
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_arguments_of_explore_are_one_sentence(name, digits, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("zatlas.server.serve.page", lambda: FILES)
-    arguments, wanted = BAD[name]
+    arguments, expected = BAD[name]
     formatted = [argument.format(empty=tmp_path, run=digits.run.folder) for argument in arguments]
     assert main(["explore", "--no-open", *formatted]) == 2
     captured = capsys.readouterr()
-    assert captured.out == "" and wanted in captured.err
+    assert captured.out == "" and expected in captured.err
 
 
 @pytest.mark.slow

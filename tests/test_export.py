@@ -57,8 +57,8 @@ def test_a_folder_holds_the_page_and_all_files_of_its_manifest(digits, page, tmp
         assert (out / url).stat().st_size > 0
 
 
-def test_two_runs_are_exported_for_comparison(digits, told, page, tmp_path):
-    out = zatlas.export([digits, told.run.folder], tmp_path / "both", points=50)
+def test_two_runs_are_exported_for_comparison(digits, conditional, page, tmp_path):
+    out = zatlas.export([digits, conditional.run.folder], tmp_path / "both", points=50)
     manifest = json.loads((out / "data/manifest.json").read_bytes())
     assert [run["id"] for run in manifest["runs"]] == ["a", "b"]
     assert (out / manifest["runs"][1]["table"]).exists()
@@ -190,9 +190,9 @@ def test_a_file_that_appears_during_an_export_stays(digits, page, tmp_path, monk
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     aside = exports._set_aside
 
-    def late(place):
-        (place / "CNAME").write_text("mine")
-        return aside(place)
+    def late(path):
+        (path / "CNAME").write_text("mine")
+        return aside(path)
 
     monkeypatch.setattr(exports, "_set_aside", late)
     with pytest.raises(CannotWrite, match="holds 'CNAME'"):

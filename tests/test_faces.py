@@ -120,8 +120,8 @@ def test_each_attribute_changes_only_its_region(attribute: str) -> None:
     rows = faces.factors(40, seed=2)
     ends = [varied(rows, factor, value) for value in (low, high)]
     assert (faces.attributes(ends[0])[attribute] != faces.attributes(ends[1])[attribute]).all()
-    pictures = [faces.draw(end, 64).astype(int) for end in ends]
-    changed = np.abs(pictures[0] - pictures[1]).max(axis=1) > 24
+    images = [faces.draw(end, 64).astype(int) for end in ends]
+    changed = np.abs(images[0] - images[1]).max(axis=1) > 24
     edges = np.s_[:, int(64 * top) : int(64 * bottom), int(64 * left) : int(64 * right)]
     assert np.quantile(changed[edges].sum(axis=(1, 2)), 0.05) >= 5
     assert changed.sum() == changed[edges].sum()
@@ -133,16 +133,16 @@ def test_each_attribute_changes_only_its_region(attribute: str) -> None:
 def test_each_factor_changes_the_image(factor: str) -> None:
     rows = faces.factors(40, seed=2)
     ends = [varied(rows, factor, value) for value in (0.0, 0.6)]
-    pictures = [faces.draw(end, 64).astype(int) for end in ends]
-    changed = np.abs(pictures[0] - pictures[1]).max(axis=1) > 12
+    images = [faces.draw(end, 64).astype(int) for end in ends]
+    changed = np.abs(images[0] - images[1]).max(axis=1) > 12
     assert np.quantile(changed.sum(axis=(1, 2)), 0.05) >= 4
 
 
 @pytest.mark.parametrize("bald", [False, True])
 def test_the_hair_colour_is_visible_on_a_bald_head(bald: bool) -> None:
     rows = varied(faces.factors(30, seed=5), "bald", bald)
-    pictures = [faces.draw(varied(rows, "hair_colour", name), 64) for name in ("black", "blond")]
-    changed = np.abs(pictures[0].astype(int) - pictures[1]).max(axis=1) > 40
+    images = [faces.draw(varied(rows, "hair_colour", name), 64) for name in ("black", "blond")]
+    changed = np.abs(images[0].astype(int) - images[1]).max(axis=1) > 40
     assert changed.sum(axis=(1, 2)).min() >= 30
 
 

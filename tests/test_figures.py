@@ -17,7 +17,7 @@ from zatlas.latent import landmarks
 from zatlas.locate import locate_all
 from zatlas.workspace import Workspace
 
-RUNS = ("digits", "wide", "told", "plain", "rival", "portraits")
+RUNS = ("digits", "wide", "conditional", "plain", "rival", "portraits")
 PLAIN = {  # what a command takes by itself, on a run with an encoder
     "sample": [],
     "reconstruct": [],
@@ -40,21 +40,21 @@ def run(command, workspace, *words, out=None):
     import contextlib
     import io
 
-    told = io.StringIO()
-    with contextlib.redirect_stdout(told):
+    result = io.StringIO()
+    with contextlib.redirect_stdout(result):
         options = ["--out", str(out)] if out else []
         status = main([command, str(workspace.run.folder), *map(str, words), *options])
     assert status == 0
-    return [Path(line) for line in told.getvalue().splitlines()]
+    return [Path(line) for line in result.getvalue().splitlines()]
 
 
 def refused(capsys, command, workspace, *words):
     """Give a command that cannot be done, and return its one sentence."""
     capsys.readouterr()
     assert main([command, str(workspace.run.folder), *map(str, words)]) == 2
-    told = capsys.readouterr()
-    assert told.out == "" and told.err.startswith("zatlas: ") and "Traceback" not in told.err
-    return told.err
+    output = capsys.readouterr()
+    assert output.out == "" and output.err.startswith("zatlas: ") and "Traceback" not in output.err
+    return output.err
 
 
 def seen(path):
@@ -86,14 +86,14 @@ def test_figures_are_written_in_the_format_of_the_file_name(digits, tmp_path, co
     assert path.read_bytes().startswith(start)
 
 
-def test_samples_follow_seed_temperature_and_class(told, digits, tmp_path):
+def test_samples_follow_seed_temperature_and_class(conditional, digits, tmp_path):
     def bytes_of(workspace, *words):
         return run("sample", workspace, "--count", 9, *words, out=tmp_path / "s.png")[0].read_bytes()
 
     assert bytes_of(digits) == bytes_of(digits) != bytes_of(digits, "--seed", 1)
     assert bytes_of(digits) != bytes_of(digits, "--temperature", 0.3)
     assert bytes_of(digits, "--prior", "mixture") != bytes_of(digits)
-    assert bytes_of(told, "--label", "3") != bytes_of(told, "--label", "4")
+    assert bytes_of(conditional, "--label", "3") != bytes_of(conditional, "--label", "4")
 
 
 def test_a_manifold_has_the_prior_s_quantiles_on_its_axes(digits, tmp_path):
@@ -186,20 +186,26 @@ def test_directions_are_listed_as_json_for_a_program(portraits, capsys):
     assert rows[0]["low"] <= rows[0]["effect"] <= rows[0]["high"] and rows[0]["auc"] > 0.5
 
 
-def test_runs_are_compared_side_by_side(digits, plain, told, tmp_path, capsys):
-    folders = [str(workspace.run.folder) for workspace in (plain, digits, told)]
+def test_runs_are_compared_side_by_side(digits, plain, conditional, tmp_path, capsys):
+    folders = [str(workspace.run.folder) for workspace in (plain, digits, conditional)]
     assert main(["compare", *folders, "--out", str(tmp_path)]) == 0
     paths = [Path(line) for line in capsys.readouterr().out.splitlines()]
-    names = {"latents.png", "samples.png", "reconstructions.png", "manifold-told.png", "comparison.json"}
+    names = {
+        "latents.png",
+        "samples.png",
+        "reconstructions.png",
+        "manifold-conditional.png",
+        "comparison.json",
+    }
     assert names <= {path.name for path in paths}
     rows = json.loads((tmp_path / "comparison.json").read_text())
     assert [row["family"] for row in rows] == ["ae", "vae", "vae"]
 
 
-def test_comparison_metrics_distinguish_an_auto_encoder_from_a_vae(digits, plain, told):
-    vae, ae, conditional = compare_run(digits), compare_run(plain), compare_run(told)
+def test_comparison_metrics_distinguish_an_auto_encoder_from_a_vae(digits, plain, conditional):
+    vae, ae, cvae = compare_run(digits), compare_run(plain), compare_run(conditional)
     assert ae.reconstruction < vae.reconstruction
-    assert conditional.probe < 0.6 * vae.probe and conditional.most_frequent < 0.2
+    assert cvae.probe < 0.6 * vae.probe and cvae.most_frequent < 0.2
     assert 0 <= vae.gap <= 1 and vae.samples > 0
 
 
@@ -232,7 +238,7 @@ def test_the_gallery_shows_all_that_applies_and_leads_nowhere_else(request, name
     assert ("reconstructions.png" in entries) == (workspace.generator.encoder is not None)
 
 
-def test_wrong_words_are_answered_with_one_sentence(digits, told, capsys, tmp_path):
+def test_wrong_words_are_answered_with_one_sentence(digits, conditional, capsys, tmp_path):
     for words, answer in {
         ("sample", "--label", "3"): "is not a conditional model",
         ("sample", "--prior", "magic"): "prior",
@@ -252,7 +258,7 @@ def test_wrong_words_are_answered_with_one_sentence(digits, told, capsys, tmp_pa
         ("traverse", "--dimensions", "5"): "There is no dimension 5",
     }.items():
         assert answer in refused(capsys, words[0], digits, *words[1:]), words
-    assert "No class named" in refused(capsys, "sample", told, "--label", "eleven")
+    assert "No class named" in refused(capsys, "sample", conditional, "--label", "eleven")
 
 
 def test_a_copied_run_needs_no_other_folder(digits, tmp_path):
@@ -274,7 +280,7 @@ def test_a_chart_of_a_sample_of_the_latents_keeps_their_own_labels(wide, tmp_pat
     far = np.linalg.norm(chart.positions[:, None] - chart.transform(ends), axis=2)
     near = np.argsort(far, axis=0)[:10]
     assert with_it[near[:, 1]].mean() > 0.9 and with_it[near[:, 0]].mean() < 0.1
-    seen = []
-    monkeypatch.setattr(paths, "cloud_panel", lambda places, labels, z, theme: seen.append(labels))
+    visible = []
+    monkeypatch.setattr(paths, "cloud_panel", lambda places, labels, z, theme: visible.append(labels))
     interpolation(workspace, locate_all(workspace, ["0", "1"])).film(tmp_path / "a.gif", 2, panel="chart")
-    assert np.array_equal(seen[0], workspace.labels(workspace.chart().rows))
+    assert np.array_equal(visible[0], workspace.labels(workspace.chart().rows))

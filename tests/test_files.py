@@ -27,7 +27,7 @@ def jpeg(grey=100):
 def spoil(number):
     """One of twenty ways in which a file is no image."""
     good = jpeg(number % 200)
-    ways = [
+    directions = [
         lambda: b"",
         lambda: good[:10],
         lambda: good[: len(good) // 2],
@@ -49,7 +49,7 @@ def spoil(number):
         lambda: b"II*\0" + b"\xff" * 40,
         lambda: b"\x93NUMPY\x01\0",
     ]
-    return ways[number % len(ways)]()
+    return directions[number % len(directions)]()
 
 
 def fill(folder, total, broken):
@@ -163,11 +163,11 @@ def test_an_interrupted_reading_leaves_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setenv("ZATLAS_CACHE", str(tmp_path / "cache"))
     from zatlas.data import files
 
-    seen = []
+    visible = []
 
     def interrupted(*arguments):
-        seen.append(arguments)
-        if len(seen) > 100:
+        visible.append(arguments)
+        if len(visible) > 100:
             raise KeyboardInterrupt
         return real(*arguments)
 

@@ -31,12 +31,12 @@ def frames_of(path):
             result = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
             return result, float(container.duration / av.time_base)
     result, lasts = [], 0.0
-    with Image.open(path) as picture:
-        for index in range(picture.n_frames):
-            picture.seek(index)
-            result.append(np.asarray(picture.convert("RGB")))
-            lasts += picture.info["duration"] / 1000
-        assert picture.info.get("loop", 0) == 0  # for ever
+    with Image.open(path) as image:
+        for index in range(image.n_frames):
+            image.seek(index)
+            result.append(np.asarray(image.convert("RGB")))
+            lasts += image.info["duration"] / 1000
+        assert image.info.get("loop", 0) == 0  # for ever
     return result, lasts
 
 
@@ -191,7 +191,7 @@ def test_a_film_shows_when_it_leaves_the_data(tmp_path):
 
 
 def test_an_image_of_the_user_can_be_the_panel(tmp_path):
-    picture = np.zeros((40, 40, 3), np.uint8)
-    panel = Panel(picture, np.float32([[0, 0], [1, 1]]), (-2, -2, 2, 2))
+    image = np.zeros((40, 40, 3), np.uint8)
+    panel = Panel(image, np.float32([[0, 0], [1, 1]]), (-2, -2, 2, 2))
     result, _ = frames_of(film([images(2)], tmp_path / "film.gif", panel=panel))
     assert len(result) == 2 and result[0].shape[1] > 512

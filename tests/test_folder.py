@@ -101,7 +101,7 @@ def test_labels_of_any_kind_are_classes(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("table", "told"),
+    ("table", "message"),
     [
         ("name,score\nbob,3\n", "names none of the 1 images"),
         ("file,label,label\n0.png,a,b\n", "several columns named 'label'"),
@@ -110,8 +110,8 @@ def test_labels_of_any_kind_are_classes(tmp_path):
         ("file,Split\n0.png,west\n", "unknown split 'west'"),
     ],
 )
-def test_an_unusable_table_raises_an_error_with_the_reason(tmp_path, table, told):
-    with pytest.raises(BadData, match=told):
+def test_an_unusable_table_raises_an_error_with_the_reason(tmp_path, table, message):
+    with pytest.raises(BadData, match=message):
         labelled(tmp_path, table, "0.png")
 
 
@@ -186,11 +186,11 @@ def test_ignored_files_are_counted(tmp_path):
 
 
 def test_file_names_that_are_not_utf8_are_read(tmp_path):
-    place = os.fsencode(tmp_path) + b"/caf\xe9/caf\xe9"
-    os.makedirs(place)
+    path = os.fsencode(tmp_path) + b"/caf\xe9/caf\xe9"
+    os.makedirs(path)
     picture(tmp_path / "0.png")
-    os.rename(tmp_path / "0.png", place + b"/\xe9.png")
-    images = sources.load(os.fsdecode(os.path.dirname(place)))
+    os.rename(tmp_path / "0.png", path + b"/\xe9.png")
+    images = sources.load(os.fsdecode(os.path.dirname(path)))
     assert (images.name, images.classes) == ("caf\ufffd", ("caf\ufffd",))
     json.dumps(images.report)
 

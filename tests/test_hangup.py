@@ -61,9 +61,9 @@ def test_a_hangup_that_comes_twice_saves_once_and_says_so(tmp_path):
         wait_for_rows(folder, lambda: training.poll() is not None)
         for _ in range(2):
             training.send_signal(signal.SIGHUP)
-        told = training.communicate(timeout=60)[1]
+        output = training.communicate(timeout=60)[1]
     assert training.returncode == 129
-    assert "Stopped by SIGHUP at step" in told and f"train --resume {folder}" in told
+    assert "Stopped by SIGHUP at step" in output and f"train --resume {folder}" in output
 
 
 @pytest.mark.slow

@@ -19,13 +19,13 @@ def no_network(monkeypatch, tmp_path):
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "datasets")
 
 
-def put(place, part="train", **columns):
+def put(path, part="train", **columns):
     """A Parquet file of these columns, each of its values and their kind."""
-    place.mkdir(exist_ok=True)
+    path.mkdir(exist_ok=True)
     rows = {name: values for name, (values, _) in columns.items()}
     kinds = datasets.Features({name: kind for name, (_, kind) in columns.items()})
-    datasets.Dataset.from_dict(rows, features=kinds).to_parquet(place / f"{part}.parquet")
-    return str(place)
+    datasets.Dataset.from_dict(rows, features=kinds).to_parquet(path / f"{part}.parquet")
+    return str(path)
 
 
 def pictures(values=PICTURES):
@@ -33,21 +33,21 @@ def pictures(values=PICTURES):
 
 
 def test_columns_are_found_by_their_types(tmp_path):
-    place = put(
+    path = put(
         tmp_path / "set",
         picture=pictures(),
         answer=([0, 1, 1, 0], KINDS),
         age=([1, 2, None, 4], datasets.Value("int32")),
         boxes=([[1, 2]] * 4, datasets.List(datasets.Value("int32"))),
     )
-    images = hub.load(place)
+    images = hub.load(path)
     np.testing.assert_array_equal(images.pixels[:, 0], SQUARE)
     assert images.classes == ("no", "yes")
     np.testing.assert_array_equal(images.attributes["age"], [1, 2, np.nan, 4])
     assert set(images.attributes) == {"age"}
     assert images.report["notes"] == {"column boxes left out": 1}
-    np.testing.assert_array_equal(hub.load(place).pixels, images.pixels)
-    assert len(hub.load(place, count=2)) == 2
+    np.testing.assert_array_equal(hub.load(path).pixels, images.pixels)
+    assert len(hub.load(path, count=2)) == 2
 
 
 def test_a_second_class_column_becomes_an_attribute(tmp_path):
@@ -56,8 +56,8 @@ def test_a_second_class_column_becomes_an_attribute(tmp_path):
     assert images.classes == ("no", "yes", "unlabelled")
     assert images.labels.tolist() == [0, 1, 2, 0]
     assert images.attributes["smiling"].tolist() == ["yes", "no", "yes", ""]
-    asked = hub.load(str(tmp_path / "set"), label="smiling")
-    assert asked.labels.tolist() == [1, 0, 1, 2]
+    requested = hub.load(str(tmp_path / "set"), label="smiling")
+    assert requested.labels.tolist() == [1, 0, 1, 2]
 
 
 def test_parts_are_the_split(tmp_path):
@@ -75,34 +75,34 @@ def test_one_colour_image_makes_a_colour_dataset(tmp_path):
 
 def test_images_of_different_sizes_need_a_size(tmp_path):
     odd = Image.fromarray(np.zeros((9, 9), np.uint8))
-    place = put(tmp_path / "set", image=pictures([*PICTURES, odd]))
+    path = put(tmp_path / "set", image=pictures([*PICTURES, odd]))
     with pytest.raises(BadData, match="have different sizes: 5x6 and 9x9"):
-        hub.load(place)
-    assert hub.load(place, size=4).pixels.shape == (5, 1, 4, 4)
+        hub.load(path)
+    assert hub.load(path, size=4).pixels.shape == (5, 1, 4, 4)
 
 
 def test_a_row_without_an_image_is_skipped(tmp_path):
-    place = put(tmp_path / "set", image=pictures([*PICTURES, None]))
+    path = put(tmp_path / "set", image=pictures([*PICTURES, None]))
     with pytest.raises(BadData, match=r"1 of 5 files .* cannot be used \(1 empty\), such as train/4"):
-        hub.load(place)
-    assert len(hub.load(place, tolerate=0.2)) == 4
+        hub.load(path)
+    assert len(hub.load(path, tolerate=0.2)) == 4
 
 
 def test_invalid_options_are_refused(tmp_path):
-    place = put(
+    path = put(
         tmp_path / "set",
         image=pictures(),
         age=([1.0] * 4, datasets.Value("float32")),
         boxes=([[1]] * 4, datasets.List(datasets.Value("int32"))),
     )
     with pytest.raises(UnknownName, match=r"No column of hf:.* named 'images'. Did you mean 'image'"):
-        hub.load(place, image="images")
+        hub.load(path, image="images")
     with pytest.raises(BadData, match=r"column 'age' of hf:.* has Value\('float32'\), not images"):
-        hub.load(place, image="age")
+        hub.load(path, image="age")
     with pytest.raises(BadData, match=r"'boxes' .* does not have one value .* labels: age"):
-        hub.load(place, label="boxes")
+        hub.load(path, label="boxes")
     with pytest.raises(BadRecipe, match="not 2"):
-        hub.load(place, channels=2)
+        hub.load(path, channels=2)
     with pytest.raises(BadData, match=r"has no column of images\. Its columns are age"):
         hub.load(put(tmp_path / "other", age=([1.0], datasets.Value("float32"))))
     with pytest.raises(NotFound, match="Give the name of a dataset"):
@@ -116,8 +116,8 @@ def test_a_failed_download_reports_the_message_of_the_hub():
 
 def test_mnist_is_downloaded_without_local_files(tmp_path, monkeypatch):
     monkeypatch.setenv("ZATLAS_DATA", str(tmp_path / "none"))
-    place = put(tmp_path / "set", image=pictures(), label=([3, 7, 3, 3], datasets.Value("int64")))
-    digits = mnist.load("mnist", place, mnist.DIGIT_CLASSES)
+    path = put(tmp_path / "set", image=pictures(), label=([3, 7, 3, 3], datasets.Value("int64")))
+    digits = mnist.load("mnist", path, mnist.DIGIT_CLASSES)
     assert digits.name == "mnist"
     assert digits.labels.tolist() == [3, 7, 3, 3]
     with pytest.raises(NotFound, match=r"not on this machine.*could not be downloaded"):

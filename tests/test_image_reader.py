@@ -20,9 +20,9 @@ def encoded(image, kind="PNG", **options):
     return buffer.getvalue()
 
 
-def close(result, wanted, by=1):
-    assert result.shape == wanted.shape
-    assert np.abs(result.astype(int) - wanted.astype(int)).max() <= by
+def close(result, expected, by=1):
+    assert result.shape == expected.shape
+    assert np.abs(result.astype(int) - expected.astype(int)).max() <= by
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "BMP", "TIFF", "GIF"])
@@ -161,8 +161,8 @@ def test_fast_jpeg_downscaling_is_close_to_the_exact_result():
     y, x = np.mgrid[:512, :512] / 512
     smooth = np.stack([x, y, x * y], axis=2)
     image = Image.fromarray((255 * smooth).astype(np.uint8))
-    whole = np.asarray(image.resize((64, 64), Image.Resampling.LANCZOS)).transpose(2, 0, 1)
-    close(read_image(encoded(image, "JPEG", quality=95), size=64).pixels, whole, 6)
+    complete = np.asarray(image.resize((64, 64), Image.Resampling.LANCZOS)).transpose(2, 0, 1)
+    close(read_image(encoded(image, "JPEG", quality=95), size=64).pixels, complete, 6)
 
 
 def png_that_claims(width, height):
@@ -231,14 +231,14 @@ def test_a_header_tells_channels_and_size(tmp_path):
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"])
 def test_any_bytes_raise_only_bad_image(kind):
-    chance = np.random.default_rng(1)
+    rng = np.random.default_rng(1)
     seed = np.frombuffer(encoded(Image.fromarray(COLOUR), kind), np.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for _ in range(500):
             data = seed.copy()
-            places = chance.integers(0, len(data), chance.integers(1, 12))
-            data[places] = chance.integers(0, 256, len(places))
+            positions = rng.integers(0, len(data), rng.integers(1, 12))
+            data[positions] = rng.integers(0, 256, len(positions))
             begun = time.process_time()
             try:
                 result = read_image(data.tobytes(), channels=3, size=8)

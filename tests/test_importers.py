@@ -131,8 +131,8 @@ def test_logits_are_recognized_and_options_override_what_is_inferred(tmp_path):
     with torch.no_grad():
         wide.net[0].weight.mul_(20)
     assert imported_model_of(import_source(wide, tmp_path / "a").run).pixels == "logits"
-    said = imported_model_of(import_source(wide, tmp_path / "b", pixels="signed", prior="sphere").run)
-    assert (said.pixels, said.prior) == ("signed", "sphere")
+    result = imported_model_of(import_source(wide, tmp_path / "b", pixels="signed", prior="sphere").run)
+    assert (result.pixels, result.prior) == ("signed", "sphere")
 
 
 @pytest.mark.parametrize(
@@ -231,12 +231,12 @@ def test_an_exported_onnx_model_imports_with_equal_images_and_latents(wide, tmp_
     assert find_direction(workspace, "3").score.auc > 0.8
 
 
-def test_the_number_of_classes_of_a_conditional_onnx_decoder_is_inferred(told, tmp_path):
-    export_decoder(told.generator, tmp_path / "decoder.onnx")
+def test_the_number_of_classes_of_a_conditional_onnx_decoder_is_inferred(conditional, tmp_path):
+    export_decoder(conditional.generator, tmp_path / "decoder.onnx")
     workspace = import_source(tmp_path / "decoder.onnx", tmp_path)
     assert len(workspace.generator.classes) == 10
-    z = sample_latents(told, 3, seed=0)
-    np.testing.assert_allclose(workspace.decode(z, 7), told.decode(z, 7), atol=1e-2)
+    z = sample_latents(conditional, 3, seed=0)
+    np.testing.assert_allclose(workspace.decode(z, 7), conditional.decode(z, 7), atol=1e-2)
 
 
 def test_an_onnx_file_with_a_dynamic_latent_size_needs_the_shape(tmp_path):
@@ -333,8 +333,8 @@ def check_refused(path, settings, message):
 
 
 class Hostile:
-    def __init__(self, place):
-        self.place = place
+    def __init__(self, path):
+        self.place = path
 
     def __reduce__(self):
         return os.system, (f"touch {self.place}",)
@@ -344,24 +344,24 @@ class Hostile:
 def refused(capfd):
     """Import a file by the command; it must fail with one line and exit code 2, and leave no files."""
 
-    def told(source, folder):
+    def import_refused(source, folder):
         before, begun = sorted(folder.iterdir()), time.monotonic()
         words = ["import", str(source), "--net", "dcgan", "--out", str(folder / "run")]
         assert main(words) == 2 and time.monotonic() - begun < 60
-        said = capfd.readouterr()
-        assert sorted(folder.iterdir()) == before and not said.out
-        assert said.err.startswith("zatlas: ") and said.err.count("\n") == 1
-        return said.err
+        output = capfd.readouterr()
+        assert sorted(folder.iterdir()) == before and not output.out
+        assert output.err.startswith("zatlas: ") and output.err.count("\n") == 1
+        return output.err
 
-    return told
+    return import_refused
 
 
 def test_a_hostile_pickle_is_refused_and_never_run(refused, tmp_path):
-    place = tmp_path / "touched"
-    torch.save({"a": Hostile(place)}, tmp_path / "new.pt")
-    (tmp_path / "old.pt").write_bytes(pickle.dumps({"a": Hostile(place)}, protocol=2))
+    path = tmp_path / "touched"
+    torch.save({"a": Hostile(path)}, tmp_path / "new.pt")
+    (tmp_path / "old.pt").write_bytes(pickle.dumps({"a": Hostile(path)}, protocol=2))
     for name in ("new.pt", "old.pt"):
-        assert "system" in (told := refused(tmp_path / name, tmp_path)) and "not run" in told
+        assert "system" in (output := refused(tmp_path / name, tmp_path)) and "not run" in output
 
 
 def test_a_whole_pickled_model_is_refused_with_what_to_do(tmp_path):
@@ -497,9 +497,9 @@ def test_the_command_prints_the_run_to_stdout_and_the_rest_to_stderr(dcgan, tmp_
     torch.save(dcgan[0], tmp_path / "w.pt")
     run = str(tmp_path / "run")
     assert main(["import", str(tmp_path / "w.pt"), "--net", "dcgan", "--out", run]) == 0
-    said = capsys.readouterr()
-    assert said.out == f"{run}\n"
-    assert "dcgan 20-16-8-3" in said.err and "tanh" in said.err
+    output = capsys.readouterr()
+    assert output.out == f"{run}\n"
+    assert "dcgan 20-16-8-3" in output.err and "tanh" in output.err
     assert main(["interpolate", run, "0", "1", "--out", str(tmp_path / "way.png")]) == 0
     assert main(["decode", run, "--layout", "pca"]) == 0
     assert main(["import", str(tmp_path / "w.pt"), "--net", "dcgan", "--out", run]) == 2

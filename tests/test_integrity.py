@@ -80,10 +80,10 @@ def test_damaged_derived_files_are_removed_and_computed_again(run, capsys):
 
 def test_damaged_originals_are_reported_and_not_changed(run, capsys):
     flip(run.provenance_file)
-    harmed = run.provenance_file.read_bytes()
+    damaged = run.provenance_file.read_bytes()
     status, result, output = check(run, capsys)
     assert status == 1 and list(result["damaged"]) == ["made.json"]
-    assert "cannot be repaired" in output and run.provenance_file.read_bytes() == harmed
+    assert "cannot be repaired" in output and run.provenance_file.read_bytes() == damaged
 
 
 def test_a_damaged_checkpoint_is_reported(run, capsys):

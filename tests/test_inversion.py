@@ -79,9 +79,9 @@ def test_a_vae_without_its_encoder_comes_nearer_than_the_encoder_does(wide):
 def test_points_stay_where_the_prior_puts_its_own(rival):
     noise = np.random.default_rng(0).random((8, *rival.description.shape), np.float32)
     result = invert(rival, noise, show=False)
-    usual = np.linalg.norm(sample_latents(rival, 1000, seed=1), axis=1)
+    default = np.linalg.norm(sample_latents(rival, 1000, seed=1), axis=1)
     norms = np.linalg.norm(result.latents, axis=1)
-    assert (norms < 1.5 * usual.max()).all()
+    assert (norms < 1.5 * default.max()).all()
 
 
 def test_a_search_starts_at_the_encoder_and_refines_its_latents(wide):
@@ -120,14 +120,14 @@ def test_a_black_box_of_many_dimensions_is_refused_with_an_alternative():
         search(generator, np.ones((1, 1, 4, 4), np.float32), show=False)
 
 
-def test_a_conditional_model_is_inverted_for_a_class(told):
+def test_a_conditional_model_is_inverted_for_a_class(conditional):
     labels = np.array([1, 7])
-    z = sample_latents(told, 2, seed=0)
-    images = told.decode(z, labels)
-    result = search(bare(told), images, labels, show=False)
+    z = sample_latents(conditional, 2, seed=0)
+    images = conditional.decode(z, labels)
+    result = search(bare(conditional), images, labels, show=False)
     assert np.median(result.psnr) > 30
     with pytest.raises(NotSupported, match="needs the class"):
-        search(bare(told), images, show=False)
+        search(bare(conditional), images, show=False)
 
 
 def test_points_of_a_sphere_stay_on_it():
@@ -251,8 +251,8 @@ def test_the_command_prints_the_error_and_saves_latents_and_figure(rival, tmp_pa
     assert row["file"] == str(file) and row["psnr"] > 25
     saved = np.load(out)
     np.testing.assert_allclose(saved["images"], rival.decode(saved["latents"]), atol=1e-6)
-    with Image.open(out.with_suffix(".png")) as drawn:
-        assert drawn.size[0] > 50
+    with Image.open(out.with_suffix(".png")) as sampled:
+        assert sampled.size[0] > 50
 
 
 def test_without_files_its_own_samples_are_searched_for(rival, tmp_path, capsys):

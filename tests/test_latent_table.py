@@ -21,9 +21,9 @@ COUNT = 300
 @pytest.fixture(scope="module")
 def clouds():
     """Three clouds of codes, the class of each, and a flag that is true to the right of the middle."""
-    chance = np.random.default_rng(0)
-    classes = chance.integers(0, 3, COUNT)
-    latents = chance.normal(size=(COUNT, 4)).astype(np.float32)
+    rng = np.random.default_rng(0)
+    classes = rng.integers(0, 3, COUNT)
+    latents = rng.normal(size=(COUNT, 4)).astype(np.float32)
     latents[:, 0] += 6 * classes
     return latents, np.array(["cat", "dog", "fox"])[classes], latents[:, 1] > 0
 
@@ -32,8 +32,8 @@ def saved(kind, folder, clouds):
     latents, names, right = clouds
     years = [i if i % 7 else None for i in range(COUNT)]
     if kind == "npz":
-        beside = {"label": names, "right": right, "age": np.array(years, float), "other": np.zeros((5, 2))}
-        np.savez(path := folder / "codes.npz", z=latents, **beside)
+        other = {"label": names, "right": right, "age": np.array(years, float), "other": np.zeros((5, 2))}
+        np.savez(path := folder / "codes.npz", z=latents, **other)
     else:
         lists = {"z": latents.tolist()} if kind == "lists" else dict(zip("wxyz", latents.T, strict=True))
         table = pa.table({**lists, "animal": names, "right": right, "age": pa.array(years, pa.int32())})
@@ -45,10 +45,10 @@ def saved(kind, folder, clouds):
 def test_other_columns_become_labels_and_attributes(kind, clouds, tmp_path, capsys):
     latents, names, right = clouds
     import_model(saved(kind, tmp_path, clouds), tmp_path / "run")
-    told = capsys.readouterr().err
+    output = capsys.readouterr().err
     label = "label" if kind == "npz" else "animal"
-    assert f"Labels from {label}; attributes right (yes or no), age (number)" in told
-    assert f"from {'w, x, y, z' if kind == 'columns' else 'z'}," in told
+    assert f"Labels from {label}; attributes right (yes or no), age (number)" in output
+    assert f"from {'w, x, y, z' if kind == 'columns' else 'z'}," in output
     workspace = Workspace.open(tmp_path / "run")
     every = workspace.chart_table("test")
     np.testing.assert_array_equal(every.latents, latents)
@@ -62,19 +62,19 @@ def test_other_columns_become_labels_and_attributes(kind, clouds, tmp_path, caps
 
 def test_labels_color_latents_in_charts_and_on_the_page(clouds, tmp_path, monkeypatch):
     workspace = import_model(saved("npz", tmp_path, clouds), tmp_path / "run", verbose=False)
-    asked = []
-    monkeypatch.setattr(maps, "cloud", lambda *given, **words: asked.append((given, words)))
+    requested = []
+    monkeypatch.setattr(maps, "cloud", lambda *given, **words: requested.append((given, words)))
     maps.latent_scatter(workspace)
     maps.chart_scatter(workspace, workspace.chart("pca"), color_by="right")
-    (first, words), (second, _) = asked
+    (first, words), (second, _) = requested
     assert len(np.unique(first[1])) == 3 and tuple(first[2]) == ("cat", "dog", "fox")
     assert len(np.unique(second[1])) == 2 and words["title"].startswith("300 latents in run")
     tree = run_tree(workspace, max_points=1000)
     kinds = {column["name"]: column["kind"] for column in tree.entry["columns"]}
     assert kinds == {"label": "class", "right": "flag", "age": "number"}
     assert tree.entry["kind"] == "latent" and tree.entry["sprites"] is None and len(tree.rows) == COUNT
-    ways = [direction["name"] for direction in tree.entry["directions"]["list"]]
-    assert {"right", "fox"} <= set(ways)
+    directions = [direction["name"] for direction in tree.entry["directions"]["list"]]
+    assert {"right", "fox"} <= set(directions)
     json.dumps(tree.entry, allow_nan=False)
     stop = locate(workspace, "7")
     assert stop.title == "latent 7" and stop.image is None

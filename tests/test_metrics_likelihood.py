@@ -135,8 +135,8 @@ def test_metrics_of_a_vae_are_consistent(wide):
     elbo, bound = result["elbo"], result["importance_bound"]
     assert elbo.value == pytest.approx(-result["distortion"].value - result["rate"].value)
     assert elbo.value < bound.value < elbo.value + 10
-    told = json.loads(wide.run.path("result.json").read_text())["test"]["elbo"]
-    assert elbo.value == pytest.approx(told, abs=3 * elbo.error)
+    labelled = json.loads(wide.run.path("result.json").read_text())["test"]["elbo"]
+    assert elbo.value == pytest.approx(labelled, abs=3 * elbo.error)
     assert result["effective_beta"].value == 1
     assert "not a likelihood" in bound.about
     dynamic = by_name(wide, draws=50, treatment="dynamic")["importance_bound"]
@@ -148,8 +148,8 @@ def test_metrics_are_equal_for_equal_seeds(digits):
     assert likelihood_metrics(digits, draws=20) != likelihood_metrics(digits, draws=20, seed=1)
 
 
-def test_the_likelihood_of_a_conditional_vae_uses_its_labels(told):
-    assert by_name(told, draws=20)["importance_bound"].value > -40
+def test_the_likelihood_of_a_conditional_vae_uses_its_labels(conditional):
+    assert by_name(conditional, draws=20)["importance_bound"].value > -40
 
 
 def test_models_without_a_likelihood_have_only_what_they_rebuild(plain, rival):

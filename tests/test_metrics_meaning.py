@@ -60,8 +60,8 @@ def test_without_an_encoder_only_images_are_measured(rival):
     assert set(figures(rival)) == {"path_length", "path_evenness", "straightness"}
 
 
-def test_every_family_has_its_figures(told, plain):
-    for workspace in (told, plain):
+def test_every_family_has_its_figures(conditional, plain):
+    for workspace in (conditional, plain):
         assert {"linear_probe", "neighbor_agreement", "path_length", "path_evenness", "straightness"} <= set(
             figures(workspace)
         )
@@ -89,11 +89,11 @@ def test_probes_predict_a_linear_attribute_and_not_noise():
     labelled["line"][::7] = np.nan  # not known, so not counted
     half = {name: column[:3000] for name, column in labelled.items()}
     rest = {name: column[3000:] for name, column in labelled.items()}
-    told = probe_scores(probe_predictions(z[:3000], half, z[3000:]), rest)
-    assert told["side"] > 0.999 and told["line"] > 0.999
-    assert told["lot"] == pytest.approx(0.5, abs=0.05)
-    assert told["half"] == pytest.approx(0.5, abs=0.05)
-    assert told["noise"] == pytest.approx(0, abs=0.02)
+    result = probe_scores(probe_predictions(z[:3000], half, z[3000:]), rest)
+    assert result["side"] > 0.999 and result["line"] > 0.999
+    assert result["lot"] == pytest.approx(0.5, abs=0.05)
+    assert result["half"] == pytest.approx(0.5, abs=0.05)
+    assert result["noise"] == pytest.approx(0, abs=0.02)
 
 
 def test_neighbours_agree_at_random_in_one_cluster_and_always_in_two():
@@ -155,5 +155,5 @@ def test_scores_are_highest_for_all_factors_and_lowest_for_random_latents():
     lost = rng.permutation(ideal)
     ordered = [factor_metrics.factor_scores(latents, table) for latents in (ideal, worse, lost)]
     for name in SCORES:
-        best, middle, least = (score[name].value for score in ordered)
-        assert best >= middle > least, name
+        best, center, least = (score[name].value for score in ordered)
+        assert best >= center > least, name

@@ -193,17 +193,17 @@ def test_a_feature_network_is_trained_once_per_dataset_and_reproducibly(tmp_path
     dataset_features(images)
     assert file.stat().st_mtime_ns == before
     monkeypatch.setenv("ZATLAS_CACHE", str(tmp_path / "two"))
-    again = dataset_features(images)
+    loaded = dataset_features(images)
     x = images.images(np.arange(10))
-    assert np.array_equal(first.features(x), again.features(x))
+    assert np.array_equal(first.features(x), loaded.features(x))
 
 
 def test_features_use_attributes_without_labels_and_pixels_without_attributes():
-    known = spots(60)
-    flags = {"left": known.labels == 0, "place": known.labels.astype(np.float32)}
-    told = dataset_features(image_dataset("corners", known.pixels, attributes=flags))
-    assert "trained on the attributes of corners (mean accuracy" in told.about and "R2" in told.about
-    bare = image_dataset("bare", known.pixels)
+    names = spots(60)
+    flags = {"left": names.labels == 0, "place": names.labels.astype(np.float32)}
+    result = dataset_features(image_dataset("corners", names.pixels, attributes=flags))
+    assert "trained on the attributes of corners (mean accuracy" in result.about and "R2" in result.about
+    bare = image_dataset("bare", names.pixels)
     assert dataset_features(bare) is None
     pixels = principal_pixels(bare)
     assert pixels.name == "36 principal pixels" and pixels(bare.images(np.arange(3))).shape == (3, 36)
@@ -268,8 +268,8 @@ def test_a_generator_of_one_image_has_no_variety_and_covers_nothing(digits):
 # Every kind of model
 
 
-def test_every_model_has_the_figures_that_apply(digits, told, plain, rival):
-    for workspace in (digits, told, plain):
+def test_every_model_has_the_figures_that_apply(digits, conditional, plain, rival):
+    for workspace in (digits, conditional, plain):
         assert set(found(workspace)) == NEED_IMAGES | NEED_CODES
     assert set(found(rival)) == NEED_IMAGES
     for figure in found(digits).values():
@@ -277,8 +277,8 @@ def test_every_model_has_the_figures_that_apply(digits, told, plain, rival):
         assert np.isfinite([figure.value, figure.error, figure.baseline]).all()
 
 
-def test_a_conditional_model_is_sampled_for_every_class(told, digits):
-    assert found(told)["variety"].value > 0.95 > found(digits)["variety"].value
+def test_a_conditional_model_is_sampled_for_every_class(conditional, digits):
+    assert found(conditional)["variety"].value > 0.95 > found(digits)["variety"].value
 
 
 def test_a_fitted_prior_gives_other_samples_and_the_floor_stays(plain):

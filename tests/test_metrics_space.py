@@ -10,9 +10,9 @@ N, AXES = 4000, 8
 
 def posteriors(*telling, n=N, seed=0):
     """Posteriors whose mixture is the prior: each axis tells its image by so much correlation."""
-    told = np.array(telling)
-    means = np.random.default_rng(seed).standard_normal((n, len(told))) * told
-    std = np.broadcast_to(np.sqrt(1 - told**2), means.shape)
+    result = np.array(telling)
+    means = np.random.default_rng(seed).standard_normal((n, len(result))) * result
+    std = np.broadcast_to(np.sqrt(1 - result**2), means.shape)
     return means.astype(np.float32), std.astype(np.float32)
 
 

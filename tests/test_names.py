@@ -33,7 +33,7 @@ def vocabularies(draw):
     texts = draw(st.lists(words.filter(lambda w: w not in attributes), max_size=2, unique=True))
     values = draw(st.lists(words, min_size=1, max_size=3, unique=True))
     directions = draw(st.lists(words, max_size=2, unique=True))
-    known = KnownNames(classes, attributes, texts, directions, lambda key: values if key in texts else ())
+    names = KnownNames(classes, attributes, texts, directions, lambda key: values if key in texts else ())
     kinds = [ParsedName("class", word) for word in classes]
     kinds += [ParsedName("attribute", word) for word in attributes]
     kinds += [ParsedName("attribute", word, value) for word in texts for value in values]
@@ -45,24 +45,24 @@ def vocabularies(draw):
         ParsedName("random"),
         ParsedName("flow", number=3),
     ]
-    return known, draw(st.sampled_from([*kinds, *own, ParsedName("file", draw(words.filter(str.strip)))]))
+    return names, draw(st.sampled_from([*kinds, *own, ParsedName("file", draw(words.filter(str.strip)))]))
 
 
 @settings(deadline=None)
 @given(vocabularies())
 def test_every_name_is_written_so_that_it_is_read_as_itself(drawn):
-    known, name = drawn
-    text = text_of(name, known)
-    assert parse(text, known) == name
+    names, name = drawn
+    text = text_of(name, names)
+    assert parse(text, names) == name
     assert not text.startswith(("-", "+"))
     if name.kind in ("class", "attribute", "direction") and name.number is None:
-        assert parse(text_of(name, known, anchor=False), known, anchor=False) == name
+        assert parse(text_of(name, names, anchor=False), names, anchor=False) == name
 
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(vocabularies(), min_size=1, max_size=4), st.data())
 def test_names_stay_whole_in_an_equation_and_in_a_list(drawn, data):
-    texts = [text_of(name, known) for known, name in drawn]
+    texts = [text_of(name, names) for names, name in drawn]
     signs = [1, *(data.draw(st.sampled_from([1, -1])) for _ in texts[1:])]
     equation = texts[0]
     for sign, text in zip(signs[1:], texts[1:], strict=True):
@@ -73,20 +73,20 @@ def test_names_stay_whole_in_an_equation_and_in_a_list(drawn, data):
 
 @pytest.mark.parametrize("word", ["\"-'$", 'a"', '"', 'not "', '"a" b"'])
 def test_a_quote_mark_in_a_name_does_not_take_in_the_next_term(word):
-    known = KnownNames([word, ",+", "cat", 'b"'])
+    names = KnownNames([word, ",+", "cat", 'b"'])
     for other in (",+", "cat", 'b"'):
-        texts = [text_of(ParsedName("class", each), known, anchor=False) for each in (word, other)]
+        texts = [text_of(ParsedName("class", each), names, anchor=False) for each in (word, other)]
         assert split_terms(" + ".join(texts)) == [(1, texts[0]), (1, texts[1])]
         assert split_list(", ".join(texts)) == texts
-        assert [parse(text, known, anchor=False).text for text in texts] == [word, other]
+        assert [parse(text, names, anchor=False).text for text in texts] == [word, other]
 
 
 def test_a_name_that_ends_in_a_sign_does_not_take_in_the_next_term():
-    known = KnownNames(["cat"], attributes=["+", "-", "a -"])
-    for attribute in known.attributes:
-        text = text_of(ParsedName("attribute", attribute, negated=True), known)
+    names = KnownNames(["cat"], attributes=["+", "-", "a -"])
+    for attribute in names.attributes:
+        text = text_of(ParsedName("attribute", attribute, negated=True), names)
         assert split_terms(f"{text} - cat") == [(1, text), (-1, "cat")]
-        assert parse(text, known) == ParsedName("attribute", attribute, negated=True)
+        assert parse(text, names) == ParsedName("attribute", attribute, negated=True)
 
 
 @pytest.mark.parametrize(
@@ -119,24 +119,24 @@ def test_a_whole_name_comes_first_and_a_prefix_decides(classes, text, meaning):
 
 
 def test_what_names_nothing_is_refused_with_the_names_that_are_known():
-    known = KnownNames(["Sneaker"], ["Smiling"], ["hair"], (), lambda key: ["grey"] if key == "hair" else ())
+    names = KnownNames(["Sneaker"], ["Smiling"], ["hair"], (), lambda key: ["grey"] if key == "hair" else ())
     with pytest.raises(UnknownName, match="Did you mean 'Sneaker'"):
-        parse("Snaeker", known)
+        parse("Snaeker", names)
     with pytest.raises(UnknownName, match="hair=grey"):
-        parse("hair=green", known)
+        parse("hair=green", names)
     for text in ("not 7", "not random", "class:Smiling", "attribute:Sneaker", "direction:Sneaker"):
-        assert find(text, known) is None
+        assert find(text, names) is None
     for text in ("Sneaker:3", "7", "random", "a.png"):  # single points, where a property is meant
-        assert find(text, known, anchor=False) is None
+        assert find(text, names, anchor=False) is None
 
 
 def hostile_set():
     """An image of each class with a hostile name, and attributes with hostile names and values."""
     count = len(HOSTILE)
-    chance = np.random.default_rng(0)
-    attributes = {name: chance.random(count) < 0.5 for name in HOSTILE[::3]}
+    rng = np.random.default_rng(0)
+    attributes = {name: rng.random(count) < 0.5 for name in HOSTILE[::3]}
     attributes |= {name: np.array(HOSTILE)[np.arange(count) % 5] for name in HOSTILE[1::9]}
-    pixels = chance.integers(0, 255, (count, 1, 4, 4), dtype=np.uint8)
+    pixels = rng.integers(0, 255, (count, 1, 4, 4), dtype=np.uint8)
     return image_dataset("hostile", pixels, labels=np.arange(count), classes=HOSTILE, attributes=attributes)
 
 

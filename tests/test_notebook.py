@@ -28,9 +28,9 @@ def test_a_notebook_frames_a_server_that_answers(digits, page):
         status, headers, _ = get(address(frame))
         assert status == 200
         assert "frame-ancestors http://127.0.0.1:*" in headers["content-security-policy"]
-        with Page(frame.url) as asked:
+        with Page(frame.url) as requested:
             z = sample_latents(digits, 2, seed=0)
-            assert asked.request("decode", z.tobytes(), n=2)[0]["shape"] == [2, 1, 8, 8]
+            assert requested.request("decode", z.tobytes(), n=2)[0]["shape"] == [2, 1, 8, 8]
     finally:
         frame.close()
     with pytest.raises(OSError):
@@ -38,9 +38,9 @@ def test_a_notebook_frames_a_server_that_answers(digits, page):
 
 
 def test_a_run_that_is_shown_again_has_the_same_server(digits, wide, page):
-    first, again, both = show(digits), show(digits), show(digits, wide)
+    first, loaded, both = show(digits), show(digits), show(digits, wide)
     try:
-        assert address(first) == address(again) != address(both)
+        assert address(first) == address(loaded) != address(both)
         manifest = get(both.url, "/data/manifest.json")[2]
         assert manifest.count(b'"fingerprint"') == 2
     finally:
@@ -51,12 +51,12 @@ def test_a_run_that_is_shown_again_has_the_same_server(digits, wide, page):
 def test_inline_the_page_itself_is_in_the_notebook(digits):
     pytest.importorskip("zatlas.site.export")
     try:
-        whole = show(digits, inline=True)._repr_html_()
+        complete = show(digits, inline=True)._repr_html_()
     except Exception as error:
         if "no page to show" in str(error):
             pytest.skip("the page is not built")
         raise
-    text = html.unescape(re.search(r'srcdoc="([^"]*)"', whole)[1])
+    text = html.unescape(re.search(r'srcdoc="([^"]*)"', complete)[1])
     assert text.lstrip().lower().startswith("<!doctype html>") and "data/manifest.json" in text
 
 

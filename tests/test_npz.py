@@ -128,8 +128,8 @@ def test_broken_bytes_are_read_or_raise_a_zatlas_error(tmp_path, save):
     good = path.read_bytes()
     for trial in range(300):
         bad = bytearray(good if trial % 5 else good[: CHANCE.integers(len(good))])
-        for place in CHANCE.integers(len(bad), size=4) if bad else ():
-            bad[place] = CHANCE.integers(256)
+        for folder in CHANCE.integers(len(bad), size=4) if bad else ():
+            bad[folder] = CHANCE.integers(256)
         path.write_bytes(bad)
         try:
             sources.load(str(path))

@@ -36,25 +36,25 @@ QUICK = {"training.batch": 16, "net.widths": [8]}
 
 def write_images(folder, counts, *, size=8, seed=0):
     """A folder of classes, each with so many images: soft spots, whose place tells the class."""
-    chance = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     y, x = np.mgrid[:size, :size]
     for kind, (name, count) in enumerate(counts.items()):
         (folder / name).mkdir(parents=True)
         for number in range(count):
-            across = size * (0.2 + 0.15 * (kind % 5)) + chance.normal(0, 0.5)
-            up = size * (0.2 + 0.15 * (kind // 5)) + chance.normal(0, 0.5)
+            across = size * (0.2 + 0.15 * (kind % 5)) + rng.normal(0, 0.5)
+            up = size * (0.2 + 0.15 * (kind // 5)) + rng.normal(0, 0.5)
             grey = 255 * np.exp(-((x - across) ** 2 + (y - up) ** 2) / 6)
             Image.fromarray(grey.astype(np.uint8)).save(folder / name / f"{number}.png")
     return folder
 
 
-def run_of(place, counts, *, test=None, name="run", **options) -> Workspace:
+def run_of(path, counts, *, test=None, name="run", **options) -> Workspace:
     """A run of such images, with a test part if there is one."""
-    data = place / "data"
+    data = path / "data"
     write_images(data / "train" if test else data, counts)
     if test:
         write_images(data / "test", test, seed=1)
-    return small_run(place / name, data, **{"dim": 2, "epochs": 1, **QUICK, **options})
+    return small_run(path / name, data, **{"dim": 2, "epochs": 1, **QUICK, **options})
 
 
 @pytest.fixture
@@ -111,9 +111,9 @@ def test_classes_without_held_out_images_stop_nothing(classes, each, tmp_path, p
 def test_a_class_with_one_image_is_left_out_of_the_directions_with_a_sentence(tmp_path, capfd):
     workspace = run_of(tmp_path, {"many": 20, "others": 20, "single": 1})
     assert main(["directions", "evaluate", str(workspace.run.folder)]) == 0
-    told = capfd.readouterr()
-    assert "omitted: 'single'. A direction takes 2 training images or more" in told.err
-    assert {row["direction"] for row in json.loads(told.out)} == {"many", "others"}
+    output = capfd.readouterr()
+    assert "omitted: 'single'. A direction takes 2 training images or more" in output.err
+    assert {row["direction"] for row in json.loads(output.out)} == {"many", "others"}
     assert main(["directions", "evaluate", str(workspace.run.folder), "single"]) == 2
     assert "is true of 1" in capfd.readouterr().err
 
@@ -142,21 +142,21 @@ def test_classes_that_look_like_words_of_zatlas_work_everywhere(classes, tmp_pat
     workspace = run_of(tmp_path, dict.fromkeys(classes, 12))
     done = explore_all(workspace, tmp_path)
     assert works(done), capfd.readouterr().err
-    entry, known = done["explore"], known_names(workspace)
+    entry, names = done["explore"], known_names(workspace)
     assert next(c for c in entry["columns"] if c["name"] == "label")["values"] == sorted(
         classes, key=lambda name: (not name.isdecimal(), name)
     )
-    shown = {direction["name"]: direction["kind"] for direction in entry["directions"]["list"]}
-    assert len(shown) == len(entry["directions"]["list"])
+    visible = {direction["name"]: direction["kind"] for direction in entry["directions"]["list"]}
+    assert len(visible) == len(entry["directions"]["list"])
     run = str(workspace.run.folder)
     for number, name in enumerate(workspace.dataset.classes):
-        text = text_of(ParsedName("class", name), known)
+        text = text_of(ParsedName("class", name), names)
         assert locate(workspace, text).label == number
-        assert locate(workspace, text_of(ParsedName("class", name, number=0), known)).label == number
-        turned = workspace.flags(text_of(ParsedName("class", name, negated=True), known), workspace.rows())
+        assert locate(workspace, text_of(ParsedName("class", name, number=0), names)).label == number
+        turned = workspace.flags(text_of(ParsedName("class", name, negated=True), names), workspace.rows())
         assert (turned == (workspace.labels(workspace.rows()) != number)).all()
-        assert paths.attribute(workspace, text_of(ParsedName("class", name), known, anchor=False)).curves
-    texts = [text_of(ParsedName("class", name), known) for name in classes]
+        assert paths.attribute(workspace, text_of(ParsedName("class", name), names, anchor=False)).curves
+    texts = [text_of(ParsedName("class", name), names) for name in classes]
     _, words = geometry.arithmetic(workspace, " - ".join(texts))
     assert all(pretty(name) in words for name in classes)
     capfd.readouterr()
@@ -260,18 +260,18 @@ shapes = st.dictionaries(
 
 
 def check_shape(tmp_path_factory, monkeypatch, counts, test, dim):
-    place = tmp_path_factory.mktemp("shape")
-    (place / "static").mkdir()
-    (place / "static" / "single.html").write_text("<body><!--zatlas:data-->")
-    (place / "static" / "index.html").write_text("<!doctype html>")
-    monkeypatch.setattr(static, "files", lambda package: place)
+    path = tmp_path_factory.mktemp("shape")
+    (path / "static").mkdir()
+    (path / "static" / "single.html").write_text("<body><!--zatlas:data-->")
+    (path / "static" / "index.html").write_text("<!doctype html>")
+    monkeypatch.setattr(static, "files", lambda package: path)
     held = {name: max(count // 4, 1) for name, count in counts.items()} if test else None
     try:
-        workspace = run_of(place, counts, test=held, dim=dim)
+        workspace = run_of(path, counts, test=held, dim=dim)
     except ZatlasError as error:
         assert sum(counts.values()) < 8, error
         return
-    done = explore_all(workspace, place)
+    done = explore_all(workspace, path)
     if sum(counts.values()) >= 8:
         assert works(done), done
     for one in done.values():
@@ -297,17 +297,17 @@ def test_folders_of_any_shape_are_trained_on_and_explored(tmp_path_factory, monk
 def test_attributes_that_look_like_words_of_zatlas_are_drawn_and_moved(tmp_path, capfd):
     folder = write_images(tmp_path / "data", {"a": 30})
     names = ["not sure", "sure", "a:1", "$(touch PWNED)", "-x", "a - b"]
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     with (folder / "metadata.csv").open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["file_name", *names, "hair"])
         for number in range(30):
-            flags = [str(bool(flag)) for flag in chance.integers(0, 2, len(names))]
+            flags = [str(bool(flag)) for flag in rng.integers(0, 2, len(names))]
             table.writerow([f"a/{number}.png", *flags, ["grey", "a:3", "x, y"][number % 3]])
     workspace = small_run(tmp_path / "run", folder, dim=2, epochs=1, **QUICK)
-    run, known = str(workspace.run.folder), known_names(workspace)
+    run, expected = str(workspace.run.folder), known_names(workspace)
     for name in names:
-        text = text_of(ParsedName("attribute", name), known, anchor=False)
+        text = text_of(ParsedName("attribute", name), expected, anchor=False)
         assert (
             workspace.flags(text, workspace.rows()) == workspace.dataset.attributes[name][workspace.rows()]
         ).all()
@@ -320,8 +320,8 @@ def test_attributes_that_look_like_words_of_zatlas_are_drawn_and_moved(tmp_path,
         ["chart", run, "--layout", "pca", "--supervise", "not sure", "--color-by", "attribute:-x"],
     ):
         assert main(words) == 0, capfd.readouterr().err
-    told = {row["direction"] for row in json.loads(_last_json(capfd.readouterr().out))}
-    assert set(names) <= told
+    output = {row["direction"] for row in json.loads(_last_json(capfd.readouterr().out))}
+    assert set(names) <= output
 
 
 def _last_json(text):

@@ -38,9 +38,9 @@ def fill(folder, seed):
 @pytest.fixture(scope="module")
 def public(tmp_path_factory, own_cache):
     """A run of forty images that its maker has."""
-    place = tmp_path_factory.mktemp("public")
-    small_run(place / "run", fill(place / "images", 1), dim=2, epochs=1)
-    return place
+    path = tmp_path_factory.mktemp("public")
+    small_run(path / "run", fill(path / "images", 1), dim=2, epochs=1)
+    return path
 
 
 @pytest.fixture
@@ -63,15 +63,15 @@ def rename(run, name, text):
 def refused(capsys, words):
     """Run a command that has to refuse the data; what it said."""
     status = main([str(word) for word in words])
-    said = capsys.readouterr()
-    assert status == 2, said.err
-    assert "was made with other data than" in said.err and "--data-changed" in said.err
-    assert "Traceback" not in said.err and not said.out
-    return said.err
+    output = capsys.readouterr()
+    assert status == 2, output.err
+    assert "was made with other data than" in output.err and "--data-changed" in output.err
+    assert "Traceback" not in output.err and not output.out
+    return output.err
 
 
 def pictures_of(*places):
-    return [p for place in places for p in place.rglob("*") if p.suffix in (".png", ".html", ".bin")]
+    return [p for path in places for p in path.rglob("*") if p.suffix in (".png", ".html", ".bin")]
 
 
 COMMANDS = [
@@ -90,9 +90,9 @@ COMMANDS = [
 
 @pytest.mark.parametrize("words", COMMANDS, ids=lambda words: " ".join(words[:3]))
 def test_a_command_refuses_other_data_than_the_run_was_made_with(stranger, tmp_path, capsys, words):
-    places = {"RUN": stranger, "OUT": tmp_path / "out", "OUT.html": tmp_path / "out.html"}
+    positions = {"RUN": stranger, "OUT": tmp_path / "out", "OUT.html": tmp_path / "out.html"}
     before = sorted(stranger.rglob("*"))
-    refused(capsys, [places.get(word, word) for word in words])
+    refused(capsys, [positions.get(word, word) for word in words])
     assert sorted(stranger.rglob("*")) == before
     assert not (tmp_path / "out").exists() and not (tmp_path / "out.html").exists()
 
@@ -126,11 +126,11 @@ def test_commands_without_data_work_without_it(stranger, tmp_path):
 
 @pytest.mark.parametrize("fingerprint", [None, "", "0" * 64, 7])
 def test_a_missing_or_wrong_fingerprint_is_refused(stranger, fingerprint):
-    made = json.loads((stranger / "made.json").read_text())
-    made = {key: value for key, value in made.items() if key != "fingerprint"}
+    created = json.loads((stranger / "made.json").read_text())
+    created = {key: value for key, value in created.items() if key != "fingerprint"}
     if fingerprint is not None:
-        made["fingerprint"] = fingerprint
-    rename(stranger, "made.json", json.dumps(made))
+        created["fingerprint"] = fingerprint
+    rename(stranger, "made.json", json.dumps(created))
     with pytest.raises(DataMismatch):
         _ = Workspace.open(stranger).dataset
 
@@ -171,8 +171,8 @@ def test_the_data_of_an_imported_model_is_recorded_and_compared(tmp_path, capsys
 
 def test_synthetic_images_are_not_compared(tmp_path, capfd):
     run = small_run(tmp_path / "run", "sprites:count=64", size=SIDE, dim=2, epochs=1).run.folder
-    made = json.loads((run / "made.json").read_text()) | {"fingerprint": "0" * 64}
-    rename(run, "made.json", json.dumps(made))
+    created = json.loads((run / "made.json").read_text()) | {"fingerprint": "0" * 64}
+    rename(run, "made.json", json.dumps(created))
     capfd.readouterr()
     assert len(Workspace.open(run).dataset) == 64
     assert "other data" not in capfd.readouterr().err

@@ -109,8 +109,8 @@ def test_one_axis_has_a_flow_too():
     normal = fit_mixture(latents[:3000], components=1)
     held = latents[3000:]
     assert flow.log_density(held).mean() > normal.log_density(held).mean() + 0.5
-    drawn = flow.sample(2000, seed=0)
-    assert (drawn < -1).mean() == pytest.approx(0.3, abs=0.05)
+    sampled = flow.sample(2000, seed=0)
+    assert (sampled < -1).mean() == pytest.approx(0.3, abs=0.05)
 
 
 def test_many_axes_with_few_codes_are_no_worse_than_a_normal_distribution():
@@ -154,8 +154,8 @@ def test_a_temperature_scales_the_noise(rings):
             flow.flow(torch.from_numpy(flow.sample(50, seed=0, temperature=t)))[0].numpy() for t in (1, 0.3)
         )
     np.testing.assert_allclose(cold, 0.3 * hot, atol=1e-3)
-    hot, cold, middle = (mixture.sample(50, seed=0, temperature=t) for t in (1, 0.3, 0))
-    np.testing.assert_allclose(cold - middle, 0.3 * (hot - middle), atol=1e-5)
+    hot, cold, center = (mixture.sample(50, seed=0, temperature=t) for t in (1, 0.3, 0))
+    np.testing.assert_allclose(cold - center, 0.3 * (hot - center), atol=1e-5)
 
 
 def test_the_same_seed_fits_the_same_flow():
@@ -178,8 +178,8 @@ def test_codes_without_a_density_are_refused():
 def test_codes_that_are_all_the_same_have_a_prior_at_that_place(n):
     latents = np.full((n, 4), 7, np.float32)
     for prior in FlowPrior(fit_flow(latents, show=False)), fit_mixture(latents):
-        drawn = prior.sample(20, seed=0)
-        np.testing.assert_allclose(drawn, 7, atol=0.1)
+        sampled = prior.sample(20, seed=0)
+        np.testing.assert_allclose(sampled, 7, atol=0.1)
         assert np.isfinite(prior.log_density(latents)).all()
 
 
@@ -207,9 +207,9 @@ def test_a_prior_comes_back_from_its_file_to_the_bit(fitted, kind):
         np.testing.assert_array_equal(after.prior.sample(20, seed=seed), before.prior.sample(20, seed=seed))
     z = fitted.latents("test")
     np.testing.assert_array_equal(after.prior.log_density(z), before.prior.log_density(z))
-    again = save_prior(SavedPrior(after.prior, after.description, before.path.with_name("again")))
-    assert again.read_bytes() == before.path.read_bytes()
-    again.unlink()
+    loaded = save_prior(SavedPrior(after.prior, after.description, before.path.with_name("again")))
+    assert loaded.read_bytes() == before.path.read_bytes()
+    loaded.unlink()
 
 
 def test_a_prior_fits_codes_that_it_has_not_seen_better_than_one_normal_distribution(fitted):
@@ -269,17 +269,17 @@ def test_models_without_codes_and_kinds_that_are_not_there_are_refused(rival, di
         fit_prior(digits, "flwo")
 
 
-def test_a_conditional_model_has_one_prior_for_all_classes(told):
-    saved = fit_prior(told, "mixture")
-    assert saved.description.latents == len(told.rows("train"))
-    assert saved.prior.sample(5, seed=0).shape == (5, told.dim)
+def test_a_conditional_model_has_one_prior_for_all_classes(conditional):
+    saved = fit_prior(conditional, "mixture")
+    assert saved.description.latents == len(conditional.rows("train"))
+    assert saved.prior.sample(5, seed=0).shape == (5, conditional.dim)
 
 
 def test_the_command_keeps_a_prior_and_says_how_well_it_fits(fitted, capsys):
     assert main(["prior", str(fitted.run.folder), "--kind", "mixture"]) == 0
-    out, told = capsys.readouterr()
+    out, output = capsys.readouterr()
     assert out.strip() == str(fitted.run.folder / "priors" / "mixture.safetensors")
-    assert "a normal distribution of the latents" in told and "mixture fitted to" in told
+    assert "a normal distribution of the latents" in output and "mixture fitted to" in output
     assert (fitted.run.gallery / "samples-priors.png").exists()
     assert main(["sample", str(fitted.run.folder), "--prior", "flow", "--count", "4"]) == 0
     assert capsys.readouterr().out.strip().endswith("samples-flow.png")
@@ -296,10 +296,10 @@ def test_a_page_has_the_prior_that_it_is_asked_for(fitted):
     bare, tree = run_tree(fitted, max_points=50), run_tree(fitted, max_points=50, prior="flow")
     conforms([bare, tree])
     assert bare.entry["fitted_prior"] is None
-    told = tree.entry["fitted_prior"]
-    data = tree.files[told["url"]]()
-    assert data == saved_prior(fitted, "flow").path.read_bytes() and told["bytes"] == len(data)
-    assert told["kind"] == "flow" and told["log_density"] > told["model_log_density"]
+    result = tree.entry["fitted_prior"]
+    data = tree.files[result["url"]]()
+    assert data == saved_prior(fitted, "flow").path.read_bytes() and result["bytes"] == len(data)
+    assert result["kind"] == "flow" and result["log_density"] > result["model_log_density"]
     assert tree.entry["stamp"] != bare.entry["stamp"]
 
 

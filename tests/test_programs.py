@@ -422,8 +422,8 @@ def test_five_hundred_changed_tables_give_a_result_or_an_error_message(tmp_path)
         good = (folder / "made.json").read_bytes()
         provenance = json.loads(good)
         for _ in range(draw.randint(1, 3)):
-            known = [at for at in paths(provenance) if at and at[0] in ("imported", "format", "zatlas")]
-            changed_at(provenance, draw.choice(known), draw.choice(VALUES))
+            names = [at for at in paths(provenance) if at and at[0] in ("imported", "format", "zatlas")]
+            changed_at(provenance, draw.choice(names), draw.choice(VALUES))
         atomic.write_file(folder / "made.json", json.dumps(provenance).encode())
         try:
             workspace = Workspace.open(folder, trust=True)

@@ -290,8 +290,8 @@ def test_every_figure_of_the_surface_is_tested():
 def test_a_figure_is_shown_saved_read_and_drawn_into_axes(name, atlas, tmp_path):
     figure = FIGURES[name](atlas.plot, ax=None)
     assert isinstance(figure, zatlas.Figure)
-    shown = Image.open(io.BytesIO(figure._repr_png_()))
-    assert figure.array.shape == (shown.height, shown.width, 3) and figure.array.dtype == np.uint8
+    visible = Image.open(io.BytesIO(figure._repr_png_()))
+    assert figure.array.shape == (visible.height, visible.width, 3) and figure.array.dtype == np.uint8
     assert figure.save(tmp_path / "figure.svg").read_text().startswith(("<svg", "<?xml"))
     page = MatplotlibFigure()
     first, second = page.subplots(1, 2)

@@ -33,14 +33,14 @@ WRITING = [
 @pytest.fixture
 def mounted(digits, tmp_path):
     """The run on a disk that is mounted read-only; where that is not allowed, the system says so."""
-    place = tmp_path / "mounted"
-    place.mkdir()
+    path = tmp_path / "mounted"
+    path.mkdir()
     source = str(digits.run.folder)
-    if subprocess.run(["mount", "--bind", source, place], capture_output=True).returncode:
+    if subprocess.run(["mount", "--bind", source, path], capture_output=True).returncode:
         pytest.skip("only root may mount")
-    subprocess.run(["mount", "-o", "remount,ro,bind", place], check=True)
-    yield place
-    subprocess.run(["umount", place], check=True)
+    subprocess.run(["mount", "-o", "remount,ro,bind", path], check=True)
+    yield path
+    subprocess.run(["umount", path], check=True)
 
 
 @pytest.mark.parametrize("words", WRITING, ids=lambda words: words[0])
@@ -58,8 +58,8 @@ def test_a_command_on_a_read_only_run_is_refused_before_its_work(digits, words, 
     monkeypatch.setattr("zatlas.workspace.Workspace.open", opened)
     name, *rest = words
     assert main([*name.split(), str(digits.run.folder), *rest]) == 2
-    told = capsys.readouterr().err
-    assert "is read-only" in told and "--out PATH" in told
+    output = capsys.readouterr().err
+    assert "is read-only" in output and "--out PATH" in output
 
 
 def test_commands_that_do_not_write_into_the_run_work_on_a_read_only_disk(mounted, tmp_path, capsys):
@@ -76,6 +76,6 @@ def test_commands_that_do_not_write_into_the_run_work_on_a_read_only_disk(mounte
     for words in (["encode"], ["evaluate", "--only", "likelihood"]):
         assert main([words[0], str(mounted), *words[1:]]) == 0, capsys.readouterr().err
     assert main(["train", "--resume", str(mounted)]) == 2
-    told = capsys.readouterr().err.splitlines()[-1]
-    assert "cannot be written" in told or "read-only" in told
+    output = capsys.readouterr().err.splitlines()[-1]
+    assert "cannot be written" in output or "read-only" in output
     assert len(list(tmp_path.glob("*.png"))) == 4

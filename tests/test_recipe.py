@@ -105,8 +105,8 @@ def test_a_table_that_is_none_is_refused_by_name(name, value):
 def test_every_number_of_a_recipe_has_bounds():
     registries = [registry.get(name) for registry in (MODELS, NETS) for name in registry.names()]
     for kind in (Training, *registries):
-        for name, usual in vars(kind()).items():
-            number = usual[0] if isinstance(usual, tuple) else usual
+        for name, default in vars(kind()).items():
+            number = default[0] if isinstance(default, tuple) else default
             if isinstance(number, bool | str):
                 continue
             for value in (-(10**18), 10**400, float("nan"), float("inf"), "1", None):

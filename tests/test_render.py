@@ -77,14 +77,14 @@ def test_small_images_are_enlarged_by_an_integer_factor():
 def test_a_sheet_shows_every_pixel_of_every_image(side, channels, n, columns, theme):
     images = noise(n, side, channels)
     canvas = sheet(images, columns, theme=theme)
-    picture = np.asarray(canvas.image())
+    image = np.asarray(canvas.image())
     (grid,) = tiles_of(canvas)
     size, pixels = side * grid.factor, to_bytes(images)
     for index in range(n):
         x, y = grid.at(index)
-        result = picture[y : y + size, x : x + size]
+        result = image[y : y + size, x : x + size]
         np.testing.assert_array_equal(result, enlarge(pixels[index : index + 1], size)[0])
-    rest = picture[grid.at(n)[1] + 5, grid.at(n)[0] + 5] if n % columns else picture[0, 0]
+    rest = image[grid.at(n)[1] + 5, grid.at(n)[0] + 5] if n % columns else image[0, 0]
     assert tuple(rest) == rgb(theme.paper)
 
 
@@ -247,9 +247,9 @@ def test_a_canvas_is_written_in_every_format(tmp_path, kind):
         assert tuple(map(float, box[2:])) == canvas.size
         assert b"DejaVuSans" in data and data.count(b"/Subtype /Image") == 4
     else:
-        with Image.open(path) as picture:
-            assert picture.size == canvas.size
-            exact = np.array_equal(np.asarray(picture.convert("RGB")), np.asarray(canvas.image()))
+        with Image.open(path) as image:
+            assert image.size == canvas.size
+            exact = np.array_equal(np.asarray(image.convert("RGB")), np.asarray(canvas.image()))
             assert exact or kind == "jpg"
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 

@@ -85,18 +85,18 @@ def test_a_read_error_ends_the_training_and_changes_nothing(run, monkeypatch, ca
     before = state_of(run)
     with monkeypatch.context() as patch:
         forbid(patch, name, latent)
-        status, told = resumed(run, capsys)
+        status, output = resumed(run, capsys)
     assert status == 1 and state_of(run) == before
-    assert f"{name} cannot be read: {os.strerror(latent)}" in told and "Nothing was changed" in told
-    assert ("tried 3 times" in told) == (latent != errno.EACCES)
+    assert f"{name} cannot be read: {os.strerror(latent)}" in output and "Nothing was changed" in output
+    assert ("tried 3 times" in output) == (latent != errno.EACCES)
 
 
 def test_a_read_error_that_passes_is_not_noticed(run, monkeypatch, capsys):
     before = rows_of(run)
     with monkeypatch.context() as patch:
         forbid(patch, "MANIFEST.json", errno.EIO, times=2)
-        status, told = resumed(run, capsys)
-    assert status == 0 and "cannot be read" not in told and rows_of(run) == before
+        status, output = resumed(run, capsys)
+    assert status == 0 and "cannot be read" not in output and rows_of(run) == before
 
 
 def test_reading_a_file_that_is_missing_is_not_a_read_error(tmp_path):
@@ -122,27 +122,27 @@ def test_a_finished_run_without_checkpoints_is_reported_as_finished(run, capsys,
     if how == "empty":
         run.checkpoints.mkdir()
     before = state_of(run)
-    status, told = resumed(run, capsys)
+    status, output = resumed(run, capsys)
     assert status == 0 and state_of(run) == before
-    assert "is finished; nothing was done" in told
-    assert f"checkpoints is {how}" in told and f"--resume {run.folder} --restart" in told
-    status, told = resumed(run, capsys, "--epochs", "6")
-    assert status == 2 and state_of(run) == before and "weights.safetensors is unchanged" in told
+    assert "is finished; nothing was done" in output
+    assert f"checkpoints is {how}" in output and f"--resume {run.folder} --restart" in output
+    status, output = resumed(run, capsys, "--epochs", "6")
+    assert status == 2 and state_of(run) == before and "weights.safetensors is unchanged" in output
 
 
 def test_a_run_that_lost_its_checkpoints_is_not_trained_again_without_consent(run, capsys):
     shutil.rmtree(run.checkpoints)
     (run.folder / "result.json").unlink()
     before = state_of(run)
-    status, told = resumed(run, capsys)
+    status, output = resumed(run, capsys)
     assert status == 2 and state_of(run) == before
-    assert "cannot be resumed" in told and told.rstrip().endswith("--restart")
+    assert "cannot be resumed" in output and output.rstrip().endswith("--restart")
 
 
 @pytest.mark.parametrize("harm", ["flip", "remove", "folder"])
 def test_without_an_intact_checkpoint_nothing_is_renamed_before_consent(run, capsys, harm):
-    for place in run.checkpoints.iterdir():
-        state = place / "state.safetensors"
+    for path in run.checkpoints.iterdir():
+        state = path / "state.safetensors"
         data = bytearray(state.read_bytes())
         data[len(data) // 2] ^= 1
         state.unlink()
@@ -151,17 +151,17 @@ def test_without_an_intact_checkpoint_nothing_is_renamed_before_consent(run, cap
         if harm == "folder":
             state.mkdir()
     before = state_of(run), sorted(run.checkpoints.iterdir())
-    status, told = resumed(run, capsys)
+    status, output = resumed(run, capsys)
     assert status == 1 and (state_of(run), sorted(run.checkpoints.iterdir())) == before
-    assert "Each of the 3 checkpoints of" in told and "--restart" in told
+    assert "Each of the 3 checkpoints of" in output and "--restart" in output
 
 
 def test_restart_trains_the_run_again_to_the_same_weights(run, capsys):
     before = run.weights.read_bytes(), rows_of(run)
-    for place in run.checkpoints.iterdir():
-        (place / "meta.json").write_text("{}")
-    status, told = resumed(run, capsys, "--restart")
-    assert status == 0 and "Training restarts at epoch 1" in told
+    for folder in run.checkpoints.iterdir():
+        (folder / "meta.json").write_text("{}")
+    status, output = resumed(run, capsys, "--restart")
+    assert status == 0 and "Training restarts at epoch 1" in output
     assert (run.weights.read_bytes(), rows_of(run)) == before
     names = sorted(path.name for path in run.checkpoints.iterdir())
     assert sum(name.startswith("damaged-") for name in names) == 3 and len(names) == 6
@@ -177,11 +177,11 @@ def test_restart_takes_another_recipe_and_notes_it(run, capsys):
 def test_restart_keeps_the_weights_until_new_ones_are_written(run, capsys):
     before = run.weights.read_bytes()
     wild = ["--set", "training.rate=1e30"]
-    status, told = resumed(run, capsys, "--restart", *wild)
-    assert status == 2 and "NaN or infinite" in told
+    status, output = resumed(run, capsys, "--restart", *wild)
+    assert status == 2 and "NaN or infinite" in output
     assert run.weights.read_bytes() == before
-    status, told = resumed(run, capsys)
-    assert status == 2 and "cannot be resumed" in told and run.weights.read_bytes() == before
+    status, output = resumed(run, capsys)
+    assert status == 2 and "cannot be resumed" in output and run.weights.read_bytes() == before
 
 
 def test_restart_needs_resume(capsys):
@@ -193,8 +193,8 @@ def test_a_longer_training_is_noted_so_that_it_can_be_resumed(run, capsys):
     assert resumed(run, capsys, "--epochs", "5")[0] == 0
     before = rows_of(run)
     assert len(before) == 5
-    status, told = resumed(run, capsys)
-    assert status == 0 and rows_of(run) == before, told
+    status, output = resumed(run, capsys)
+    assert status == 0 and rows_of(run) == before, output
 
 
 @pytest.mark.parametrize("name", ["5", "٣", "0000000005", "00000005"])
@@ -203,9 +203,9 @@ def test_a_folder_that_only_looks_like_a_checkpoint_is_ignored(run, capsys, name
     stranger = run.checkpoints / name
     stranger.mkdir()
     (stranger / "note").write_text("mine")
-    status, told = resumed(run, capsys)
+    status, output = resumed(run, capsys)
     assert status == 0 and rows_of(run) == before
-    assert "is ignored" in told and name in told
+    assert "is ignored" in output and name in output
     assert (stranger / "note").read_text() == "mine"
 
 
@@ -238,8 +238,8 @@ def test_unreadable_metrics_end_the_training_and_are_preserved(run, monkeypatch,
     before = state_of(run)
     with monkeypatch.context() as patch:
         forbid(patch, "metrics.jsonl", errno.EIO)
-        status, told = resumed(run, capsys)
-    assert status == 1 and "metrics.jsonl cannot be read" in told and state_of(run) == before
+        status, output = resumed(run, capsys)
+    assert status == 1 and "metrics.jsonl cannot be read" in output and state_of(run) == before
 
 
 @pytest.mark.parametrize(
@@ -249,12 +249,12 @@ def test_unreadable_metrics_end_the_training_and_are_preserved(run, monkeypatch,
 )
 def test_a_checkpoint_of_other_making_gets_one_sentence(run, capsys, change):
     """Its manifest is right, and what it holds is not what zatlas writes."""
-    place = run.checkpoints / f"{checkpoint.steps(run.checkpoints)[-1]:09d}"
-    meta = json.loads((place / "meta.json").read_bytes()) | change
-    (place / "meta.json").write_text(json.dumps(meta))
-    manifest = json.loads((place / "MANIFEST.json").read_bytes())
-    file = place / "meta.json"
+    path = run.checkpoints / f"{checkpoint.steps(run.checkpoints)[-1]:09d}"
+    meta = json.loads((path / "meta.json").read_bytes()) | change
+    (path / "meta.json").write_text(json.dumps(meta))
+    manifest = json.loads((path / "MANIFEST.json").read_bytes())
+    file = path / "meta.json"
     manifest["meta.json"] = {"size": file.stat().st_size, "sha256": retry.digest(file)}
-    (place / "MANIFEST.json").write_text(json.dumps(manifest))
-    status, told = resumed(run, capsys)
-    assert status in (1, 2) and "zatlas: " in told.splitlines()[-1]
+    (path / "MANIFEST.json").write_text(json.dumps(manifest))
+    status, output = resumed(run, capsys)
+    assert status in (1, 2) and "zatlas: " in output.splitlines()[-1]

@@ -28,16 +28,16 @@ def zatlas(*words, **options):
 
 def sentence(done):
     """The only line on stderr."""
-    told = done.stderr.decode()
-    assert "Traceback" not in told and told.startswith("zatlas: ") and told.count("\n") == 1, told
-    return told
+    output = done.stderr.decode()
+    assert "Traceback" not in output and output.startswith("zatlas: ") and output.count("\n") == 1, output
+    return output
 
 
 @pytest.mark.parametrize("words", [["train", "digits"], ["sample", "run"], ["datasets"]], ids=str)
 def test_a_removed_current_folder_is_reported(tmp_path, words):
-    place = tmp_path / "gone"
-    place.mkdir()
-    latent = f"import os, sys; os.chdir({str(place)!r}); os.rmdir({str(place)!r}); "
+    path = tmp_path / "gone"
+    path.mkdir()
+    latent = f"import os, sys; os.chdir({str(path)!r}); os.rmdir({str(path)!r}); "
     latent += f"from zatlas.cli import main; sys.exit(main({words!r}))"
     done = subprocess.run([sys.executable, "-c", latent], capture_output=True, check=False)
     assert done.returncode == 2 and "The current folder no longer exists" in sentence(done)
@@ -68,8 +68,8 @@ def test_another_default_dtype_of_torch_is_reported(digits, tmp_path, capsys):
     try:
         for words in (["train", "digits"], ["sample", str(digits.run.folder)], ["datasets"]):
             assert main(words) == 2
-            told = capsys.readouterr().err
-            assert "by default here" in told and "torch.set_default_dtype(torch.float32)" in told
+            output = capsys.readouterr().err
+            assert "by default here" in output and "torch.set_default_dtype(torch.float32)" in output
         with pytest.raises(BadEnvironment):
             train("digits", epochs=1, out=tmp_path / "run", verbose=False)
         with pytest.raises(BadEnvironment):
@@ -108,11 +108,11 @@ def test_an_invalid_run_name_is_refused_before_images_are_read(tmp_path, monkeyp
     ids=lambda words: words[0],
 )
 def test_a_run_with_an_invalid_name_raises_one_message(tmp_path, capsys, name, words):
-    place = tmp_path / name
+    path = tmp_path / name
     if len(name) < 255:
-        place.mkdir()
-        (place / "made.json").write_text("{}")
-    with_run = [str(place) if word == "RUN" else word for word in words]
+        path.mkdir()
+        (path / "made.json").write_text("{}")
+    with_run = [str(path) if word == "RUN" else word for word in words]
     assert main(with_run) == 2
     assert "zatlas: " in capsys.readouterr().err
 
@@ -132,10 +132,10 @@ def test_a_long_name_of_emoji_is_printed_as_bytes_that_a_script_can_use(tmp_path
 
 @pytest.mark.slow
 def test_an_image_with_a_name_that_is_not_utf8_is_written_and_printed(digits, tmp_path):
-    picture = tmp_path / "p\udcff.png"
-    done = zatlas("sample", digits.run.folder, "--out", picture)
+    image = tmp_path / "p\udcff.png"
+    done = zatlas("sample", digits.run.folder, "--out", image)
     assert done.returncode == 0, done.stderr.decode()
-    assert done.stdout == os.fsencode(picture) + b"\n" and picture.exists()
+    assert done.stdout == os.fsencode(image) + b"\n" and image.exists()
 
 
 def test_a_result_that_cannot_be_written_to_stdout_is_reported():

@@ -11,13 +11,13 @@ from zatlas.sample import sample_latents
 
 def test_a_low_temperature_and_a_truncation_draw_nearer_to_the_middle():
     space = Space((64,))
-    usual = from_prior(space, 500, seed=0)
+    default = from_prior(space, 500, seed=0)
     cool = from_prior(space, 500, seed=0, temperature=0.5)
-    np.testing.assert_allclose(cool, usual / 2)
+    np.testing.assert_allclose(cool, default / 2)
     cut = from_prior(space, 500, seed=0, truncation=0.7)
     assert np.abs(cut).max() <= 0.7 and len(np.unique(cut)) > 30_000
-    inside = np.abs(usual) <= 0.7
-    np.testing.assert_array_equal(cut[inside], usual[inside])  # only the tails are drawn again
+    inside = np.abs(default) <= 0.7
+    np.testing.assert_array_equal(cut[inside], default[inside])  # only the tails are drawn again
 
 
 @pytest.mark.parametrize("wrong", [{"n": 0}, {"n": 1, "temperature": -1}, {"n": 1, "truncation": 0.0}])
@@ -29,17 +29,17 @@ def test_impossible_samples_are_refused(wrong):
 def test_posterior_draws_have_the_posterior_s_moments():
     mean = np.float32([[1, -2], [0, 5]])
     std = np.float32([[0.1, 2], [1, 0]])
-    drawn = from_posterior(mean, std, seed=0, draws=4000).reshape(4000, 2, 2)
-    np.testing.assert_allclose(drawn.mean(axis=0), mean, atol=0.15)
-    np.testing.assert_allclose(drawn.std(axis=0), std, atol=0.1)
+    sampled = from_posterior(mean, std, seed=0, draws=4000).reshape(4000, 2, 2)
+    np.testing.assert_allclose(sampled.mean(axis=0), mean, atol=0.15)
+    np.testing.assert_allclose(sampled.std(axis=0), std, atol=0.1)
 
 
 def test_a_mixture_finds_the_heaps_and_draws_from_them():
     rng = np.random.default_rng(0)
     heaps = np.float32([[6, 0, 0], [-6, 0, 0], [0, 6, 0]])
     latents = (heaps[np.arange(900) % 3] + 0.3 * rng.standard_normal((900, 3))).astype(np.float32)
-    drawn = fit_mixture(latents, components=3).sample(3000, seed=1)
-    near = np.linalg.norm(drawn[:, None] - heaps, axis=2)
+    sampled = fit_mixture(latents, components=3).sample(3000, seed=1)
+    near = np.linalg.norm(sampled[:, None] - heaps, axis=2)
     assert (near.min(axis=1) < 1.5).mean() > 0.99
     assert (np.bincount(near.argmin(axis=1)) / 3000 > 0.28).all()
 
@@ -60,9 +60,9 @@ def test_a_mixture_s_samples_leave_fewer_gaps_than_the_prior_s(digits):
 def test_every_way_to_sample_is_deterministic_by_seed(digits, plain):
     for workspace in (digits, plain):
         for prior in ("model", "mixture", "posterior"):
-            first, again = (sample_latents(workspace, 9, seed=3, prior=prior) for _ in range(2))
+            first, loaded = (sample_latents(workspace, 9, seed=3, prior=prior) for _ in range(2))
             other = sample_latents(workspace, 9, seed=4, prior=prior)
-            assert first.shape == (9, 2) and (first == again).all() and (first != other).any()
+            assert first.shape == (9, 2) and (first == loaded).all() and (first != other).any()
     with pytest.raises(UnknownName, match="Did you mean 'posterior'"):
         sample_latents(digits, 2, prior="postrior")
     with pytest.raises(NotSupported, match="temperature"):
@@ -70,16 +70,16 @@ def test_every_way_to_sample_is_deterministic_by_seed(digits, plain):
 
 
 def test_codes_are_near_the_data_and_far_points_are_not(wide):
-    usual = wide.density.relative_distance(wide.latents("test"))
-    assert np.median(usual) < 1.5 and (usual > 2).mean() < 0.1
+    default = wide.density.relative_distance(wide.latents("test"))
+    assert np.median(default) < 1.5 and (default > 2).mean() < 0.1
     assert wide.density.relative_distance(np.full((1, 12), 9, np.float32))[0] > 2
 
 
 def test_the_gap_is_the_share_of_the_prior_without_codes():
     rng = np.random.default_rng(0)
-    whole = rng.standard_normal((3000, 2)).astype(np.float32)
-    half = whole[whole[:, 0] > 0]
-    full, error = prior_gap(whole, Space((2,)))
+    complete = rng.standard_normal((3000, 2)).astype(np.float32)
+    half = complete[complete[:, 0] > 0]
+    full, error = prior_gap(complete, Space((2,)))
     empty, _ = prior_gap(half, Space((2,)))
     assert full < 0.01 and 0.35 < empty < 0.5 and 0 <= error < 0.02
     # A ring of codes, as an auto-encoder may leave: its own normal distribution has a hole.

@@ -50,10 +50,10 @@ def test_other_latents_get_positions_with_similar_trustworthiness(tmp_path):
     chart = make_chart(latents[chosen], "pca")
     blocks = [LatentTable(np.arange(i, i + 1500), latents[i : i + 1500]) for i in range(0, 6000, 1500)]
     path = write_positions(chart, tmp_path / "places.parquet", blocks, 6000, {"of": "these"})
-    rows, places = chart_positions.read(path)
+    rows, positions = chart_positions.read(path)
     assert np.array_equal(rows, np.arange(6000))
-    assert np.array_equal(places, np.concatenate([chart.transform(block.latents) for block in blocks]))
-    assert trustworthiness(latents, places) == pytest.approx(chart.trustworthiness, abs=0.05)
+    assert np.array_equal(positions, np.concatenate([chart.transform(block.latents) for block in blocks]))
+    assert trustworthiness(latents, positions) == pytest.approx(chart.trustworthiness, abs=0.05)
 
 
 def test_positions_are_cached_until_the_latents_change(tmp_path):
@@ -76,9 +76,9 @@ def test_a_run_of_many_latents_is_charted_by_landmarks(tmp_path, monkeypatch):
     table = workspace.table("test")
     assert np.array_equal(chart.latents, table.latents[landmarks(3000)])
     assert np.array_equal(chart.rows, table.rows[landmarks(3000)])
-    rows, places = chart_positions.read(workspace.chart_positions(chart))
+    rows, positions = chart_positions.read(workspace.chart_positions(chart))
     assert np.array_equal(rows, table.rows)
-    assert np.allclose(places[landmarks(3000)], chart.positions, atol=1e-4)
+    assert np.allclose(positions[landmarks(3000)], chart.positions, atol=1e-4)
 
 
 def test_the_index_finds_nineteen_of_twenty_neighbors_with_exact_distances(tmp_path):
@@ -100,8 +100,8 @@ def test_an_index_is_cached_until_the_latents_change(tmp_path):
     rows = first.search(latents[:5], 3)[0]
     (file,) = tmp_path.iterdir()
     written = file.stat().st_mtime_ns
-    again = neighbor_index(latents, tmp_path / "codes", "0", indexed=1000)
-    assert np.array_equal(again.search(latents[:5], 3)[0], rows)
+    loaded = neighbor_index(latents, tmp_path / "codes", "0", indexed=1000)
+    assert np.array_equal(loaded.search(latents[:5], 3)[0], rows)
     assert file.stat().st_mtime_ns == written
     other = neighbor_index(latents[::-1].copy(), tmp_path / "codes", "1", indexed=1000)
     assert other.search(latents[:1], 1)[0][0, 0] == 1999
@@ -114,8 +114,8 @@ def test_a_damaged_index_is_rebuilt(tmp_path):
     (file,) = tmp_path.iterdir()
     content = file.read_bytes()
     file.write_bytes(content[: len(content) // 2])
-    again = neighbor_index(latents, tmp_path / "codes", "0", indexed=1000)
-    assert np.array_equal(again.search(latents[:5], 3)[0], rows)
+    loaded = neighbor_index(latents, tmp_path / "codes", "0", indexed=1000)
+    assert np.array_equal(loaded.search(latents[:5], 3)[0], rows)
     assert file.read_bytes() == content
 
 
@@ -194,8 +194,8 @@ def test_the_page_and_the_tiles_of_a_large_run_hold_each_point_once(tmp_path, mo
         squares += json.loads(tile.schema.metadata[b"zatlas"])["squares"]
         rows = tile["index"].to_numpy()
         assert np.array_equal(rows, tree.all_points.rows[tile["rank"].to_numpy()])
-        places = np.stack([tile["x:0"], tile["y:0"]], axis=1)
-        assert np.allclose(places, workspace.source.latents[rows], atol=1e-4)
+        positions = np.stack([tile["x:0"], tile["y:0"]], axis=1)
+        assert np.allclose(positions, workspace.source.latents[rows], atol=1e-4)
         result.append(rows)
     assert np.array_equal(np.sort(np.concatenate(result)), np.arange(3000))
     assert sum(square["count"] for square in chart["tiles"]["squares"]) == 2300

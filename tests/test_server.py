@@ -92,20 +92,20 @@ def test_a_new_chart_has_positions_and_files(server):
         answer, payload = page.request("chart", layout="pca", by=None)
     assert answer["kind"] == "chart"
     chart, tree = answer["chart"], server.explorer.handlers["b"].tree
-    places = np.frombuffer(payload, "<f4").reshape(len(tree.latents), 2)
+    positions = np.frombuffer(payload, "<f4").reshape(len(tree.latents), 2)
     left, bottom, right, top = chart["box"]
-    assert (places >= [left, bottom]).all() and (places <= [right, top]).all()
+    assert (positions >= [left, bottom]).all() and (positions <= [right, top]).all()
     n = chart["lattice"]["n"]
     assert len(get(server.url, "/" + chart["lattice"]["url"])[2]) == n * n * 12 * 2
     assert len(get(server.url, "/" + chart["coverage"])[2]) == n * n
 
 
-def test_a_conditional_model_decodes_by_label(told):
-    z, labels = sample_latents(told, 3, seed=0), [1, 5, 9]
-    with serving([told], points=100, files=FILES) as result, Page(result.url) as page:
+def test_a_conditional_model_decodes_by_label(conditional):
+    z, labels = sample_latents(conditional, 3, seed=0), [1, 5, 9]
+    with serving([conditional], points=100, files=FILES) as result, Page(result.url) as page:
         _, pixels = page.request("decode", z.tobytes(), n=3, labels=labels)
-        wanted = told.decode(z, label=np.array(labels))
-        assert np.abs(pixels / 255 - wanted).max() <= 0.5 / 255 + 1e-6
+        expected = conditional.decode(z, label=np.array(labels))
+        assert np.abs(pixels / 255 - expected).max() <= 0.5 / 255 + 1e-6
         for bad in ([1, 2], [1, 2, 10], [1, 2, -1], [1, 2, 0.5], [True, 1, 2], "abc", {}):
             answer, _ = page.request("decode", z.tobytes(), n=3, labels=bad)
             assert answer["kind"] == "error" and answer["code"] == "bad-labels"
@@ -194,8 +194,8 @@ def test_too_many_pending_requests_are_busy(server, digits):
     with Page(server.url) as page:
         sent = [page.send("decode", z, n=4000) for _ in range(200)]
         answers = [page.receive()[0] for _ in sent]
-    codes = {answer.get("code") for answer in answers}
-    assert codes == {None, "busy"}
+    latents = {answer.get("code") for answer in answers}
+    assert latents == {None, "busy"}
 
 
 # Sharing the decoder
@@ -258,8 +258,8 @@ def test_files_have_their_types_and_are_not_sent_twice(server):
         status, headers, body = get(server.url, path)
         assert (status, headers["content-type"]) == (200, kind)
         assert headers["x-content-type-options"] == "nosniff" and len(body) > 0
-        again, headers, nothing = get(server.url, path, if_none_match=headers["etag"])
-        assert (again, nothing) == (304, b"")
+        loaded, headers, nothing = get(server.url, path, if_none_match=headers["etag"])
+        assert (loaded, nothing) == (304, b"")
         status, headers, nothing = get(server.url, path, "HEAD")
         assert (status, nothing, headers["content-length"]) == (200, b"", str(len(body)))
     assert "no-cache" in get(server.url, "/data/manifest.json")[1]["cache-control"]
@@ -273,10 +273,10 @@ def test_every_file_of_the_tree_is_served(server):
 
 
 def test_concurrent_requests_for_a_file_make_it_once():
-    made = []
+    created = []
 
     def slow():
-        made.append(threading.current_thread().name)
+        created.append(threading.current_thread().name)
         time.sleep(0.2)
         return b"x" * 1000
 
@@ -288,7 +288,7 @@ def test_concurrent_requests_for_a_file_make_it_once():
         return results
 
     result = asyncio.run(both())
-    assert len(made) == 1 and made[0] != threading.main_thread().name
+    assert len(created) == 1 and created[0] != threading.main_thread().name
     assert all(file is result[0] for file in result) and len(result[0].compressed) < 100
 
 

@@ -1,4 +1,4 @@
-"""The shape of the code is held by a test, so that nobody has to be told in a review."""
+"""The shape of the code is held by a test, so that reviewers need not check it."""
 
 import ast
 from itertools import chain
@@ -161,8 +161,8 @@ def test_light_rooms_do_not_bring_torch():
 def length(function):
     """Lines of a function without its docstring, which is as long as it need be."""
     first = function.body[0]
-    told = ast.get_docstring(function) is not None
-    words = (first.end_lineno or 0) - first.lineno + 1 if told else 0
+    result = ast.get_docstring(function) is not None
+    words = (first.end_lineno or 0) - first.lineno + 1 if result else 0
     return (function.end_lineno or 0) - function.lineno + 1 - words
 
 

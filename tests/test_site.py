@@ -52,7 +52,7 @@ def thumbnail(tree, row):
     return image[i * height : (i + 1) * height, j * width : (j + 1) * width]
 
 
-@pytest.mark.parametrize("name", ["digits", "wide", "told", "plain", "rival", "portraits"])
+@pytest.mark.parametrize("name", ["digits", "wide", "conditional", "plain", "rival", "portraits"])
 def test_the_manifest_lists_exactly_the_files_of_the_tree(name, request):
     tree = run_tree(request.getfixturevalue(name), geodesics=True)
     entry = json.loads(manifest([tree], None))["runs"][0]
@@ -71,8 +71,8 @@ def test_the_manifest_lists_exactly_the_files_of_the_tree(name, request):
         assert len(tree.files[chart["coverage"]]()) == n * n
 
 
-def test_points_are_a_uniform_sample_that_runs_of_the_same_images_share(digits, told):
-    one, other = run_tree(digits, "a", max_points=300), run_tree(told, "b", max_points=300)
+def test_points_are_a_uniform_sample_that_runs_of_the_same_images_share(digits, conditional):
+    one, other = run_tree(digits, "a", max_points=300), run_tree(conditional, "b", max_points=300)
     assert one.entry["count"] == 300 and one.entry["total"] > 1500
     assert one.entry["fingerprint"] == other.entry["fingerprint"]
     np.testing.assert_array_equal(one.rows, other.rows)
@@ -106,8 +106,8 @@ def test_columns_hold_the_properties_of_each_point(portraits):
     error = table["error"].to_numpy()
     row = 5
     x = portraits.dataset.images(tree.rows[row : row + 1])
-    again = portraits.decode(tree.latents[row : row + 1])
-    assert error[row] == pytest.approx(float(np.sqrt(((again - x) ** 2).mean())), rel=1e-3)
+    loaded = portraits.decode(tree.latents[row : row + 1])
+    assert error[row] == pytest.approx(float(np.sqrt(((loaded - x) ** 2).mean())), rel=1e-3)
 
 
 def test_labels_of_any_text_stay_plain_data(digits):
@@ -132,9 +132,9 @@ def test_each_point_has_its_own_thumbnail(name, request):
     tree = run_tree(workspace)
     for row in (0, 7, tree.entry["count"] - 1):
         real = workspace.dataset.pixels[tree.rows[row]].transpose(1, 2, 0).squeeze()
-        shown = thumbnail(tree, row)
-        assert shown.shape == real.shape
-        assert np.abs(shown.astype(int) - real).mean() < (1 if real.ndim == 2 else 12)
+        visible = thumbnail(tree, row)
+        assert visible.shape == real.shape
+        assert np.abs(visible.astype(int) - real).mean() < (1 if real.ndim == 2 else 12)
 
 
 @pytest.mark.slow
@@ -264,9 +264,9 @@ def test_slow_parts_are_cached_until_the_weights_change(digits, tmp_path):
     first = run_tree(Workspace.open(copy))
     every = {url: make() for url, make in first.files.items()}
     before = {path: path.stat().st_mtime_ns for path in (copy / "site").rglob("*.*")}
-    again = run_tree(Workspace.open(copy))
-    assert {url: make() for url, make in again.files.items()} == every
-    assert again.entry == first.entry
+    loaded = run_tree(Workspace.open(copy))
+    assert {url: make() for url, make in loaded.files.items()} == every
+    assert loaded.entry == first.entry
     assert {path: path.stat().st_mtime_ns for path in (copy / "site").rglob("*.*")} == before
     other = small_run(tmp_path / "other", "digits", dim=2, epochs=1, **{"training.rate": 1e-3})
     atomic.write_file(copy / "weights.safetensors", other.run.weights.read_bytes())
@@ -344,8 +344,8 @@ def test_nonlinear_directions_and_the_classifier_are_files_of_the_page(portraits
     assert len(data) == classifier["bytes"]
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     images = workspace.decode(tree.latents[:5])
-    wanted = workspace.classifier.predict(images)
-    np.testing.assert_allclose(session.run(None, {"x": images})[0], wanted, atol=0.02, rtol=0.02)
+    expected = workspace.classifier.predict(images)
+    np.testing.assert_allclose(session.run(None, {"x": images})[0], expected, atol=0.02, rtol=0.02)
     attributes = [item for item in tree.entry["directions"]["list"] if item["kind"] == "attribute"]
     assert attributes and all("range" in item for item in attributes)
     assert all("range" not in item for item in run_tree(workspace, light=True).entry["directions"]["list"])

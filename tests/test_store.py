@@ -60,7 +60,7 @@ def test_a_folder_is_replaced_if_requested(tmp_path):
 def test_damage_is_detected(tmp_path, harm):
     with atomic.folder(tmp_path / "f") as side:
         atomic.write_new(side / "a", b"some bytes")
-    place, file = tmp_path / "f", tmp_path / "f" / "a"
+    path, file = tmp_path / "f", tmp_path / "f" / "a"
     match harm:
         case "flip":
             file.write_bytes(b"some bytEs")
@@ -69,13 +69,13 @@ def test_damage_is_detected(tmp_path, harm):
         case "remove":
             file.unlink()
         case "add":
-            (place / "b").write_bytes(b"")
+            (path / "b").write_bytes(b"")
         case "manifest":
-            (place / atomic.MANIFEST).write_text("{")
+            (path / atomic.MANIFEST).write_text("{")
         case "no manifest":
-            (place / atomic.MANIFEST).unlink()
+            (path / atomic.MANIFEST).unlink()
     with pytest.raises(Damaged):
-        atomic.verify(place)
+        atomic.verify(path)
 
 
 def test_too_little_disk_space_is_reported_before_writing(tmp_path):

@@ -102,9 +102,9 @@ def test_a_stopped_run_of_a_sweep_resumes_exactly(tmp_path, capfd, full, on):
     other.start()
     status = main(["sweep", "digits", "--on", on, "--out", str(tmp_path / "s"), *words(LONG)])
     other.join()
-    told = capfd.readouterr().err.strip().splitlines()
+    output = capfd.readouterr().err.strip().splitlines()
     assert status == 130
-    assert told[-1].startswith("zatlas: Stopped by SIGINT after 0 of 1 runs; unfinished runs are saved")
+    assert output[-1].startswith("zatlas: Stopped by SIGINT after 0 of 1 runs; unfinished runs are saved")
     assert not (run / "result.json").exists()
     second = sweep("digits", LONG, out=tmp_path / "s", verbose=False)
     assert second.rows[0].metrics == full.rows[0].metrics
@@ -173,8 +173,8 @@ def test_figures_show_text_settings_and_runs_of_other_sizes(tmp_path):
     varied = {"model.likelihood": ["bernoulli", "gaussian"], "data.size": [8, 12]}
     result = sweep("digits", {**SMALL, **varied}, out=tmp_path / "s", verbose=False)
     assert not result.failed
-    told = [(row.name, row.settings, {"loss": 1.0}) for row in result.rows]
-    plot = metric_plots({"model.likelihood": ["bernoulli", "gaussian"]}, told)
+    labelled = [(row.name, row.settings, {"loss": 1.0}) for row in result.rows]
+    plot = metric_plots({"model.likelihood": ["bernoulli", "gaussian"]}, labelled)
     assert [text.get_text() for text in plot.figure.axes[0].get_xticklabels()] == ["bernoulli", "gaussian"]
     folders = {row.name: result.folder / row.name for row in result.rows[1:]}
-    assert len(sample_table(varied, told, folders).items) > 4
+    assert len(sample_table(varied, labelled, folders).items) > 4

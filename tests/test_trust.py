@@ -124,21 +124,21 @@ def test_a_module_beside_a_run_is_never_executed(tmp_path, monkeypatch, name, co
     from safetensors.torch import save_file
 
     save_file(Decoder().state_dict(), tmp_path / "w.safetensors")
-    place, marker = tmp_path / "download", tmp_path / "marker"
-    place.mkdir()
-    brought = import_source(
-        tmp_path / "w.safetensors", place / "run", module="tests.test_importers:Decoder", verbose=False
+    path, marker = tmp_path / "download", tmp_path / "marker"
+    path.mkdir()
+    imported = import_source(
+        tmp_path / "w.safetensors", path / "run", module="tests.test_importers:Decoder", verbose=False
     )
-    settings = json.loads((brought.run.folder / "made.json").read_text())["imported"]["settings"]
-    with_changed_description(brought.run.folder, settings={**settings, "module": name})
-    (place / "evilpkg").mkdir()
+    settings = json.loads((imported.run.folder / "made.json").read_text())["imported"]["settings"]
+    with_changed_description(imported.run.folder, settings={**settings, "module": name})
+    (path / "evilpkg").mkdir()
     for file in ("evilnet.py", "evilpkg/__init__.py", "evilpkg/inner.py", "sitecustomize.py"):
-        (place / file).write_text(EVIL.format(marker=str(marker)))
+        (path / file).write_text(EVIL.format(marker=str(marker)))
     opening = f"import zatlas; zatlas.load('run', trust={bool(consent)})"
     words = ["sample", "run", *(["--trust"] if consent else [])]
     env = {**os.environ, "ZATLAS_STATE": str(tmp_path / "mine"), "PYTHONPATH": SOURCE}
     for command in (["-m", "zatlas", *words], ["-c", opening]):
-        done = subprocess.run([sys.executable, *command], cwd=place, env=env, capture_output=True, text=True)
+        done = subprocess.run([sys.executable, *command], cwd=path, env=env, capture_output=True, text=True)
         assert done.returncode != 0 and not marker.exists(), done.stderr
         assert "zatlas: " in done.stderr or "zatlas.core.errors." in done.stderr
 

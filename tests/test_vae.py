@@ -36,9 +36,9 @@ def test_the_rate_is_the_divergence_of_torch():
 
 def test_warm_up_raises_the_weight_of_the_rate_from_zero():
     model = small(warmup=10.0)
-    first, middle, late = (terms(model, epoch) for epoch in (0.0, 5.0, 50.0))
+    first, center, late = (terms(model, epoch) for epoch in (0.0, 5.0, 50.0))
     torch.testing.assert_close(first["loss"], first["distortion"])
-    torch.testing.assert_close(middle["loss"], middle["distortion"] + middle["rate"] / 2)
+    torch.testing.assert_close(center["loss"], center["distortion"] + center["rate"] / 2)
     torch.testing.assert_close(late["loss"], late["distortion"] + late["rate"])
 
 

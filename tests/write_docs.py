@@ -71,13 +71,13 @@ def recipes() -> str:
 def table_of(kind: type) -> str:
     words = comments(kind)
     lines = ["| setting | default | meaning |", "|---|---|---|"]
-    usual = kind()
+    default = kind()
     for name, hint in setting_types(kind).items():
-        told = words.get(name, "")
+        result = words.get(name, "")
         if get_origin(hint) is Literal:
             choices = ", ".join(f"`{choice}`" for choice in get_args(hint))
-            told = f"{told}: {choices}".lstrip(": ")
-        lines.append(f"| `{name}` | `{written(getattr(usual, name))}` | {told} |")
+            result = f"{result}: {choices}".lstrip(": ")
+        lines.append(f"| `{name}` | `{written(getattr(default, name))}` | {result} |")
     return "\n".join(lines)
 
 

@@ -272,10 +272,10 @@ def compass_case(count: int, dim: int, seed: int) -> dict[str, Any]:
     case: dict[str, Any] = {"seed": seed, "dim": dim, "latents": state.starts}
     case |= {"components": state.components, "std": state.std, "steps": []}
     for number in range(6):
-        shown, choice = state.next_question(), None if number == 2 else number % state.count
+        visible, choice = state.next_question(), None if number == 2 else number % state.count
         state = state.answer(choice)
         result = state.direction()
-        step = {"shown": shown, "choice": choice, "vector": result.vector, "std": result.std}
+        step = {"shown": visible, "choice": choice, "vector": result.vector, "std": result.std}
         case["steps"].append(step | {"angle": state.angle})
     return case
 

@@ -35,7 +35,7 @@ def report(images: ImageDataset, seed: int) -> None:
     trained = dataset_features(images)
     features = principal_pixels(images) if trained is None else trained.features
     held, train = (images.images(rows) for rows in held_out_and_training(images, MAX_IMAGES, seed=seed))
-    made = {
+    created = {
         "real (the baseline)": train,
         "blurred by 1 pixel": gaussian_filter(train, (0, 0, 1, 1)),
         "blurred by 2 pixels": gaussian_filter(train, (0, 0, 2, 2)),
@@ -45,7 +45,7 @@ def report(images: ImageDataset, seed: int) -> None:
     names = ("frechet", "kernel_distance", "its error", "precision", "recall", "density", "coverage")
     print(f"{'':20}" + "".join(f"{name:>10}" for name in names))
     real, distances = features(held), []
-    for name, x in made.items():
+    for name, x in created.items():
         other = features(x)
         shares = (precision(real, other), precision(other, real), density(real, other), coverage(real, other))
         row = [frechet(real, other), *kernel_distance(real, other), *(float(s.mean()) for s in shares)]

@@ -29,8 +29,8 @@ class Images(Dataset):
         return len(train)
 
     def __getitem__(self, index):
-        picture = Image.fromarray(train[index], mode="L")
-        pixels = torch.from_numpy(np.array(picture, np.uint8, copy=True)).view(28, 28, 1)
+        image = Image.fromarray(train[index], mode="L")
+        pixels = torch.from_numpy(np.array(image, np.uint8, copy=True)).view(28, 28, 1)
         return pixels.permute(2, 0, 1).contiguous().to(torch.float32).div(255), int(labels[index])
 
 

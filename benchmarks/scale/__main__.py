@@ -49,9 +49,9 @@ def main() -> None:
         for part in given.parts:
             seconds[part] = {}
             for power in range(SMALLEST, given.largest + 1):
-                told = measured(part, 10**power, folder)
-                seconds[part][10**power] = told["seconds"]
-                print(row(part, 10**power, told), flush=True)
+                labelled = measured(part, 10**power, folder)
+                seconds[part][10**power] = labelled["seconds"]
+                print(row(part, 10**power, labelled), flush=True)
     print("\n| what | exponent | start | per image | 10^8, extrapolated | 10^9, extrapolated |")
     print("|---|---|---|---|---|---|")
     for part, result in seconds.items():
@@ -69,13 +69,13 @@ def measured(part: str, count: int, folder: str) -> dict[str, Any]:
     return result
 
 
-def row(part: str, count: int, told: dict[str, Any]) -> str:
+def row(part: str, count: int, output: dict[str, Any]) -> str:
     """One line of the table."""
-    beside = ", ".join(f"{told[key]:,.3g} {words}" for key, words in EXTRA.items() if key in told)
-    rate = count / told["seconds"]
+    other = ", ".join(f"{output[key]:,.3g} {words}" for key, words in EXTRA.items() if key in output)
+    rate = count / output["seconds"]
     return (
-        f"| {WORDS[part]} | {count:,} | {told['seconds']:,.2f} | {rate:,.0f} "
-        f"| {told['rss']:,.0f} MB | {beside} |"
+        f"| {WORDS[part]} | {count:,} | {output['seconds']:,.2f} | {rate:,.0f} "
+        f"| {output['rss']:,.0f} MB | {other} |"
     )
 
 

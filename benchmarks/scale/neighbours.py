@@ -92,9 +92,9 @@ def searched(how: str, count: int, dim: int, file: Path) -> dict[str, float]:
 
 def asked(z: np.ndarray) -> np.ndarray:
     """Queries near latents, like those of a pointer on a map."""
-    chance = np.random.default_rng(1)
-    near = z[chance.integers(0, len(z), MANY)]
-    return near + 0.3 * chance.standard_normal(near.shape, dtype=np.float32)
+    rng = np.random.default_rng(1)
+    near = z[rng.integers(0, len(z), MANY)]
+    return near + 0.3 * rng.standard_normal(near.shape, dtype=np.float32)
 
 
 def milliseconds(work: Callable[[], object]) -> float:

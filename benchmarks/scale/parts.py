@@ -28,10 +28,10 @@ PAGE = ("table.arrow", "latents.f16", "vectors.f32", "normals.f32", "weights.f32
 
 def codes(count: int, dim: int = DIM) -> tuple[np.ndarray, np.ndarray]:
     """Latents in groups, like those of images, and the group of each."""
-    chance = np.random.default_rng(0)
-    middles = 2 * chance.standard_normal((GROUPS, dim), dtype=np.float32)
-    kinds = chance.integers(0, GROUPS, count)
-    return middles[kinds] + chance.standard_normal((count, dim), dtype=np.float32), kinds
+    rng = np.random.default_rng(0)
+    middles = 2 * rng.standard_normal((GROUPS, dim), dtype=np.float32)
+    kinds = rng.integers(0, GROUPS, count)
+    return middles[kinds] + rng.standard_normal((count, dim), dtype=np.float32), kinds
 
 
 def train(count: int, dim: int, folder: Path) -> Told:
@@ -82,10 +82,10 @@ def ray(count: int, dim: int, folder: Path) -> Told:
 def largest(name: str) -> float:
     """Peak megabytes of the largest process of this name."""
     result = [0.0]
-    for place in Path("/proc").glob("[0-9]*"):
+    for path in Path("/proc").glob("[0-9]*"):
         try:
-            if (place / "cmdline").read_bytes().startswith(name.encode()):
-                result.append(peak_memory(place.name))
+            if (path / "cmdline").read_bytes().startswith(name.encode()):
+                result.append(peak_memory(path.name))
         except OSError:  # it has exited
             continue
     return max(result)
@@ -99,13 +99,13 @@ def chart(count: int, dim: int, folder: Path) -> Told:
 
     z, _ = codes(count, dim)
     begun = perf_counter()
-    made = make_chart(z[landmarks(count)])
+    created = make_chart(z[landmarks(count)])
     fitted = perf_counter()
     blocks = (
         LatentTable(np.arange(i, min(i + 100_000, count)), z[i : i + 100_000])
         for i in range(0, count, 100_000)
     )
-    write_positions(made, folder / f"places-{count}.parquet", blocks, count, {})
+    write_positions(created, folder / f"places-{count}.parquet", blocks, count, {})
     return {"seconds": perf_counter() - fitted, "landmarks": fitted - begun}
 
 
@@ -130,7 +130,7 @@ def serve(count: int, dim: int, folder: Path) -> Told:
     workspace = import_model(folder / f"codes-{count}.npz", folder / f"codes-{count}", verbose=False)
     begun = perf_counter()
     with serving([workspace]) as server:
-        made = perf_counter() - begun
+        created = perf_counter() - begun
         get = reader(server.url)
         manifest = get("data/manifest.json")
         run = json.loads(manifest)["runs"][0]
@@ -140,11 +140,11 @@ def serve(count: int, dim: int, folder: Path) -> Told:
         waits, squares = [], list((chart["tiles"] or {"squares": []})["squares"])
         for square in squares[:50]:
             name = "-".join(str(square[key]) for key in ("level", "x", "y"))
-            asked = perf_counter()
+            requested = perf_counter()
             get(f"{chart['tiles']['url']}{name}.arrow")
-            waits.append(1000 * (perf_counter() - asked))
-    told = {"seconds": made, "first_view": first / 1e6}
-    return told | ({"tile_ms": median(waits)} if waits else {})
+            waits.append(1000 * (perf_counter() - requested))
+    result = {"seconds": created, "first_view": first / 1e6}
+    return result | ({"tile_ms": median(waits)} if waits else {})
 
 
 def reader(address: str) -> Callable[[str], bytes]:
@@ -189,9 +189,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        told: dict[str, Any] = PARTS[given.part](given.count, given.dim, given.folder or Path(folder))
-    told["rss"] = peak_memory()
-    sys.stdout.write(json.dumps(told) + "\n")
+        result: dict[str, Any] = PARTS[given.part](given.count, given.dim, given.folder or Path(folder))
+    result["rss"] = peak_memory()
+    sys.stdout.write(json.dumps(result) + "\n")
 
 
 if __name__ == "__main__":

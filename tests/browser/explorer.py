@@ -131,8 +131,8 @@ class Explorer:
         width, height = self.size
         pixels = np.random.default_rng(seed).integers(40, [width - 40, height - 60], (4000, 2))
         chart = self.truth.chart(number)
-        points = self.pixels_of(chart.positions)
-        distant = np.linalg.norm(pixels[:, None] - points, axis=2).min(axis=1) > margin
+        latents = self.pixels_of(chart.positions)
+        distant = np.linalg.norm(pixels[:, None] - latents, axis=2).min(axis=1) > margin
         free = distant & chart.covers(self.positions_of(pixels))
         assert free.sum() >= count, "there is no free position on this map"
         return pixels[free][:count]
@@ -220,8 +220,8 @@ def same(locator, image, within=CLOSE):
 
 def difference(result, image):
     """Mean difference of pixels (height, width, 3) from an image (channels, height, width)."""
-    wanted = np.broadcast_to(np.asarray(image).transpose(1, 2, 0), result.shape)
-    return float(np.abs(result - wanted).mean())
+    expected = np.broadcast_to(np.asarray(image).transpose(1, 2, 0), result.shape)
+    return float(np.abs(result - expected).mean())
 
 
 def latent_text(z):

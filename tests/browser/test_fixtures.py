@@ -34,8 +34,8 @@ def test_the_data_of_an_earlier_version_decodes_in_todays_page(version, mode, br
             page = browser.new_page()
             page.goto(f"{address}#pins=z{latent_text(z)}")
             page.get_by_role("application").wait_for()
-            picture = page.get_by_role("region", name="Generated").get_by_role("img").first
-            eventually(page, partial(same, picture, pixels / 255))
+            image = page.get_by_role("region", name="Generated").get_by_role("img").first
+            eventually(page, partial(same, image, pixels / 255))
             page.close()
 
 

@@ -116,9 +116,9 @@ def test_nasty_labels_stay_text(mode, explore, nasty):
     panel = page.get_by_role("tabpanel")
     for row in chosen:
         explorer.follow(f"pins=r{row}")
-        wanted = names[label[row]]
+        expected = names[label[row]]
         explorer.eventually(
-            lambda row=row, wanted=wanted: says(panel, f"image {explorer.truth.tree.rows[row]:,}", wanted)
+            lambda row=row, wanted=expected: says(panel, f"image {explorer.truth.tree.rows[row]:,}", wanted)
         )
     assert page.evaluate("window.hit") is None
     assert page.evaluate(COUNTED) == elements
@@ -159,17 +159,17 @@ def test_links_preserve_names_with_special_characters(explore, nasty):
     explorer = explore("server", workspace, link="panel=arithmetic")
     panel = explorer.page.get_by_role("tabpanel")
     names = [entry["name"] for entry in explorer.truth.entry["directions"]["list"]]
-    wanted = ["constructor", *(name for name in names if set("+-%,:&=#") & set(name))][:13]
-    for name in wanted:
+    expected = ["constructor", *(name for name in names if set("+-%,:&=#") & set(name))][:13]
+    for name in expected:
         panel.get_by_label("Add a direction").select_option(name)
     terms = panel.get_by_role("img")
-    explorer.eventually(lambda: named_all(terms, wanted))
+    explorer.eventually(lambda: named_all(terms, expected))
     explorer.page.wait_for_timeout(500)
     other = explore("server", workspace, link=explorer.page.evaluate("location.hash.slice(1)"))
     terms = other.page.get_by_role("tabpanel").get_by_role("img")
-    other.eventually(lambda: named_all(terms, wanted))
+    other.eventually(lambda: named_all(terms, expected))
 
 
-def named_all(pictures, names):
-    result = pictures.evaluate_all("all => all.map((node) => node.getAttribute('aria-label'))")
+def named_all(images, names):
+    result = images.evaluate_all("all => all.map((node) => node.getAttribute('aria-label'))")
     assert result == [*names, "The result"]

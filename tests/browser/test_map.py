@@ -45,8 +45,8 @@ def test_a_point_shows_its_image_and_its_reconstruction(mode, explore, portraits
     real = thumbnail(explorer.truth.tree, row).transpose(2, 0, 1) / 255
     explorer.shows(real, page.get_by_role("region", name="Generated").get_by_role("img").nth(1))
     error = explorer.truth.column("error")[row]
-    told = page.get_by_role("tabpanel").get_by_text(f"{error:.3g}", exact=True)
-    expect(told).to_be_visible()
+    result = page.get_by_role("tabpanel").get_by_text(f"{error:.3g}", exact=True)
+    expect(result).to_be_visible()
 
 
 def test_the_nearest_real_images_are_shown_beside_a_place(explore, wide):
@@ -57,10 +57,10 @@ def test_the_nearest_real_images_are_shown_beside_a_place(explore, wide):
     apart = np.linalg.norm(explorer.truth.latents - z, axis=1)
     rows = np.argsort(apart, kind="stable")[:6]
     explorer.hover(*target)
-    beside = explorer.page.get_by_role("region", name="Generated").get_by_role("img")
+    other = explorer.page.get_by_role("region", name="Generated").get_by_role("img")
     explorer.eventually(lambda: named(explorer.generated, lambda name: "a point on" in name))
     for position, row in enumerate(rows, 1):
-        explorer.shows(thumbnail(explorer.truth.tree, row)[None] / 255, beside.nth(position))
+        explorer.shows(thumbnail(explorer.truth.tree, row)[None] / 255, other.nth(position))
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -84,9 +84,9 @@ def test_places_are_pinned_chosen_and_removed(mode, explore, digits):
     explorer.shows(images[1])
 
 
-def close(result, wanted, within=2e-3):
-    assert len(result) == len(wanted)
-    np.testing.assert_allclose(result, wanted, rtol=2e-3, atol=within)
+def close(result, expected, within=2e-3):
+    assert len(result) == len(expected)
+    np.testing.assert_allclose(result, expected, rtol=2e-3, atol=within)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -114,8 +114,8 @@ def test_a_filter_leaves_the_right_thumbnails_and_no_others(mode, explore, digit
 def thumbnails(explorer, rows):
     """Rows whose image is on the map in its position; whatever else is drawn there fails."""
     canvas = explorer.maps.first.locator("canvas").nth(1)
-    drawn = pixels(canvas)
-    left = drawn[..., 3] > 0.9
+    sampled = pixels(canvas)
+    left = sampled[..., 3] > 0.9
     width, height = explorer.size
     result = []
     corners = np.floor(explorer.pixels_of(explorer.truth.positions()) - TILE / 2 + 0.5).astype(int)
@@ -123,7 +123,7 @@ def thumbnails(explorer, rows):
         x, y = corners[row]
         if 0 <= x < width - TILE and 0 <= y < height - TILE:
             image = thumbnail(explorer.truth.tree, row)[None] / 255
-            part = drawn[y : y + TILE, x : x + TILE][TIMES // 2 :: TIMES, TIMES // 2 :: TIMES]
+            part = sampled[y : y + TILE, x : x + TILE][TIMES // 2 :: TIMES, TIMES // 2 :: TIMES]
             if part[..., 3].min() > 0.99 and difference(part[..., :3], image) < 1 / 255:
                 result.append(int(row))
                 left[max(y - 3, 0) : y + TILE + 3, max(x - 3, 0) : x + TILE + 3] = False
@@ -196,24 +196,24 @@ def test_a_link_brings_back_the_whole_state(mode, explore, wide):
     explorer.eventually(lambda: named(explorer.generated, lambda name: "30 % of" in name))
     explorer.eventually(lambda: holds(explorer, **state, at="0.3"))
     page.wait_for_timeout(500)  # the address is written when nothing has changed for a while
-    said = explorer.state()
+    labelled = explorer.state()
     other = explore(mode, wide, link=page.evaluate("location.hash.slice(1)"))
-    for result, wanted in zip(canvases(other), map(pixels, canvases(explorer)), strict=True):
-        other.eventually(partial(alike, result, wanted))
+    for result, expected in zip(canvases(other), map(pixels, canvases(explorer)), strict=True):
+        other.eventually(partial(alike, result, expected))
     other.page.wait_for_timeout(500)
-    again = other.state()
-    np.testing.assert_allclose(view(again), view(said), rtol=1e-3, atol=1e-3)
-    assert {**again, "view": ""} == {**said, "view": ""}
+    loaded = other.state()
+    np.testing.assert_allclose(view(loaded), view(labelled), rtol=1e-3, atol=1e-3)
+    assert {**loaded, "view": ""} == {**labelled, "view": ""}
 
 
 def holds(explorer, **words):
     """What the address says, whatever else it does."""
-    said = explorer.state()
-    assert {name: said.get(name) for name in words} == words
+    result = explorer.state()
+    assert {name: result.get(name) for name in words} == words
 
 
-def view(said):
-    return [float(value) for value in said["view"].split(",")]
+def view(output):
+    return [float(value) for value in output["view"].split(",")]
 
 
 def test_a_page_closed_while_its_codes_come_has_lost_nothing_of_its_link(opened_slowly):
@@ -263,9 +263,9 @@ def canvases(explorer):
     return over, explorer.page.get_by_role("img", name="Step 4 of 11"), explorer.generated
 
 
-def alike(canvas, wanted):
+def alike(canvas, expected):
     result = pixels(canvas)
-    assert result.shape == wanted.shape and np.abs(result - wanted).mean() < 1 / 255
+    assert result.shape == expected.shape and np.abs(result - expected).mean() < 1 / 255
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -275,7 +275,7 @@ def test_the_map_fills_with_decoded_images(mode, explore, digits):
     canvas = explorer.maps.first.locator("canvas").nth(1)
 
     def filled():
-        drawn = pixels(canvas)
-        assert (drawn[..., 3] > 0.9).mean() > 0.2
+        sampled = pixels(canvas)
+        assert (sampled[..., 3] > 0.9).mean() > 0.2
 
     explorer.eventually(filled)

@@ -17,18 +17,18 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_conditional_model_decodes_the_selected_class(mode, explore, told):
-    explorer = explore(mode, told)
+def test_a_conditional_model_decodes_the_selected_class(mode, explore, conditional):
+    explorer = explore(mode, conditional)
     explorer.go(explorer.at(3, zoom=7))
     (target,) = explorer.free(1)
     z = explorer.positions_of([target])
     picker = explorer.page.get_by_role("combobox", name="Class label for the decoder")
     result = []
     for label in (0, 4, 7):
-        picker.select_option(told.generator.classes[label])
+        picker.select_option(conditional.generator.classes[label])
         explorer.hover(5, 5)
         explorer.hover(*target)
-        image = told.decode(z, label=label)[0]
+        image = conditional.decode(z, label=label)[0]
         explorer.shows(image)
         result.append(image)
     assert np.abs(result[0] - result[1]).mean() > 4 / 255
@@ -79,12 +79,12 @@ def test_two_runs_are_compared_under_one_pointer(mode, explore, digits, plain):
     center = ring.bounding_box()
     explorer.trees, explorer.truth, box = explorer.trees[::-1], other, explorer.box(1)
     explorer.view = explorer.fitted()
-    wanted = explorer.pixels_of(other.positions()[[3]])[0]
+    expected = explorer.pixels_of(other.positions()[[3]])[0]
     result = (center["x"] + center["width"] / 2 - box["x"], center["y"] + center["height"] / 2 - box["y"])
-    np.testing.assert_allclose(result, wanted, atol=1.5)
+    np.testing.assert_allclose(result, expected, atol=1.5)
     # A click on its name activates the other run.
     page.get_by_role("button", name="plain", exact=True).click()
-    explorer.hover(*wanted, number=1)
+    explorer.hover(*expected, number=1)
     explorer.shows(plain.decode(other.latents[[3]])[0])
     across = page.get_by_role("img", name="The same image by digits")
     explorer.shows(digits.decode(Truth(explorer.trees[1]).latents[[3]])[0], across)

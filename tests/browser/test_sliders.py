@@ -167,9 +167,9 @@ def edges(explorer, fractions):
     """Pixels near these parts of the map's sides that no point lies on."""
     result = []
     for fraction, axis in zip(fractions, (0, 1, 0, 1), strict=True):
-        points = explorer.pixels_of(explorer.truth.positions())[:, axis]
+        latents = explorer.pixels_of(explorer.truth.positions())[:, axis]
         center = round(fraction * explorer.size[axis])
-        result.append(min(range(center - 30, center + 30), key=lambda at: np.abs(points - at).min() < 0.6))
+        result.append(min(range(center - 30, center + 30), key=lambda at: np.abs(latents - at).min() < 0.6))
     return result
 
 
@@ -236,10 +236,10 @@ def test_a_nonlinear_direction_has_a_slider_and_the_classifier_reads_its_image(m
     rounded = np.rint(image * 255).astype(np.float32) / 255
     probability = float(classifier.predict(rounded)[0, classifier.column("Male")])
     panel = page.get_by_role("tabpanel")
-    shown = panel.get_by_text(re.compile(r"^Male \d+ %$")).first
+    visible = panel.get_by_text(re.compile(r"^Male \d+ %$")).first
 
     def equal():
-        assert abs(int(re.search(r"\d+", shown.inner_text())[0]) - 100 * probability) < 2
+        assert abs(int(re.search(r"\d+", visible.inner_text())[0]) - 100 * probability) < 2
 
     explorer.eventually(equal)
     # The result can be pinned, but arithmetic does not offer the direction.

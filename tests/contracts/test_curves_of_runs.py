@@ -19,8 +19,8 @@ def test_a_curve_passes_its_anchors_without_a_jump(wide, method, closed, constan
     anchors = sample_latents(wide, 3, seed=4)
     curve = interpolate(wide, anchors, method, closed=closed, constant_speed=constant_speed)
     at_marks = curve(np.float32(curve.named_times))
-    wanted = np.concatenate([anchors, anchors[:1]]) if closed else anchors
-    np.testing.assert_allclose(at_marks, wanted, atol=0.06)
+    expected = np.concatenate([anchors, anchors[:1]]) if closed else anchors
+    np.testing.assert_allclose(at_marks, expected, atol=0.06)
     steps = np.linalg.norm(np.diff(curve(FINE), axis=0), axis=1)
     assert steps.max() < 0.05 * np.linalg.norm(anchors, axis=1).max()
     if closed:

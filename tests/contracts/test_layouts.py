@@ -33,9 +33,9 @@ def points(shape: str, n: int) -> np.ndarray:
 
 def groups(n: int, d: int = 16) -> tuple[np.ndarray, np.ndarray]:
     """Points of four clear groups, and which each is of."""
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     labels = np.arange(n) % 4
-    return (chance.normal(size=(4, d)) * 4)[labels] + chance.normal(size=(n, d)), labels
+    return (rng.normal(size=(4, d)) * 4)[labels] + rng.normal(size=(n, d)), labels
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -43,10 +43,10 @@ def groups(n: int, d: int = 16) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 5, 10, 200])
 def test_any_points_have_finite_places(name, shape, n):
     given = points(shape, n)
-    places = compute_layout(name, given, seed=1, **FEW.get(name, {}))
-    assert places.shape == (n, 2)
-    assert places.dtype == np.float32
-    assert np.isfinite(places).all()
+    positions = compute_layout(name, given, seed=1, **FEW.get(name, {}))
+    assert positions.shape == (n, 2)
+    assert positions.dtype == np.float32
+    assert np.isfinite(positions).all()
 
 
 @pytest.mark.parametrize("check", testing.LAYOUT_CHECKS, ids=lambda check: check.__name__)
@@ -58,8 +58,8 @@ def test_every_layout_passes_the_checks(name, check):
 @pytest.mark.parametrize("name", NAMES)
 def test_equal_points_have_one_place(name):
     given = points("2-D", 40)
-    places = compute_layout(name, np.concatenate([given, given]), **FEW.get(name, {}))
-    np.testing.assert_allclose(places[:40], places[40:], atol=1e-5)
+    positions = compute_layout(name, np.concatenate([given, given]), **FEW.get(name, {}))
+    np.testing.assert_allclose(positions[:40], positions[40:], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -80,24 +80,24 @@ def test_labels_that_do_not_fit_are_refused(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_structure_is_kept_better_than_chance(name):
     given, _ = groups(300)
-    places = compute_layout(name, given.astype(np.float32), seed=0)
-    shuffled = np.random.default_rng(0).permutation(places)
-    assert trustworthiness(given, places) > trustworthiness(given, shuffled) + 0.2
+    positions = compute_layout(name, given.astype(np.float32), seed=0)
+    shuffled = np.random.default_rng(0).permutation(positions)
+    assert trustworthiness(given, positions) > trustworthiness(given, shuffled) + 0.2
 
 
 @pytest.mark.parametrize("name", ["grid_umap", "grid_tsne"])
 def test_groups_stand_apart(name):
     given, labels = groups(300)
-    places = compute_layout(name, given.astype(np.float32), seed=0)
-    far = np.linalg.norm(places[:, None] - places, axis=2)
+    positions = compute_layout(name, given.astype(np.float32), seed=0)
+    far = np.linalg.norm(positions[:, None] - positions, axis=2)
     np.fill_diagonal(far, np.inf)
     assert (labels[far.argmin(axis=1)] == labels).mean() > 0.98
 
 
 def test_supervision_separates_labels_that_the_latents_do_not():
-    chance = np.random.default_rng(0)
-    given = chance.normal(size=(400, 4)).astype(np.float32)
-    labels = (given[:, 0] + 0.5 * chance.normal(size=400) > 0).astype(np.int64)
+    rng = np.random.default_rng(0)
+    given = rng.normal(size=(400, 4)).astype(np.float32)
+    labels = (given[:, 0] + 0.5 * rng.normal(size=400) > 0).astype(np.int64)
     alike = [_purity(compute_layout("grid_umap", given, by, n_neighbors=15), labels) for by in (None, labels)]
     assert alike[1] > alike[0] + 0.1
 
@@ -131,26 +131,26 @@ def test_a_missing_package_is_an_error_with_the_command_that_installs_it(monkeyp
 
 def test_pca_keeps_distances_on_a_plane():
     given = points("2-D", 50)
-    places = compute_layout("pca", given)
+    positions = compute_layout("pca", given)
     for one in (0, 7):
         np.testing.assert_allclose(
-            np.linalg.norm(places - places[one], axis=1),
+            np.linalg.norm(positions - positions[one], axis=1),
             np.linalg.norm(given - given[one], axis=1),
             atol=1e-5,
         )
 
 
 def test_pca_finds_the_wide_axes_of_many_coordinates():
-    chance = np.random.default_rng(0)
-    given = chance.normal(size=(200, 600)).astype(np.float32)
+    rng = np.random.default_rng(0)
+    given = rng.normal(size=(200, 600)).astype(np.float32)
     given[:, 5] *= 30
     given[:, 9] *= 20
-    places = compute_layout("pca", given)
-    assert abs(np.corrcoef(places[:, 0], given[:, 5])[0, 1]) > 0.99
-    assert abs(np.corrcoef(places[:, 1], given[:, 9])[0, 1]) > 0.99
+    positions = compute_layout("pca", given)
+    assert abs(np.corrcoef(positions[:, 0], given[:, 5])[0, 1]) > 0.99
+    assert abs(np.corrcoef(positions[:, 1], given[:, 9])[0, 1]) > 0.99
 
 
-def _purity(places: np.ndarray, labels: np.ndarray) -> float:
-    far = np.linalg.norm(places[:, None] - places, axis=2)
+def _purity(positions: np.ndarray, labels: np.ndarray) -> float:
+    far = np.linalg.norm(positions[:, None] - positions, axis=2)
     near = np.argsort(far, axis=1)[:, 1:11]
     return float((labels[near] == labels[:, None]).mean())

@@ -62,86 +62,86 @@ def request(
     return head + "".join(f"{line}\r\n" for line in lines).encode("latin-1") + b"\r\n" + body
 
 
-def traversal(name: str, chance: random.Random) -> bytes:
-    ups = "".join(chance.choice(UPS) for _ in range(chance.randint(1, 12)))
-    path = chance.choice(STARTS) + ups + chance.choice(GOALS)
-    if chance.random() < 0.2:
+def traversal(name: str, rng: random.Random) -> bytes:
+    ups = "".join(rng.choice(UPS) for _ in range(rng.randint(1, 12)))
+    path = rng.choice(STARTS) + ups + rng.choice(GOALS)
+    if rng.random() < 0.2:
         path = "".join(f"%{byte:02x}" for byte in path.encode())
-    if chance.random() < 0.2:
+    if rng.random() < 0.2:
         path = f"http://{name}{path}"
-    return talk(name, request(name, path + chance.choice(("", "?x", "#x", "%00.html", "/"))))
+    return talk(name, request(name, path + rng.choice(("", "?x", "#x", "%00.html", "/"))))
 
 
-def unknown_file(name: str, chance: random.Random) -> bytes:
-    letters = "".join(chr(chance.randint(1, 0x2FFF)) for _ in range(chance.randint(1, 40)))
+def unknown_file(name: str, rng: random.Random) -> bytes:
+    letters = "".join(chr(rng.randint(1, 0x2FFF)) for _ in range(rng.randint(1, 40)))
     return talk(name, request(name, "/" + quote(letters)))
 
 
-def bad_host(name: str, chance: random.Random) -> bytes:
+def bad_host(name: str, rng: random.Random) -> bytes:
     port = name.split(":")[1]
     others = ("evil.example", f"evil.example:{port}", "", "127.0.0.1", "127.0.0.1:1", f"[::1]:{port}x")
-    host = chance.choice((*others, f"{name}.evil.example", f"{name}@evil.example", f"0:{port}", "*"))
+    host = rng.choice((*others, f"{name}.evil.example", f"{name}@evil.example", f"0:{port}", "*"))
     return talk(name, request(host))
 
 
-def bad_origin(name: str, chance: random.Random) -> bytes:
+def bad_origin(name: str, rng: random.Random) -> bytes:
     others = ("null", "http://evil.example", f"https://{name}", f"http://{name}.evil", "file://", "")
-    origin = f"Origin: {chance.choice(others)}"
-    if chance.random() < 0.5:
+    origin = f"Origin: {rng.choice(others)}"
+    if rng.random() < 0.5:
         return talk(name, request(name, "/data/manifest.json", "GET", origin))
     return talk(name, request(name, "/socket", "GET", *UPGRADE, origin))
 
 
-def large_head(name: str, chance: random.Random) -> bytes:
-    size = chance.choice((8_000, 9_000, 70_000, 1_000_000))
-    if chance.random() < 0.3:
+def large_head(name: str, rng: random.Random) -> bytes:
+    size = rng.choice((8_000, 9_000, 70_000, 1_000_000))
+    if rng.random() < 0.3:
         return talk(name, request(name, "/" + "a" * size))
     return talk(name, request(name, "/", "GET", "X-A: " + "a" * size))
 
 
-def many_fields(name: str, chance: random.Random) -> bytes:
-    count = chance.choice((65, 200, 1000, 20_000))
+def many_fields(name: str, rng: random.Random) -> bytes:
+    count = rng.choice((65, 200, 1000, 20_000))
     fields = [f"x{i}: " for i in range(count)]
-    return talk(name, request(name, chance.choice(("/", "/socket")), "GET", *UPGRADE, *fields))
+    return talk(name, request(name, rng.choice(("/", "/socket")), "GET", *UPGRADE, *fields))
 
 
-def bodies(name: str, chance: random.Random) -> bytes:
-    method = chance.choice(("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"))
-    size = chance.choice((1, 100_000, 3_000_000))
-    if chance.random() < 0.3:
-        chunk = b"ffffffffffffffff\r\n" if chance.random() < 0.5 else b"5\r\nhello\r\n" * 1000
+def bodies(name: str, rng: random.Random) -> bytes:
+    method = rng.choice(("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"))
+    size = rng.choice((1, 100_000, 3_000_000))
+    if rng.random() < 0.3:
+        chunk = b"ffffffffffffffff\r\n" if rng.random() < 0.5 else b"5\r\nhello\r\n" * 1000
         return talk(name, request(name, "/", method, "Transfer-Encoding: chunked", body=chunk))
-    claimed = chance.choice((size, 10**15))
+    claimed = rng.choice((size, 10**15))
     return talk(name, request(name, "/", method, f"Content-Length: {claimed}", body=bytes(size)))
 
 
-def malformed(name: str, chance: random.Random) -> bytes:
+def malformed(name: str, rng: random.Random) -> bytes:
     good = request(name)
     texts = (
-        chance.randbytes(chance.randint(1, 2000)),
-        b"\r\n" * chance.randint(1, 3000),
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + chance.randbytes(100),
-        good.replace(b"HTTP/1.1", chance.choice((b"HTTP/9.9", b"HTTP/1.", b"", b"HTTP/0.9"))),
-        good.replace(b"GET", chance.choice((b"get", b"G\0T", b"", b"GET GET", b"A" * 5000))),
-        good.replace(b"Host", chance.choice((b"Host ", b" Host", b"Ho\0st", b"Host:Host", b""))),
+        rng.randbytes(rng.randint(1, 2000)),
+        b"\r\n" * rng.randint(1, 3000),
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + rng.randbytes(100),
+        good.replace(b"HTTP/1.1", rng.choice((b"HTTP/9.9", b"HTTP/1.", b"", b"HTTP/0.9"))),
+        good.replace(b"GET", rng.choice((b"get", b"G\0T", b"", b"GET GET", b"A" * 5000))),
+        good.replace(b"Host", rng.choice((b"Host ", b" Host", b"Ho\0st", b"Host:Host", b""))),
         good.replace(b"\r\n", b"\n"),
         good.replace(b"\r\n\r\n", b"\r\nHost: evil.example\r\n\r\n"),
         good.replace(b"\r\n\r\n", b"\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n"),
         good.replace(b"\r\n\r\n", b"\r\nContent-Length: -1\r\n\r\n"),
-        good[: chance.randint(1, len(good) - 1)] + b"\xff\xfe" + good[-30:],
-        good.replace(b"close", b"keep-alive") * chance.randint(2, 30),
-        b"\x16\x03\x01\x02\x00\x01\x00" + chance.randbytes(200),  # how TLS begins
+        good[: rng.randint(1, len(good) - 1)] + b"\xff\xfe" + good[-30:],
+        good.replace(b"close", b"keep-alive") * rng.randint(2, 30),
+        b"\x16\x03\x01\x02\x00\x01\x00" + rng.randbytes(200),  # how TLS begins
     )
-    return talk(name, chance.choice(texts))
+    return talk(name, rng.choice(texts))
 
 
-def half_open(name: str, chance: random.Random) -> bytes:
+def half_open(name: str, rng: random.Random) -> bytes:
     host, port = name.split(":")
     with suppress(OSError):
         one = socket.create_connection((host, int(port)), timeout=10)
         with suppress(OSError):
-            one.sendall(request(name)[: chance.randint(0, 60)])
-        if chance.random() < 0.7:  # cut off rather than closed
+            one.sendall(request(name)[: rng.randint(0, 60)])
+        if rng.random() < 0.7:  # cut off rather than closed
             one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         one.close()
     return b""
@@ -161,18 +161,18 @@ def greeting(name: str) -> bytes:
     return f"GET /socket HTTP/1.1\r\nHost: {name}\r\n{fields}\r\n".encode()
 
 
-def bad_greeting(name: str, chance: random.Random) -> bytes:
-    fields = [one for one in UPGRADE if chance.random() < 0.7]
+def bad_greeting(name: str, rng: random.Random) -> bytes:
+    fields = [one for one in UPGRADE if rng.random() < 0.7]
     fields.append(f"Origin: http://{name}")
-    fields += chance.choice(
+    fields += rng.choice(
         ([], ["Sec-WebSocket-Key: x"], ["Sec-WebSocket-Version: 8"], ["Sec-WebSocket-Key: " + "x" * 6000])
     )
-    fields += chance.choice(
+    fields += rng.choice(
         ([], ["Sec-WebSocket-Extensions: permessage-deflate; x=1"], ["Cookie: " + ";" * 900])
     )
-    whole = request(name, "/socket", chance.choice(("GET", "GET", "POST", "HEAD")), *fields)
-    whole = whole.replace(b"Connection: close\r\n", b"", 1)
-    return talk(name, whole.replace(b"1.1", chance.choice((b"1.1", b"1.0")), 1))
+    complete = request(name, "/socket", rng.choice(("GET", "GET", "POST", "HEAD")), *fields)
+    complete = complete.replace(b"Connection: close\r\n", b"", 1)
+    return talk(name, complete.replace(b"1.1", rng.choice((b"1.1", b"1.0")), 1))
 
 
 def message(payload: bytes, opcode: int = 2, *, end: bool = True, masked: bool = True) -> bytes:
@@ -187,10 +187,10 @@ def message(payload: bytes, opcode: int = 2, *, end: bool = True, masked: bool =
     return head + (bytes(4) if masked else b"") + payload
 
 
-def bad_frames(name: str, chance: random.Random) -> bytes:
+def bad_frames(name: str, rng: random.Random) -> bytes:
     texts = (
-        chance.randbytes(chance.randint(1, 500)),
-        message(b"hello", chance.randint(3, 7)),
+        rng.randbytes(rng.randint(1, 500)),
+        message(b"hello", rng.randint(3, 7)),
         message(b"hello", masked=False),
         b"\x82\xff" + struct.pack(">Q", 2**62) + bytes(4),
         message(b"x" * 200, 9),
@@ -199,29 +199,29 @@ def bad_frames(name: str, chance: random.Random) -> bytes:
         message(b"x", 2, end=False) + message(b"y", 2),
         message(b"\xff\xfe", 1),
         message(b"\x03", 8) + message(b"more"),
-        message(struct.pack(">H", chance.choice((0, 999, 1005, 5000))) + b"\xff", 8),
-        message(b"", 2, end=False) * chance.randint(1, 500),
-        message(bytes(chance.choice((1, 100, 3_000_000)))),
+        message(struct.pack(">H", rng.choice((0, 999, 1005, 5000))) + b"\xff", 8),
+        message(b"", 2, end=False) * rng.randint(1, 500),
+        message(bytes(rng.choice((1, 100, 3_000_000)))),
         bytes([0xF2, 0x85]) + bytes(9),
     )
-    return talk(name, greeting(name), *chance.choices(texts, k=chance.randint(1, 3)))
+    return talk(name, greeting(name), *rng.choices(texts, k=rng.randint(1, 3)))
 
 
-def bad_asks(name: str, chance: random.Random) -> bytes:
+def bad_asks(name: str, rng: random.Random) -> bytes:
     kinds = ("decode", "encode", "geodesic", "neighbors", "image", "latent", "chart", "exec", None, 3)
     keys = ("id", "run", "kind", "stream", "n", "k", "row", "label", "labels", "layout", "by")
     asks = []
-    for number in range(chance.randint(1, 20)):
-        said: dict[str, Any] = {"id": number, "run": "a", "kind": chance.choice(kinds)}
-        for key in chance.sample(keys, chance.randint(0, 4)):
-            said[key] = chance.choice(VALUES)
-        special = struct.pack("<2f", *(chance.choice((float("nan"), float("inf"), 1e38, 0)),) * 2)
-        payload = chance.choice((b"", special, special * 2, chance.randbytes(64), bytes(70_000)))
-        asks.append(message(frame(json.dumps(said).encode("utf-8", "replace"), payload)))
+    for number in range(rng.randint(1, 20)):
+        output: dict[str, Any] = {"id": number, "run": "a", "kind": rng.choice(kinds)}
+        for key in rng.sample(keys, rng.randint(0, 4)):
+            output[key] = rng.choice(VALUES)
+        special = struct.pack("<2f", *(rng.choice((float("nan"), float("inf"), 1e38, 0)),) * 2)
+        payload = rng.choice((b"", special, special * 2, rng.randbytes(64), bytes(70_000)))
+        asks.append(message(frame(json.dumps(output).encode("utf-8", "replace"), payload)))
     return talk(name, greeting(name), *asks)
 
 
-def bad_text(name: str, chance: random.Random) -> bytes:
+def bad_text(name: str, rng: random.Random) -> bytes:
     texts = (
         b"[" * 60_000,
         b'{"a":' * 10_000,
@@ -234,21 +234,21 @@ def bad_text(name: str, chance: random.Random) -> bytes:
         b'{"a":1,' * 5000,
         b'{"id":1,"run":"a","kind":"latent","row":-0}',
     )
-    text = chance.choice(texts)
-    length = chance.choice((len(text), len(text), 0, 2**32 - 1, 3))
+    text = rng.choice(texts)
+    length = rng.choice((len(text), len(text), 0, 2**32 - 1, 3))
     return talk(name, greeting(name), message(struct.pack("<I", length) + text))
 
 
-def flood(name: str, chance: random.Random) -> bytes:
+def flood(name: str, rng: random.Random) -> bytes:
     """Many large asks, whose answers nobody takes."""
     host, port = name.split(":")
-    n = chance.choice((1, 500, 4096))
+    n = rng.choice((1, 500, 4096))
     payload = struct.pack("<2f", 0.1, 0.2) * n
     header = {"id": 1, "run": "a", "kind": "decode", "n": n}
     ask = message(frame(json.dumps(header).encode(), payload))
     with suppress(OSError), socket.create_connection((host, int(port)), timeout=1) as one:
         one.sendall(greeting(name))
-        for _ in range(chance.randint(1, 100)):
+        for _ in range(rng.randint(1, 100)):
             one.sendall(ask)
     return b""
 

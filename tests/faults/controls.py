@@ -36,21 +36,23 @@ def controls() -> dict[str, Any]:
     """For each sabotage, what the harness found wrong; nothing found would be a blind harness."""
     result = {}
     with workshop() as folder:
-        place = Path(folder)
-        data = spots(place)
-        wanted = {kind: whole(kind, data, place) for kind in ("vae", "gan")}
+        path = Path(folder)
+        data = spots(path)
+        expected = {kind: whole(kind, data, path) for kind in ("vae", "gan")}
         for name, (kind, sabotage) in SABOTAGES.items():
-            run = place / name
+            run = path / name
             recipe = recipe_of(kind, data)
 
-            for call in range(wanted[kind].calls // 3, wanted[kind].calls, 2):
-                result[name] = sabotaged(recipe, run, call, sabotage, wanted[kind])
+            for call in range(expected[kind].calls // 3, expected[kind].calls, 2):
+                result[name] = sabotaged(recipe, run, call, sabotage, expected[kind])
                 if result[name]:
                     break
     return result
 
 
-def sabotaged(recipe: Recipe, run: Path, call: int, sabotage: Callable[[], None], wanted: Whole) -> list[str]:
+def sabotaged(
+    recipe: Recipe, run: Path, call: int, sabotage: Callable[[], None], expected: Whole
+) -> list[str]:
     """What is found wrong with a run that was killed at this call and then went on in a wrong way."""
 
     def begin() -> None:
@@ -64,9 +66,9 @@ def sabotaged(recipe: Recipe, run: Path, call: int, sabotage: Callable[[], None]
         train(recipe, run)
 
     child(begin)
-    wrong = survivors(run, wanted)[1]
+    wrong = survivors(run, expected)[1]
     status, words = child(go_on)
-    wrong += [words] if status else differences(run, wanted)
+    wrong += [words] if status else differences(run, expected)
     shutil.rmtree(run, ignore_errors=True)
     return wrong
 

@@ -48,17 +48,17 @@ with serving([Workspace.open(sys.argv[1])], points=100, files=FILES) as server:
 def explorer(count: int, seed: int = 0) -> dict[str, Any]:
     """So many hostile requests; what was wrong, if anything was."""
     with workshop() as folder:
-        place = Path(folder)
-        (place / "secret.txt").write_text("the secret")
-        data = spots(place)
+        path = Path(folder)
+        (path / "secret.txt").write_text("the secret")
+        data = spots(path)
         recipe = recipe_of("vae", data, epochs=1)
-        loop.fit(recipe, sources.load(recipe.source), place / "run")
-        with (place / "words.txt").open("w+") as words:
-            result = _besieged(place / "run", words, count, seed)
+        loop.fit(recipe, sources.load(recipe.source), path / "run")
+        with (path / "words.txt").open("w+") as words:
+            result = _besieged(path / "run", words, count, seed)
             words.seek(0)
-            said = words.read()
-    if "Traceback" in said:
-        result["wrong"].append(f"the server said: {said[-2000:]}")
+            labelled = words.read()
+    if "Traceback" in labelled:
+        result["wrong"].append(f"the server said: {labelled[-2000:]}")
     return result
 
 
@@ -70,12 +70,12 @@ def _besieged(run: Path, words: Any, count: int, seed: int) -> dict[str, Any]:
         url = server.stdout.readline().strip()
         good = Good(url, Workspace.open(run))
         slow = Slow(url)
-        known = known_bodies(url)
+        names = known_bodies(url)
         good.start()
-        siege(url, known, slow, range(min(count, 500)), seed - 1)  # to warm up
+        siege(url, names, slow, range(min(count, 500)), seed - 1)  # to warm up
         before = resident(server.pid)
         begun = time.monotonic()
-        wrong, kinds = siege(url, known, slow, range(count), seed)
+        wrong, kinds = siege(url, names, slow, range(count), seed)
         seconds = time.monotonic() - begun
         wrong += slow.left_open()
         wrong += good.stop()
@@ -98,24 +98,24 @@ def _besieged(run: Path, words: Any, count: int, seed: int) -> dict[str, Any]:
     }
 
 
-def siege(url: str, known: set[bytes], slow: "Slow", numbers: range, seed: int) -> tuple[list[str], int]:
+def siege(url: str, names: set[bytes], slow: "Slow", numbers: range, seed: int) -> tuple[list[str], int]:
     """Do all attacks, some at a time; what was answered wrongly, and how many kinds there were."""
 
     def attack(number: int) -> tuple[str, list[str]]:
-        chance = random.Random(f"{seed} {number}")
-        name = chance.choice(sorted(attacks.KINDS))
+        rng = random.Random(f"{seed} {number}")
+        name = rng.choice(sorted(attacks.KINDS))
         if name == "slow":
-            slow.begin(chance)
+            slow.begin(rng)
             return name, []
-        answer = attacks.KINDS[name](urlsplit(url).netloc, chance)
-        return name, [f"{number} {name}: {one}" for one in judged(answer, known)]
+        answer = attacks.KINDS[name](urlsplit(url).netloc, rng)
+        return name, [f"{number} {name}: {one}" for one in judged(answer, names)]
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         done = list(pool.map(attack, numbers))
     return [line for _, lines in done for line in lines], len({name for name, _ in done})
 
 
-def judged(answer: bytes, known: set[bytes]) -> list[str]:
+def judged(answer: bytes, names: set[bytes]) -> list[str]:
     """What is wrong with the raw answers to an attack."""
     wrong = []
     if b"Traceback" in answer or b"the secret" in answer or b"root:" in answer:
@@ -129,7 +129,7 @@ def judged(answer: bytes, known: set[bytes]) -> list[str]:
             break  # frames follow, which are not files
         length = attacks.length_of(head)
         body, answer = rest[:length], rest[length:]
-        if status == 200 and body and body not in known:
+        if status == 200 and body and body not in names:
             wrong.append(f"served what is no file of it: {body[:60]!r}")
     return wrong
 
@@ -154,7 +154,7 @@ class Slow:
         self.open: list[tuple[float, socket.socket]] = []
         self.lock = threading.Lock()
 
-    def begin(self, chance: random.Random) -> None:
+    def begin(self, rng: random.Random) -> None:
         """One more, of at most so many at a time."""
         with self.lock:
             self.look()
@@ -162,7 +162,7 @@ class Slow:
                 return
             one = socket.create_connection((self.parts.hostname, self.parts.port))
             with suppress(OSError):
-                one.sendall(chance.choice(attacks.BEGINNINGS))
+                one.sendall(rng.choice(attacks.BEGINNINGS))
             self.open.append((time.monotonic(), one))
 
     def look(self) -> list[str]:

@@ -29,23 +29,23 @@ REFUSALS = (errno.EIO, errno.ENOSPC)
 def io(every: int = 1) -> dict[str, Any]:
     """Each call that writes fails in turn, or each one of so many; each run is then made to go on."""
     with workshop() as folder:
-        place = Path(folder)
-        data = spots(place)
-        wanted = whole("vae", data, place, epochs=2)
-        plans = [(number, REFUSALS[number % len(REFUSALS)]) for number in range(1, wanted.calls + 1, every)]
-        result = in_lanes(plans, lambda plan: refused(*plan, data, place, wanted))
+        path = Path(folder)
+        data = spots(path)
+        expected = whole("vae", data, path, epochs=2)
+        plans = [(number, REFUSALS[number % len(REFUSALS)]) for number in range(1, expected.calls + 1, every)]
+        result = in_lanes(plans, lambda plan: refused(*plan, data, path, expected))
     wrong = [line for trial in result for line in trial["wrong"]]
     return {
-        "calls": wanted.calls,
+        "calls": expected.calls,
         "failed once": sum(trial["refused"] for trial in result),
         "runs finished identical": sum(not trial["wrong"] for trial in result),
         "wrong": wrong,
     }
 
 
-def refused(number: int, latent: int, data: Path, place: Path, wanted: Whole) -> dict[str, Any]:
+def refused(number: int, latent: int, data: Path, path: Path, expected: Whole) -> dict[str, Any]:
     """One run whose call of this number fails."""
-    folder = place / f"io-{number}"
+    folder = path / f"io-{number}"
     recipe = recipe_of("vae", data, epochs=2)
 
     def work() -> None:
@@ -54,19 +54,19 @@ def refused(number: int, latent: int, data: Path, place: Path, wanted: Whole) ->
 
     status, words = child(work)
     wrong = [] if said_well(status, words) else [f"call {number}: ended with {status}: {words}"]
-    wrong += [f"call {number}: {line}" for line in survivors(folder, wanted)[1]]
-    return {"refused": status != 0, "wrong": wrong + finished(recipe, folder, wanted, f"call {number}")}
+    wrong += [f"call {number}: {line}" for line in survivors(folder, expected)[1]]
+    return {"refused": status != 0, "wrong": wrong + finished(recipe, folder, expected, f"call {number}")}
 
 
 def disk(sizes: int) -> dict[str, Any]:
     """Disks from too small for anything to large enough; after room is made, each run goes on."""
     with workshop() as folder:
-        place = Path(folder)
-        data = spots(place)
-        wanted = whole("vae", data, place)
-        most = int(2.5 * sum(f.stat().st_size for f in (place / "vae-whole").rglob("*") if f.is_file()))
+        path = Path(folder)
+        data = spots(path)
+        expected = whole("vae", data, path)
+        most = int(2.5 * sum(f.stat().st_size for f in (path / "vae-whole").rglob("*") if f.is_file()))
         plans = [most * (n + 1) // sizes for n in range(sizes)]
-        result = [filled(size, data, place, wanted) for size in plans]
+        result = [filled(size, data, path, expected) for size in plans]
     return {
         "sizes": len(result),
         "ran full": sum(trial["full"] for trial in result),
@@ -76,9 +76,9 @@ def disk(sizes: int) -> dict[str, Any]:
     }
 
 
-def filled(size: int, data: Path, place: Path, wanted: Whole) -> dict[str, Any]:
+def filled(size: int, data: Path, path: Path, expected: Whole) -> dict[str, Any]:
     """One run on a disk of this many bytes, which is then made larger."""
-    mount = place / "disk"
+    mount = path / "disk"
     mount.mkdir(exist_ok=True)
     folder = mount / "run"
     recipe = recipe_of("vae", data)
@@ -88,10 +88,10 @@ def filled(size: int, data: Path, place: Path, wanted: Whole) -> dict[str, Any]:
         wrong = [] if said_well(status, words) else [f"{size}: ended with {status}: {words}"]
         if status and "bytes are needed" not in words and "more space is needed" not in words:
             wrong.append(f"{size}: does not say what is needed: {words}")
-        good, odd = survivors(folder, wanted)
+        good, odd = survivors(folder, expected)
         wrong += [f"{size}: {line}" for line in odd]
         subprocess.run(["mount", "-o", "remount,size=64m", mount], check=True)
-        wrong += finished(recipe, folder, wanted, str(size))
+        wrong += finished(recipe, folder, expected, str(size))
     finally:
         subprocess.run(["umount", mount], check=True)
     return {"full": status != 0, "kept": status != 0 and good > 0, "wrong": wrong}
@@ -102,10 +102,10 @@ def said_well(status: int, words: str) -> bool:
     return status == 0 or (status == 2 and words.startswith("CannotWrite: ") and "\n" not in words)
 
 
-def finished(recipe: Any, folder: Path, wanted: Whole, name: str) -> list[str]:
+def finished(recipe: Any, folder: Path, expected: Whole, name: str) -> list[str]:
     """Go on undisturbed; what is then not as it should be."""
     status, words = child(lambda: train(recipe, folder))
-    wrong = [f"could not go on: {words}"] if status else differences(folder, wanted)
+    wrong = [f"could not go on: {words}"] if status else differences(folder, expected)
     shutil.rmtree(folder, ignore_errors=True)
     return [f"{name}: {line}" for line in wrong]
 

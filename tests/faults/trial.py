@@ -59,8 +59,8 @@ def recipe_of(kind: str, data: Path, epochs: int = 3) -> Recipe:
 
 def spots(folder: Path) -> Path:
     """Two hundred small images of four classes, as a file that a recipe can name."""
-    chance = np.random.default_rng(0)
-    x = chance.integers(0, 255, (200, 8, 8)).astype(np.uint8)
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 255, (200, 8, 8)).astype(np.uint8)
     path = folder / "spots.npz"
     np.savez(path, x_train=x[:160], y_train=np.arange(160) % 4, x_test=x[160:], y_test=np.arange(40) % 4)
     return path
@@ -103,10 +103,10 @@ def child(work: Callable[[], None], patience: float | None = None) -> tuple[int,
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), words.decode()
 
 
-def whole(kind: str, data: Path, place: Path, epochs: int = 3) -> Whole:
+def whole(kind: str, data: Path, target: Path, epochs: int = 3) -> Whole:
     """Train undisturbed and note everything."""
-    notes = place / f"{kind}-notes.json"
-    folder = place / f"{kind}-whole"
+    notes = target / f"{kind}-notes.json"
+    folder = target / f"{kind}-whole"
     recipe = recipe_of(kind, data, epochs)
 
     def work() -> None:
@@ -133,7 +133,7 @@ def whole(kind: str, data: Path, place: Path, epochs: int = 3) -> Whole:
     return Whole(steps, digest_end(folder), noted["seconds"], noted["calls"])
 
 
-def survivors(folder: Path, wanted: Whole) -> tuple[int, list[str]]:
+def survivors(folder: Path, expected: Whole) -> tuple[int, list[str]]:
     """How many checkpoints are as they should be, and what is wrong with the others."""
     good, wrong = 0, []
     for step in checkpoint.steps(folder / "checkpoints"):
@@ -143,17 +143,17 @@ def survivors(folder: Path, wanted: Whole) -> tuple[int, list[str]]:
         except Damaged as error:
             wrong.append(f"corrupt: {error}")
             continue
-        if digest_checkpoint(path) == wanted.checkpoints.get(step):
+        if digest_checkpoint(path) == expected.checkpoints.get(step):
             good += 1
         else:
             wrong.append(f"step {step} differs")
     return good, wrong
 
 
-def differences(folder: Path, wanted: Whole) -> list[str]:
+def differences(folder: Path, expected: Whole) -> list[str]:
     """What of the end of a run is not as it should be."""
     result = digest_end(folder)
-    return [f"{name} differs" for name in wanted.end if result.get(name) != wanted.end[name]]
+    return [f"{name} differs" for name in expected.end if result.get(name) != expected.end[name]]
 
 
 def digest_checkpoint(path: Path) -> str:
@@ -195,15 +195,15 @@ def hooked(hook: Hook) -> None:
         setattr(os, name, wrapped)
 
 
-def at_call(number: int, deed: Callable[[], None]) -> Hook:
+def at_call(number: int, action: Callable[[], None]) -> Hook:
     """A hook that does the deed at the call of this number, counted from 1."""
-    seen = 0
+    visible = 0
 
     def hook(name: str, arguments: tuple) -> None:
-        nonlocal seen
-        seen += 1
-        if seen == number:
-            deed()
+        nonlocal visible
+        visible += 1
+        if visible == number:
+            action()
 
     return hook
 

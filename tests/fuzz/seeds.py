@@ -37,11 +37,11 @@ def good_files(folder: Path) -> dict[str, list[bytes]]:
         "classes": [],
         "digest": "0",
     }
-    made = {"format": 1, "zatlas": "0.1.0", "imported": imported}
+    created = {"format": 1, "zatlas": "0.1.0", "imported": imported}
     return {
         "weights": _read(run, "weights.safetensors"),
         "arrays": _read(run, "charts/pca-*", "directions/*"),
-        "made": [*_read(run, "made.json"), json.dumps(made).encode()],
+        "made": [*_read(run, "made.json"), json.dumps(created).encode()],
         "recipe": _read(run, "recipe.toml"),
         "metrics": _read(run, "metrics.jsonl"),
         "latents": _read(run, "latents/*-test.parquet"),

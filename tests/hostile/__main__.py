@@ -25,24 +25,24 @@ SECONDS = float(os.environ.get("HOSTILE_SECONDS", "10"))  # that a step may take
 SHARES = {"tenth": (10, 207)}  # which cases are tried, as a step through all, and how many flips
 
 
-def runs(cases: list[Case], base: Base, place: Path) -> dict[str, Any]:
+def runs(cases: list[Case], base: Base, path: Path) -> dict[str, Any]:
     """Open these hostile runs; counts of what went wrong."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         verdicts = list(
-            pool.map(lambda case: run_case(case, base, place / f"case-{case.number}", SECONDS), cases)
+            pool.map(lambda case: run_case(case, base, path / f"case-{case.number}", SECONDS), cases)
         )
     return table(zip(cases, verdicts, strict=True))
 
 
-def flips(numbers: range, base: Base, place: Path) -> dict[str, Any]:
+def flips(numbers: range, base: Base, path: Path) -> dict[str, Any]:
     """Damage files of good runs; counts of the outcomes."""
     names = list(flipping.KINDS)
-    asked = [
+    requested = [
         number for number in numbers if base.run(flipping.KINDS[names[number % len(names)]].run).exists()
     ]
-    good = flipping.undamaged(base, place / "good", {names[number % len(names)] for number in asked})
+    good = flipping.undamaged(base, path / "good", {names[number % len(names)] for number in requested})
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        done = pool.map(lambda number: flipping.flip(number, base, place / f"flip-{number}", good), asked)
+        done = pool.map(lambda number: flipping.flip(number, base, path / f"flip-{number}", good), requested)
         return flipping.table(done)
 
 
@@ -55,22 +55,22 @@ def numbers_of(text: str) -> range:
 def main(name: str = "all", *words: str) -> int:
     """Print counts as lines, then all as JSON; 0 if nothing is wrong."""
     step, count = SHARES.get(name, (1, flipping.COUNT))
-    place = Path(tempfile.mkdtemp(prefix="zatlas-hostile-"))
-    base = make_base(place / "base", RUNS)
+    path = Path(tempfile.mkdtemp(prefix="zatlas-hostile-"))
+    base = make_base(path / "base", RUNS)
     result: dict[str, Any] = {}
     if name != "flips":
         cases = [case for case in all_cases()[::step] if not words or str(case.number) in words]
-        result["runs"] = runs(cases, base, place)
+        result["runs"] = runs(cases, base, path)
     if name != "runs":
-        result["flips"] = flips(numbers_of(words[0]) if words else range(count), base, place)
+        result["flips"] = flips(numbers_of(words[0]) if words else range(count), base, path)
     wrong = [line for part in result.values() for line in part["wrong"]]
     for part in result.values():
         for key, value in part.items():
             print(*value, sep="\n") if key == "wrong" else print(f"{key:20} {value}")
     if wrong:
-        print(f"What was printed lies in {place}.")
+        print(f"What was printed lies in {path}.")
     else:
-        shutil.rmtree(place)
+        shutil.rmtree(path)
     print(json.dumps(result))
     return 1 if wrong else 0
 

@@ -84,9 +84,9 @@ def _latest(run: Path) -> Any:
     from zatlas.core.errors import Damaged
     from zatlas.training import checkpoint
 
-    step, told = checkpoint.latest(run / "checkpoints")
-    if told:
-        raise Damaged(" ".join(told.values()))
+    step, result = checkpoint.latest(run / "checkpoints")
+    if result:
+        raise Damaged(" ".join(result.values()))
     assert step is not None
     tensors, meta = checkpoint.load_checkpoint(run / "checkpoints", step)
     return step, meta, {name: tensor.numpy() for name, tensor in tensors.items()}
@@ -168,10 +168,10 @@ KINDS = {
 
 def digest(value: Any) -> str:
     """One number for any result."""
-    whole = hashlib.sha256()
+    complete = hashlib.sha256()
     for part in _parts(value):
-        whole.update(part)
-    return whole.hexdigest()
+        complete.update(part)
+    return complete.hexdigest()
 
 
 def _parts(value: Any) -> Iterator[bytes]:
@@ -200,16 +200,16 @@ class Flip:
     words: str = ""
 
 
-def damage(path: Path, chance: random.Random, *, whole: bool = False) -> str:
+def damage(path: Path, rng: random.Random, *, complete: bool = False) -> str:
     """Flip a bit, replace bytes, fill some with zeros, or cut the file; what was done."""
     data = bytearray(path.read_bytes())
-    at = chance.randrange(len(data))
-    how = chance.choices(("bit", "byte", "zeros", "cut"), (60, 15, 10, 0 if whole else 15))[0]
+    at = rng.randrange(len(data))
+    how = rng.choices(("bit", "byte", "zeros", "cut"), (60, 15, 10, 0 if complete else 15))[0]
     before = bytes(data)
     if how == "bit":
-        data[at] ^= 1 << chance.randrange(8)
+        data[at] ^= 1 << rng.randrange(8)
     elif how == "byte":
-        data[at] = (data[at] + chance.randrange(1, 256)) % 256
+        data[at] = (data[at] + rng.randrange(1, 256)) % 256
     elif how == "zeros":
         data[at : at + 64] = bytes(len(data[at : at + 64]))
     else:
@@ -223,13 +223,13 @@ def damage(path: Path, chance: random.Random, *, whole: bool = False) -> str:
 
 def flip(number: int, base: Base, folder: Path, undamaged: dict[str, str]) -> Flip:
     """Change one file of a copy and read it; by its number, always the same."""
-    chance = random.Random(f"flip {number}")
+    rng = random.Random(f"flip {number}")
     name = list(KINDS)[number % len(KINDS)]
     kind = KINDS[name]
     run = _copied(kind, base, folder)
-    path = chance.choice(sorted(p for p in run.glob(kind.pattern) if p.is_file()))
+    path = rng.choice(sorted(p for p in run.glob(kind.pattern) if p.is_file()))
     state, checked = path.stat(), number % CHECKED == CHECKED - 1
-    what = damage(path, chance, whole=checked)
+    what = damage(path, rng, complete=checked)
     if checked:
         os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
         what += ", with its time"
@@ -263,22 +263,22 @@ def _outcome(kind: Kind, base: Base, run: Path, path: Path, good: str, checked: 
     folder = run.parents[1]
     words = folder.with_name(f"{folder.name}.words")
     report = in_child(lambda note: _read(kind, base, run, checked, note), words, seconds=SECONDS, steps=True)
-    said = words.read_text(errors="replace")
+    labelled = words.read_text(errors="replace")
     words.unlink()
     result = report.steps.get("read", HANG if report.ended == HANG else f"ended {report.ended}")
     if checked:
-        named = path.name in said or path.parent.name in said
-        found = named or ("cache" in kind.pattern and "cached images" in said)
+        named = path.name in labelled or path.parent.name in labelled
+        results = named or ("cache" in kind.pattern and "cached images" in labelled)
         if path.name == "digests.jsonl":  # without its line, a file is compared no more, or made again
-            found = result in ("0", "1")
-        return (FOUND if found else _bad(result, MISSED)), said[-300:]
+            results = result in ("0", "1")
+        return (FOUND if results else _bad(result, MISSED)), labelled[-300:]
     if result.startswith("digest "):
         same = result == f"digest {good}"
         return (SAME if same else DIFFERENT), result.removeprefix("digest ")
     if result == "error":
         names = {path.name, path.parent.name} | ({"data"} if "cache" in kind.pattern else set())
-        return (NAMED if any(one in said for one in names) else UNNAMED), said[-300:]
-    return _bad(result, result), said[-600:]
+        return (NAMED if any(one in labelled for one in names) else UNNAMED), labelled[-300:]
+    return _bad(result, result), labelled[-600:]
 
 
 def _bad(result: str, other: str) -> str:

@@ -65,19 +65,19 @@ def cases() -> Iterator[Case]:
         for number, name in enumerate(names):
             chosen = [kinds[(number + i) % len(kinds)] for i in range(TIMES[names])]
             for kind in chosen:
-                drawn = name.startswith(("gallery", "curves", "codes")) and kind == chosen[0]
+                sampled = name.startswith(("gallery", "curves", "codes")) and kind == chosen[0]
                 yield Case(
                     f"link {name} {kind}",
                     _replaced(name, kind),
-                    WITH_GALLERY if drawn else USUAL,
+                    WITH_GALLERY if sampled else USUAL,
                     sealed=kind != "hard",  # nobody knows the digest of a victim's file
                 )
 
 
 def _replaced(name: str, kind: str):
     def change(world: World) -> None:
-        known = sorted(world.run.glob(name))
-        path = known[0] if known else world.run / name.replace("*", "x")
+        names = sorted(world.run.glob(name))
+        path = names[0] if names else world.run / name.replace("*", "x")
         was = path.read_bytes() if path.is_file() and kind == "device" else b""
         replace(world, cleared(path), kind, was)
 

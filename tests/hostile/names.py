@@ -78,13 +78,13 @@ def _listed_with_file(name: str) -> Change:
     def change(world: World) -> None:
         _listed(name)(world)
         for folder in world.run.glob("site/*/*"):
-            place = folder / name.lstrip("/")
+            path = folder / name.lstrip("/")
             if "\0" in name or len(name) > 200 or "\udc80" in name or not name.strip("/."):
                 continue
-            if place.resolve().is_relative_to(world.run.resolve()) and not place.exists():
+            if path.resolve().is_relative_to(world.run.resolve()) and not path.exists():
                 with suppress(OSError):
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    place.write_text("from a stranger")
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_text("from a stranger")
 
     return change
 
@@ -207,17 +207,17 @@ def _named(value: dict[str, Any], text: str) -> dict[str, Any]:
 def cases() -> Iterator[Case]:
     """Each place with names in turn; each word of a page with markup; run names and class names."""
     names = list(NAMES)
-    for number, (place, change) in enumerate(PLACES.items()):
-        many = 5 if place in VISIBLE else 4
+    for number, (path, change) in enumerate(PLACES.items()):
+        many = 5 if path in VISIBLE else 4
         for name in [names[(5 * number + i) % len(names)] for i in range(many)]:
-            resumed = place in RESUMED
-            yield Case(f"name {place}: {name}", change(NAMES[name]), USUAL if resumed else LOOKED)
+            resumed = path in RESUMED
+            yield Case(f"name {path}: {name}", change(NAMES[name]), USUAL if resumed else LOOKED)
     kinds = list(MARKUP)
-    for number, (place, change) in enumerate(WORDS.items()):
+    for number, (path, change) in enumerate(WORDS.items()):
         for kind in [kinds[(number + 3 * i) % len(kinds)] for i in range(4)]:
-            deeds = WITH_GALLERY if kind in ("tag", "quote") else LOOKED
-            yield Case(f"markup {place}: {kind}", change(MARKUP[kind]), deeds)
-    for place in ("entry.json files", "entry.json table"):
+            actions = WITH_GALLERY if kind in ("tag", "quote") else LOOKED
+            yield Case(f"markup {path}: {kind}", change(MARKUP[kind]), actions)
+    for path in ("entry.json files", "entry.json table"):
         for kind in kinds:
-            yield Case(f"markup {place}: {kind}", PLACES[place](MARKUP[kind]), LOOKED)
+            yield Case(f"markup {path}: {kind}", PLACES[path](MARKUP[kind]), LOOKED)
     yield Case("markup in every class and attribute", lambda world: None, WITH_GALLERY, run="marked")

@@ -210,7 +210,7 @@ def _earlier(name: str) -> Change:
         written.parent.mkdir(parents=True)
         written.write_text(json.dumps(["index.html", "data/written.json", "../../home/.bashrc", "x"]))
         (site / "index.html").write_text("<!doctype html>")
-        deeds: dict[str, Callable[[], Any]] = {
+        actions: dict[str, Callable[[], Any]] = {
             "data is a link": lambda: replace(world, cleared(site / "data"), "documents"),
             "index is a link": lambda: replace(world, cleared(site / "index.html"), "secret"),
             "index is a hard link": lambda: replace(world, cleared(site / "index.html"), "hard"),
@@ -223,7 +223,7 @@ def _earlier(name: str) -> Change:
             "names links": lambda: replace(world, site / "x", "documents"),
             "side folder is a link": lambda: (world.out / ".side-site").symlink_to(home),
         }
-        deeds.get(name, lambda: None)()
+        actions.get(name, lambda: None)()
 
     return change
 
@@ -255,9 +255,9 @@ def _values() -> Iterator[Case]:
     number = 0
     while True:
         for name, change in kinds.items():
-            chance = random.Random(f"values {number}")
+            rng = random.Random(f"values {number}")
             run = "imported" if name == "imported" else "run"
-            yield Case(f"value {number} of {name}", change(_odd_edit(chance)), USUAL, run=run)
+            yield Case(f"value {number} of {name}", change(_odd_edit(rng)), USUAL, run=run)
             number += 1
 
 
@@ -271,21 +271,21 @@ def _lines(text: str, edit: Edit) -> str:
     return "\n".join([edit(first), *rest]) + "\n"
 
 
-def _odd_edit(chance: random.Random) -> Edit:
+def _odd_edit(rng: random.Random) -> Edit:
     """An edit of JSON text: one part, anywhere in it, is replaced, removed or the whole is no JSON."""
 
     def edit(text: str) -> str:
-        if chance.random() < 0.1:
-            return chance.choice(("3", "{}", "[1]", "null", "[" * 900 + "]" * 900, "1e999", '"x"'))
+        if rng.random() < 0.1:
+            return rng.choice(("3", "{}", "[1]", "null", "[" * 900 + "]" * 900, "1e999", '"x"'))
         value = json.loads(text)
-        places = list(_places(value))
-        if not places:
-            return json.dumps(chance.choice(ODD))
-        holder, key = chance.choice(places)
-        if chance.random() < 0.2:
+        positions = list(_places(value))
+        if not positions:
+            return json.dumps(rng.choice(ODD))
+        holder, key = rng.choice(positions)
+        if rng.random() < 0.2:
             del holder[key]
         else:
-            holder[key] = chance.choice(ODD)
+            holder[key] = rng.choice(ODD)
         return json.dumps(value)
 
     return edit

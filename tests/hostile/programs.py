@@ -64,8 +64,8 @@ def _module(spec: str, role: str) -> Change:
     return change
 
 
-def _with_module(made: dict[str, Any], spec: str, role: str) -> dict[str, Any]:
-    imported = made["imported"]
+def _with_module(created: dict[str, Any], spec: str, role: str) -> dict[str, Any]:
+    imported = created["imported"]
     kinds = {
         "weights": ("weights", {"weights": "weights.safetensors"}, {"module": spec}),
         "encoder": (imported["kind"], imported["files"], {**imported["settings"], "encoder": spec}),
@@ -73,7 +73,7 @@ def _with_module(made: dict[str, Any], spec: str, role: str) -> dict[str, Any]:
         "pythae": ("pythae", {"weights": "weights.safetensors"}, {"module": spec, "encoder": spec}),
     }
     imported["kind"], imported["files"], imported["settings"] = kinds[role]
-    return made
+    return created
 
 
 def _program(make: Callable[[], bytes], kind: str = "onnx", name: str = "decoder.onnx") -> Change:
@@ -82,9 +82,9 @@ def _program(make: Callable[[], bytes], kind: str = "onnx", name: str = "decoder
     def change(world: World) -> None:
         cleared(world.run / name).write_bytes(make())
 
-        def edit(made: dict[str, Any]) -> dict[str, Any]:
-            made["imported"] |= {"kind": kind, "files": {"decoder": name}}
-            return made
+        def edit(created: dict[str, Any]) -> dict[str, Any]:
+            created["imported"] |= {"kind": kind, "files": {"decoder": name}}
+            return created
 
         edit_json("made.json", edit)(world)
 

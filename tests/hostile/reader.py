@@ -23,20 +23,20 @@ ASKED = ("//etc/passwd", "/..%2f..%2f..%2fhome/Documents/secret.txt", "/%2e%2e/%
 PATIENCE = 60  # seconds for an explorer to say its address and to close; the parent's are shorter
 
 
-def read(world: World, words: Path, deeds: Sequence[str], note: Note) -> None:
+def read(world: World, words: Path, actions: Sequence[str], note: Note) -> None:
     """Do all of this to the run, and note how each ended; every path that Python opens is written down."""
     prepare(world.base, world.folder, world.folder / "cache")
     os.chdir(world.downloads)
     sys.path.insert(0, "")  # as `python -c` and notebooks have it
     _watch_opened(world)
-    for deed in deeds:
-        note(f"{deed}=")
+    for action in actions:
+        note(f"{action}=")
         try:
-            result = DEEDS[deed](world, words)
+            result = DEEDS[action](world, words)
         except Exception:
             traceback.print_exc()
             result = TRACEBACK
-        note(f"{deed}={result}")
+        note(f"{action}={result}")
 
 
 def command(do: Callable[[], None]) -> str:
@@ -85,12 +85,12 @@ def _explore(world: World, words: Path) -> str:
         thread.join(5)
 
 
-def _visit(words: Path, start: int, place: Path, over: threading.Event) -> None:
+def _visit(words: Path, start: int, folder: Path, over: threading.Event) -> None:
     """Wait for the address, fetch everything into `place`, and press Ctrl-C."""
     address = _address(words, start, over)
     if address is None:
         return
-    with (place / "answers").open("wb") as answers, (place / "pages").open("wb") as pages:
+    with (folder / "answers").open("wb") as answers, (folder / "pages").open("wb") as pages:
         try:
             manifest = _get(address, "/data/manifest.json")[1]
             answers.write(manifest)

@@ -105,13 +105,13 @@ def judge(
 
 
 def _judge_ends(report: Report, words: bytes, verdict: Verdict) -> None:
-    for deed, result in report.steps.items():
+    for action, result in report.steps.items():
         if result == HANG:
-            verdict.add("hangs", deed)
+            verdict.add("hangs", action)
         elif result == TRACEBACK:
-            verdict.add("tracebacks", f"{deed}: {last_line(words)}")
+            verdict.add("tracebacks", f"{action}: {last_line(words)}")
         elif result not in ("0", "1", "2"):
-            verdict.add("odd ends", f"{deed} ended with {result}")
+            verdict.add("odd ends", f"{action} ended with {result}")
     if report.ended not in ("0", HANG):
         verdict.add("odd ends", f"the process ended with {report.ended}")
     if b"Traceback (most recent" in words and "tracebacks" not in verdict.failures:
@@ -205,10 +205,10 @@ def table(verdicts: Iterable[tuple[Case, Verdict]]) -> dict[str, Any]:
     lines, ends = [], Counter[str]()
     for case, verdict in verdicts:
         counts["cases"] += 1
-        ends.update(f"{deed} {result}" for deed, result in verdict.steps.items())
-        for kind, found in verdict.failures.items():
+        ends.update(f"{action} {result}" for action, result in verdict.steps.items())
+        for kind, results in verdict.failures.items():
             counts[kind] += 1
-            lines.append(f"{case.number} {case.name}: {kind}: {found[0]}")
+            lines.append(f"{case.number} {case.name}: {kind}: {results[0]}")
     return {
         "cases": counts["cases"],
         **{kind: counts[kind] for kind in KINDS},

@@ -144,8 +144,8 @@ def make_home(home: Path) -> None:
         folder.mkdir(parents=True)
         for number in range(20):
             Image.new("L", (8, 8), 255 - number % 2).save(folder / f"{number}.png")
-    chance = np.random.default_rng(0)
-    white = np.full((60, 8, 8), 255, np.uint8) - chance.integers(0, 2, (60, 8, 8), np.uint8)
+    rng = np.random.default_rng(0)
+    white = np.full((60, 8, 8), 255, np.uint8) - rng.integers(0, 2, (60, 8, 8), np.uint8)
     labels = np.array([f"{SECRET}-{i % 2}" for i in range(60)])
     np.savez(home / "Documents" / "private.npz", images=white, labels=labels)
 
@@ -212,14 +212,14 @@ def prepare(base: Base, folder: Path, cache: Path) -> None:
 
 def save_data(path: Path, labels: tuple[str, ...], attribute: str) -> Path:
     """Dark images of 8x8 with a bright spot, as an npz with names for classes and an attribute."""
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     kind = np.arange(96) % len(labels)
     y, x = np.mgrid[:8, :8]
-    at = np.array([[2, 2], [6, 2], [4, 6], [6, 6]])[kind] + chance.normal(0, 0.5, (96, 2))
+    at = np.array([[2, 2], [6, 2], [4, 6], [6, 6]])[kind] + rng.normal(0, 0.5, (96, 2))
     far = (x - at[:, :1, None]) ** 2 + (y - at[:, 1:, None]) ** 2
     images = (200 * np.exp(-far / 3)).astype(np.uint8)
     names = np.array(labels)[kind]
-    columns = {attribute: chance.random(96) > 0.5, "width": chance.random(96).astype(np.float32)}
+    columns = {attribute: rng.random(96) > 0.5, "width": rng.random(96).astype(np.float32)}
     parts = {"x_train": images[:72], "y_train": names[:72], "x_test": images[72:], "y_test": names[72:]}
     np.savez(path, **parts, **columns)
     return path

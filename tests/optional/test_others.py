@@ -27,8 +27,8 @@ pytestmark = pytest.mark.optional
 def faces(tmp_path_factory):
     """The face generator that comes along with the package gan-face-generate, brought."""
     folder = tmp_path_factory.mktemp("faces")
-    wanted = ["--no-deps", "--dest", str(folder), "gan-face-generate==1.1.1"]
-    subprocess.run([sys.executable, "-m", "pip", "download", "-q", *wanted], check=True)
+    expected = ["--no-deps", "--dest", str(folder), "gan-face-generate==1.1.1"]
+    subprocess.run([sys.executable, "-m", "pip", "download", "-q", *expected], check=True)
     with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
         (folder / "weights.tar").write_bytes(wheel.read("gan_face_generate/weights.tar"))
     words = ["--key", "netG_state_dict", "--net", "dcgan", "--out", str(folder / "g")]
@@ -193,14 +193,14 @@ def test_auto_encoders_of_diffusers_decode_as_diffusers_does(make, tmp_path):
     z = sample_latents(workspace, 3, seed=0)
     with torch.no_grad():
         theirs = model.decode(torch.from_numpy(z).reshape(-1, *shape) / scale).sample
-    wanted = (theirs.numpy() / 2 + 0.5).clip(0, 1)
-    assert wanted.std() > 0.02 and ((wanted > 0) & (wanted < 1)).mean() > 0.5
-    np.testing.assert_allclose(workspace.decode(z), wanted, atol=1e-5)
+    expected = (theirs.numpy() / 2 + 0.5).clip(0, 1)
+    assert expected.std() > 0.02 and ((expected > 0) & (expected < 1)).mean() > 0.5
+    np.testing.assert_allclose(workspace.decode(z), expected, atol=1e-5)
     with torch.no_grad():
-        result = model.encode(torch.from_numpy(2 * wanted - 1))
+        result = model.encode(torch.from_numpy(2 * expected - 1))
     latents = result.latents if make is tiny else result.latent_dist.mean
     theirs = latents.numpy().reshape(3, -1) * scale
-    np.testing.assert_allclose(workspace.generator.encode(wanted), theirs, atol=1e-3)
+    np.testing.assert_allclose(workspace.generator.encode(expected), theirs, atol=1e-3)
     paths.interpolation(workspace, locate_all(workspace, ["0", "1"])).strip(3)
     workspace.chart("pca")
     pages(workspace, tmp_path)

@@ -30,11 +30,11 @@ def run(tmp_path_factory, own_cache):
 @pytest.fixture(scope="module")
 def folder(run, tmp_path_factory):
     """Digits as files, again and again."""
-    place = tmp_path_factory.mktemp("many")
+    path = tmp_path_factory.mktemp("many")
     rows = stream(0, "files").integers(0, len(run.dataset), COUNT)
     for number, row in enumerate(rows):
-        Image.fromarray(run.dataset.pixels[row, 0]).save(place / f"{number:06d}.png")
-    return place
+        Image.fromarray(run.dataset.pixels[row, 0]).save(path / f"{number:06d}.png")
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,8 @@ def test_a_killed_worker_costs_no_row_and_doubles_none(run, folder, expected, tm
     job = encoding(run, folder, out)
     victim = wait_for(lambda: workers(out), job)[0]
     os.kill(victim, signal.SIGKILL)
-    printed, told = job.communicate(timeout=300)
-    assert job.returncode == 0, told
+    printed, output = job.communicate(timeout=300)
+    assert job.returncode == 0, output
     assert Path(printed.strip()) == out
     same(tables.read(out), expected)
 
@@ -62,9 +62,9 @@ def test_a_job_that_was_killed_goes_on_where_it_was(run, folder, expected, tmp_p
     assert tables.provenance(out) is None
     first = min(out.glob("part-*.parquet"))
     written = first.stat().st_mtime_ns
-    again = encoding(run, folder, out)
-    _, told = again.communicate(timeout=300)
-    assert again.returncode == 0, told
+    loaded = encoding(run, folder, out)
+    _, output = loaded.communicate(timeout=300)
+    assert loaded.returncode == 0, output
     assert first.stat().st_mtime_ns == written
     same(tables.read(out), expected)
 
@@ -86,11 +86,11 @@ def encoding(run, folder, out):
 def workers(out):
     """Ray's processes of this job that hold a model."""
     result = []
-    for place in Path("/proc").glob("[0-9]*"):
+    for path in Path("/proc").glob("[0-9]*"):
         try:
-            holds = b"ray::MapWorker" in (place / "cmdline").read_bytes()
-            if holds and f"ZATLAS_JOB={out}".encode() in (place / "environ").read_bytes():
-                result.append(int(place.name))
+            holds = b"ray::MapWorker" in (path / "cmdline").read_bytes()
+            if holds and f"ZATLAS_JOB={out}".encode() in (path / "environ").read_bytes():
+                result.append(int(path.name))
         except OSError:
             continue  # it has ended
     return result

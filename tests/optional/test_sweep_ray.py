@@ -19,13 +19,13 @@ pytestmark = [pytest.mark.optional, pytest.mark.filterwarnings("ignore")]  # ray
 
 def test_a_sweep_on_ray_has_the_runs_of_one_in_this_process(tmp_path, capfd):
     settings = {**SMALL, "training.rate": [1e-3, 1e30], "training.epochs": 1}
-    place = tmp_path / "ray"
-    status = main(["sweep", "digits", "--on", "ray", "--out", str(place), *words(settings)])
-    assert status == 1 and capfd.readouterr().out == f"{place}\n"
-    rows = json.loads((place / "sweep.json").read_text())["runs"]
+    path = tmp_path / "ray"
+    status = main(["sweep", "digits", "--on", "ray", "--out", str(path), *words(settings)])
+    assert status == 1 and capfd.readouterr().out == f"{path}\n"
+    rows = json.loads((path / "sweep.json").read_text())["runs"]
     assert "NaN or infinite" in rows[1]["error"]
     here = sweep("digits", settings, out=tmp_path / "here", verbose=False)
-    a, b = (load_file(f / "training.rate-0.001" / "weights.safetensors") for f in (place, here.folder))
+    a, b = (load_file(f / "training.rate-0.001" / "weights.safetensors") for f in (path, here.folder))
     assert all(np.array_equal(a[name], b[name]) for name in a)
 
 

@@ -28,8 +28,8 @@ def test_it_passes_the_checks_of_every_layout(check):
 
 def test_its_settings_reach_umap_learn_and_equal_seeds_agree():
     latents = groups(300)[0].astype(np.float32)
-    default, again, other = (compute_layout("umap", latents, seed=seed) for seed in (0, 0, 1))
-    np.testing.assert_array_equal(default, again)
+    default, loaded, other = (compute_layout("umap", latents, seed=seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(default, loaded)
     assert not np.array_equal(default, other)
     for settings in ({"n_neighbors": 5}, {"min_dist": 0.9}, {"metric": "cosine"}):
         assert not np.array_equal(default, compute_layout("umap", latents, **settings))
