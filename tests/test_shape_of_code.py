@@ -1,6 +1,7 @@
 """The shape of the code is held by a test, so that reviewers need not check it."""
 
 import ast
+import re
 from itertools import chain
 from pathlib import Path
 
@@ -52,6 +53,29 @@ def test_public_functions_say_what_they_do():
             if public and not ast.get_docstring(node):
                 silent.append(f"{path.relative_to(SOURCE)}: {node.name}")
     assert not silent
+
+
+def test_a_docstring_names_parameters_that_exist():
+    """A name in backticks is a parameter or a name of the function's body, or something of the package."""
+    known = {name for tree in TREES.values() for name in names_in(tree)}
+    wrong = []
+    for path, function in functions():
+        names = set(re.findall(r"`([a-z_]+)`", ast.get_docstring(function) or ""))
+        own = {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
+        own |= {node.value for node in ast.walk(function) if isinstance(node, ast.Constant)}
+        wrong += [f"{path.name}: {function.name}: `{name}`" for name in names - own - known if len(name) > 1]
+    assert not wrong, wrong
+
+
+def names_in(tree):
+    """The names that a file defines or uses: functions, classes, fields, variables, attributes."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id
 
 
 def test_classes_are_abstract_or_final():

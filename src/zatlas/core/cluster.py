@@ -20,7 +20,7 @@ MEMORY = 256 << 20  # bytes of ray's object store; few objects go between proces
 
 @contextmanager
 def ray_cluster(purpose: str) -> Iterator[Any]:
-    """Yield the module ray, connected; an existing connection is reused. `what` names the work in errors."""
+    """Yield the module ray, connected; an existing connection is reused. errors name the `purpose`."""
     with _environment(QUIET):
         try:
             import ray

@@ -68,7 +68,7 @@ class _Worker(threading.Thread):
 def call_with_deadline(function: Callable[[], T], name: str, stop: Callable[[], Any] | None = None) -> T:
     """Call a function in a worker thread, and return its result.
 
-    Raises `DeadlineExceeded`, which names `what`, after the deadline. `stop` then asks the function to end.
+    Raises `DeadlineExceeded`, with this `name`, after the deadline. `stop` then asks the function to end.
     """
     job, seconds = _Job(function), _seconds.get() or CALL_SECONDS
     until = time.monotonic() + seconds

@@ -36,9 +36,9 @@ def latent_scatter(
     theme: Theme = LIGHT,
     ax: "Axes | None" = None,
 ) -> Plot:
-    """The latents of a split in two dimensions (C3, E3, C7): posterior means, or samples if `drawn`.
+    """The latents of a split in two dimensions (C3, E3, C7): posterior means, or posterior `samples`.
 
-    `each` limits the images of each class; `by` colors by an attribute instead of the label.
+    `per_class` limits the images of each class; `color_by` colors by an attribute instead of the label.
     """
     table = workspace.chart_table(split)
     z = (

@@ -297,7 +297,7 @@ def side_effects(direction: Direction, count: int = 3) -> str:
 
 
 def plane_walk(workspace: Workspace, plane: Curve, title: str, *, constant_speed: bool = False) -> LatentPath:
-    """A plane curve in the first two dimensions (B3); `even` gives it constant image speed."""
+    """A plane curve in the first two dimensions (B3); with `constant_speed` the image changes evenly."""
     axes = plot_dimensions(workspace)
     space = workspace.generator.space
     if space.dim < 2:

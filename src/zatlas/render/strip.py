@@ -52,7 +52,7 @@ def strip(
 
 
 def tint(distance: float, theme: Theme) -> str:
-    """Return the colour of a distance, from `calm` inside the data to `alarm` outside."""
+    """Return the colour of a distance, from `theme.inside` to `theme.outside`."""
     t = float(np.clip((distance - USUAL) / (OUTSIDE - USUAL), 0, 1))
     return between(theme.inside, theme.outside, t)
 

@@ -150,7 +150,7 @@ def _train(job: SweepJob, callbacks: Sequence[Callback]) -> None:
 
 
 def _start(job: SweepJob, threads: int) -> subprocess.Popen:
-    """Start the process of one training. Its stderr goes to a file in `logs`."""
+    """Start the process of one training. Its stderr goes to a file in `logs/`."""
     recipe = job.folder.parent / "recipes" / f"{job.folder.name}.toml"
     atomic.write_file(recipe, job.recipe.to_toml().encode())
     arguments = ["--recipe", str(recipe), "--out", str(job.folder)]

@@ -45,7 +45,7 @@ def fit(
     """A direction for each of these attributes, by default for all.
 
     Linear methods: mean_difference, median_difference and linear, with the planes of `orthogonal_to`
-    projected out as in InterFaceGAN (Shen et al. 2020, https://arxiv.org/abs/1907.10786). `constrained` is
+    projected out as in InterFaceGAN (Shen et al. 2020, https://arxiv.org/abs/1907.10786). "constrained" is
     the vector that flips a network's prediction for most latents at three std, and keeps its predictions
     of the attributes in `orthogonal_to`, or else of all that can vary independently.
 
