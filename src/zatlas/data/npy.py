@@ -74,7 +74,7 @@ def npz_headers(path: Path) -> dict[str, Header]:
 
 
 def read_npz(path: Path, is_needed: Callable[[str], bool] = lambda name: True) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file whose names `is_needed` accepts; `TooLarge` if they do not fit into memory."""
+    """The arrays of an .npz file whose names `is_needed` accepts; `TooLarge` if memory cannot hold them."""
     headers = {name: header for name, header in npz_headers(path).items() if is_needed(name)}
     check_memory(path, sum(header.nbytes for header in headers.values()))
 
