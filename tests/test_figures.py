@@ -11,8 +11,9 @@ from PIL import Image
 from zatlas.cli import main
 from zatlas.directions.find import find_direction
 from zatlas.figures import paths
+from zatlas.figures.attribute_edits import attribute
 from zatlas.figures.comparison import compare_run
-from zatlas.figures.paths import attribute, interpolation
+from zatlas.figures.paths import interpolation
 from zatlas.latent import landmarks
 from zatlas.locate import locate_all
 from zatlas.workspace import Workspace

@@ -13,7 +13,7 @@ from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.progress import bar, console
 from zatlas.core.shell import shell_command
 from zatlas.directions.find import known_names
-from zatlas.figures import file_names, geometry, maps, paths, sheets
+from zatlas.figures import attribute_edits, file_names, geometry, maps, paths, sheets
 from zatlas.figures.paths import LatentPath
 from zatlas.latent.attributes import binary_names, pretty
 from zatlas.latent.curves import spiral
@@ -271,7 +271,7 @@ def _directions(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
             if number == 0
             else "",
             ("edit", run, typed),
-            partial(paths.attribute, workspace, typed),
+            partial(attribute_edits.attribute, workspace, typed),
             theme,
             film=number < MAX_FILMS,
         )

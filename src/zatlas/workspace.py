@@ -307,11 +307,10 @@ class Workspace:
 
     @property
     def classifier(self) -> Classifier | None:
-        """The classifier that is saved in the run, if it takes images of this size."""
+        """The classifier that is saved in the run."""
         if self.predictions is None or not self.run.classifier.exists():
             return None
-        classifier = load_classifier(self.run.classifier)
-        return classifier if classifier.shape in (None, self.description.shape) else None
+        return load_classifier(self.run.classifier)
 
     def annotate(self, classifier: Classifier, *, save: bool = False) -> "Workspace":
         """The same run with a classifier's predictions as attributes of its images.
@@ -324,8 +323,7 @@ class Workspace:
         before = self.predictions or Predictions("", {})
         images = replace(self, predictions=before, cache=Cache()).unlabelled_dataset
         predictions = predict(classifier, images)
-        older = before.columns if before.data == predictions.data else {}
-        predictions = replace(predictions, columns={**older, **predictions.columns})
+        predictions = before.updated(predictions)
         if save:
             save_predictions(self.run.predictions, predictions, self.digest)
             atomic.remove_file(self.run.classifier)

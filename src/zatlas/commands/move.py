@@ -170,7 +170,7 @@ def edit(
     """
     from zatlas.directions.default_names import default_attributes
     from zatlas.figures import file_names
-    from zatlas.figures.paths import attribute
+    from zatlas.figures.attribute_edits import attribute
     from zatlas.locate import locate_all
 
     workspace = open_workspace(run)

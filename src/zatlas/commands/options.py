@@ -18,6 +18,9 @@ OutputFolder = Annotated[
 ]
 Dark = Annotated[bool, arg(help="Draw on a dark background.")]
 Seed = Annotated[int, arg(help="Random seed.")]
+Samples = Annotated[
+    int | None, arg(metavar="N", help="Use at most this number of images. (default: what the method needs)")
+]
 Label = Annotated[str | None, arg(metavar="CLASS", help="Class to decode, for a conditional model.")]
 Split = Annotated[Literal["train", "valid", "test"], arg(help="Split of the dataset.")]
 Size = Annotated[

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from zatlas.workspace import Workspace
 
 MAX_FRAMES = 100_000  # of a film: an hour
+MIN_SAMPLES = 20  # images
 FILMS = (".gif", ".apng", ".webp", ".mp4")
 
 
@@ -48,11 +49,20 @@ def class_of(workspace: "Workspace", name: str | None) -> int | None:
     return classes.index(result.text)
 
 
-def classifier_of(spec: str | None) -> "Classifier | None":
-    """The classifier that --classifier names."""
+def classifier_of(spec: str | None, workspace: "Workspace | None" = None) -> "Classifier | None":
+    """The classifier that --classifier names, with the settings that the run stored for this file."""
     from zatlas.models.external_classifiers import open_classifier
 
-    return None if spec is None else open_classifier(spec)
+    predictions = None if workspace is None else workspace.predictions
+    stored = {} if predictions is None else predictions.settings
+    return None if spec is None else open_classifier(spec, stored=stored)
+
+
+def sample_count(samples: int | None, limit: int) -> int:
+    """The number of images that --samples allows of at most `limit`; the default is all of them."""
+    if samples is not None and samples < MIN_SAMPLES:
+        raise BadRecipe(f"--samples must be {MIN_SAMPLES} or more, not {samples}. Fewer images say nothing.")
+    return limit if samples is None else min(samples, limit)
 
 
 def print_figure(figure: "Figure", workspace: "Workspace", name: str, out: Path | None) -> None:

@@ -29,6 +29,12 @@ class NamedDirections:
     reports: Mapping[str, DirectionReport]
 
 
+def check_method(method: str) -> None:
+    """Raise UnknownName for a method that `fit_named` does not have."""
+    if method not in (*ESTIMATORS, JOINT):
+        raise UnknownName("method for directions", method, (*ESTIMATORS, JOINT))
+
+
 def fit_named(
     workspace: Workspace,
     names: Sequence[str],
@@ -38,8 +44,7 @@ def fit_named(
     seed: int = 0,
 ) -> NamedDirections:
     """Return the directions of classes and attributes, and saved ones; without names, principal ones."""
-    if method not in (*ESTIMATORS, JOINT):
-        raise UnknownName("method for directions", method, (*ESTIMATORS, JOINT))
+    check_method(method)
     if not names:
         return NamedDirections(principal_directions(workspace.cloud, PRINCIPAL), None, {})
     properties = {text: parse_property(workspace, text) for text in names}

@@ -15,6 +15,7 @@ from zatlas.latent.density import MAX_GAP_DIM, prior_gap
 from zatlas.metrics.distances import frechet
 from zatlas.metrics.features import feature_tables, image_batches, principal_pixels
 from zatlas.metrics.sample_quality import cycle_classes, held_out_and_training
+from zatlas.models.decoding_time import announce_decoding
 from zatlas.render.figure import Figure
 from zatlas.render.pixels import save
 from zatlas.render.plot import clouds
@@ -25,6 +26,7 @@ from zatlas.store import atomic
 from zatlas.workspace import Workspace
 
 MAX_IMAGES = 2000  # images and samples that are measured
+SHOWN_IMAGES = 300  # about, in the figures of a run
 
 
 @dataclass(frozen=True)
@@ -42,21 +44,24 @@ class RunComparison:
     most_frequent: float | None  # accuracy of always predicting the most frequent label
 
 
-def compare_run(workspace: Workspace, *, seed: int = 0, prior: str = "model") -> RunComparison:
+def compare_run(
+    workspace: Workspace, *, seed: int = 0, prior: str = "model", samples: int = MAX_IMAGES
+) -> RunComparison:
     """Measure reconstruction error, empty share of the prior, sample distance and a linear probe.
 
-    Samples come from the model's prior, or from one that was fitted to the latents.
+    Samples come from the model's prior, or from one that was fitted to the latents. Errors are measured on
+    at most `samples` images, and as many samples.
     """
     table = workspace.table("test")
-    rows = table.rows[:MAX_IMAGES]
+    rows = table.rows[:samples]
     real = workspace.dataset.images(rows)
     labels = workspace.labels(rows)
     rebuilt = workspace.generator.decode(table.latents[: len(rows)], labels)
     error = float(np.sqrt(((rebuilt - real) ** 2).mean()))
     share, uncertain = None, None
     if workspace.dim <= MAX_GAP_DIM:
-        samples = workspace.posterior_samples("train", seed=seed)
-        share, uncertain = prior_gap(samples, workspace.generator.space, seed=seed)
+        latents = workspace.posterior_samples("train", seed=seed)
+        share, uncertain = prior_gap(latents, workspace.generator.space, seed=seed)
     accuracy_of_probe, most_frequent = _probe(workspace, seed)
     return RunComparison(
         workspace.name,
@@ -65,20 +70,24 @@ def compare_run(workspace: Workspace, *, seed: int = 0, prior: str = "model") ->
         error,
         share,
         uncertain,
-        _sample_distance(workspace, seed, prior),
+        _sample_distance(workspace, seed, prior, samples),
         accuracy_of_probe,
         most_frequent,
     )
 
 
 def draw_comparison(
-    workspaces: Sequence[Workspace], folder: Path, *, theme: Theme = LIGHT
+    workspaces: Sequence[Workspace], folder: Path, *, samples: int = MAX_IMAGES, theme: Theme = LIGHT
 ) -> tuple[list[Path], list[RunComparison]]:
     """Draw figures that compare runs of the same images into a folder (B1, C7, D1, E2), and measure them."""
     if len({workspace.dataset.fingerprint for workspace in workspaces}) > 1:
         names = ", ".join(f"{workspace.name} ({workspace.dataset.name})" for workspace in workspaces)
         raise BadRun(f"Only runs of the same images can be compared; these are not: {names}.")
-    measured = [compare_run(workspace) for workspace in workspaces]
+    for workspace in workspaces:
+        images, labels = 2 * samples + SHOWN_IMAGES, cycle_classes(workspace, 8)
+        task = f"Decoding images of {workspace.name}"
+        announce_decoding(task, images, workspace.generator, workspace.cloud, labels=labels)
+    measured = [compare_run(workspace, samples=samples) for workspace in workspaces]
     figures = comparison(workspaces, measured, theme=theme)
     paths = [save(figure, folder / f"{name}.png") for name, figure in figures.items()]
     table = atomic.write_file(folder / "comparison.json", atomic.as_json(as_table(measured)))
@@ -159,12 +168,12 @@ def _probe(workspace: Workspace, seed: int) -> tuple[float | None, float | None]
     return accuracy(table.latents[rows], subset, held_out), most_frequent
 
 
-def _sample_distance(workspace: Workspace, seed: int, prior: str) -> float:
+def _sample_distance(workspace: Workspace, seed: int, prior: str, count: int) -> float:
     """Frechet distance of samples to real images over that of other real images, in principal components.
 
     The evaluation of a run uses the features of a network, which takes longer.
     """
-    rows = held_out_and_training(workspace.dataset, MAX_IMAGES, seed=seed)
+    rows = held_out_and_training(workspace.dataset, count, seed=seed)
     if len(rows[0]) < 3:
         return float("nan")
     features = principal_pixels(workspace.dataset)

@@ -8,7 +8,8 @@ import torch
 from zatlas.core.arrays import Images, Values
 from zatlas.directions.image_edits import EDITS, measure_edit
 from zatlas.directions.types import Direction, FieldDirection
-from zatlas.figures.paths import LatentPath, quality
+from zatlas.figures.attribute_edits import quality
+from zatlas.figures.paths import LatentPath
 from zatlas.latent.attributes import pretty
 from zatlas.locate import Anchor
 from zatlas.models.classifier import Classifier

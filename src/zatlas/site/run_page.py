@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,23 @@ from zatlas.core.arrays import Latents, Plane
 from zatlas.core.progress import bar
 from zatlas.latent import dimension_ranking
 from zatlas.latent.density import NEIGHBORS, Density, density
+from zatlas.models.decoding_time import announce_decoding
 from zatlas.site.columns import Columns, arrow, columns
+from zatlas.site.direction_ranges import MAX_PIXELS
 from zatlas.site.geodesics import example_geodesics
 from zatlas.site.networks import exported_classifier, exported_networks, network_file
 from zatlas.site.page_charts import PageChart, add_tiles, default_charts, page_chart
 from zatlas.site.page_directions import PageDirections, page_directions
 from zatlas.site.quadtree import MIN_TILED, Square
 from zatlas.site.quantize import half, plain
-from zatlas.site.subset import PageSubset, reconstruction_errors, select_quickly, select_rows, subset_labels
+from zatlas.site.subset import (
+    MAX_RECONSTRUCTED,
+    PageSubset,
+    reconstruction_errors,
+    select_quickly,
+    select_rows,
+    subset_labels,
+)
 from zatlas.site.thumbnails import ThumbnailSheets, thumbnail_sheets
 from zatlas.store import digests, safe_paths
 from zatlas.workspace import Workspace
@@ -201,8 +211,26 @@ class RunPage:
     def _examples(self) -> Latents:
         return self.subset.latents[:EXAMPLES]
 
+    def _announce(self) -> None:
+        """Print how long it takes to decode the images of the slow parts, if that is long."""
+        if self.light or not self.workspace.source.decodes or not len(self.subset):
+            return
+        rebuilt = min(len(self.subset), MAX_RECONSTRUCTED) if self.subset.has_images else 0
+        images = (
+            rebuilt + dimension_ranking.MAX_IMAGES + MAX_PIXELS // prod(self.workspace.description.shape[1:])
+        )
+        announce_decoding(
+            f"Decoding images for the page of {self.workspace.name}",
+            images,
+            self.workspace.generator,
+            self._examples,
+            labels=subset_labels(self.workspace, self.subset.rows[:EXAMPLES]),
+            advice="--points N shows fewer.",
+        )
+
     def _compute(self) -> None:
         """Compute the slow parts under a progress bar."""
+        self._announce()
         parts = SLOW_PARTS if len(self.subset) else ()  # encoding the images has its own bar
         with bar("making the page", len(parts), "parts") as advance:
             for part in parts:
