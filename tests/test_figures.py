@@ -10,7 +10,7 @@ from PIL import Image
 
 from zatlas.cli import main
 from zatlas.directions.find import find_direction
-from zatlas.figures import paths
+from zatlas.figures import film_panel
 from zatlas.figures.attribute_edits import attribute
 from zatlas.figures.comparison import compare_run
 from zatlas.figures.paths import interpolation
@@ -282,6 +282,6 @@ def test_a_chart_of_a_sample_of_the_latents_keeps_their_own_labels(wide, tmp_pat
     near = np.argsort(far, axis=0)[:10]
     assert with_it[near[:, 1]].mean() > 0.9 and with_it[near[:, 0]].mean() < 0.1
     visible = []
-    monkeypatch.setattr(paths, "cloud_panel", lambda places, labels, z, theme: visible.append(labels))
+    monkeypatch.setattr(film_panel, "cloud_panel", lambda cloud, labels, z, **_: visible.append(labels))
     interpolation(workspace, locate_all(workspace, ["0", "1"])).film(tmp_path / "a.gif", 2, panel="chart")
     assert np.array_equal(visible[0], workspace.labels(workspace.chart().rows))

@@ -14,6 +14,8 @@ from zatlas.core.progress import bar, console
 from zatlas.core.shell import shell_command
 from zatlas.directions.find import known_names
 from zatlas.figures import attribute_edits, file_names, geometry, maps, paths, sheets
+from zatlas.figures.anchor_sheets import class_sheet, four_corners
+from zatlas.figures.class_inputs import default_label
 from zatlas.figures.paths import LatentPath
 from zatlas.latent.attributes import binary_names, pretty
 from zatlas.latent.curves import spiral
@@ -207,6 +209,9 @@ def _paths(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
     run, section = workspace.run.folder, "Paths"
     anchors, kind = default_anchors(workspace, 4), workspace.source.kind
     names = [anchor.name for anchor in anchors]
+    # A conditional model that cannot mix classes keeps one on a path.
+    label = default_label(workspace, anchors)
+    option = () if label is None else ("--label", workspace.generator.classes[label])
     theory = "In two dimensions a straight line is a good path."
     if workspace.dim > 2:
         theory = "The path keeps the distance from the center at which the data lies."
@@ -216,8 +221,8 @@ def _paths(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         f"From {kind} to {kind}",
         f"A path through three {kind}s and back to the first.",
         f"{theory} Its speed is adjusted so that the image changes evenly.",
-        ("interpolate", run, *names[:3], "--loop", "--constant-speed"),
-        lambda: paths.interpolation(workspace, anchors[:3], closed=True, constant_speed=True),
+        ("interpolate", run, *names[:3], "--loop", "--constant-speed", *option),
+        lambda: paths.interpolation(workspace, anchors[:3], closed=True, constant_speed=True, label=label),
         theme,
         panel="prior" if workspace.dim == 2 else "none",
     )
@@ -227,8 +232,8 @@ def _paths(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         "Between four images",
         f"Four {kind}s at the corners, and interpolations between them.",
         "A latent between two others decodes to a plausible image, not to a cross-fade of the two.",
-        shell_command("interpolate", run, *names, "--corners"),
-        lambda path: save(sheets.four_corners(workspace, anchors, theme=theme), path),
+        shell_command("interpolate", run, *names, "--corners", *option),
+        lambda path: save(four_corners(workspace, anchors, label=label, theme=theme), path),
     )
     yield from _path(
         section,
@@ -242,17 +247,35 @@ def _paths(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         film=False,
     )
     if workspace.dim == 2:
-        yield from _path(
-            section,
-            "path",
-            "A spiral",
-            "From the center of the plane outwards, with the position next to the image.",
-            "The prior is densest at the center, so the model is trained most for images there.",
-            ("path", run),
-            lambda: paths.plane_walk(workspace, spiral(), f"A spiral in {workspace.name}"),
-            theme,
-            panel="prior",
-        )
+        yield from _spiral(workspace, theme)
+    if workspace.generator.classes:
+        yield _classes(workspace, theme)
+
+
+def _spiral(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
+    return _path(
+        "Paths",
+        "path",
+        "A spiral",
+        "From the center of the plane outwards, with the position next to the image.",
+        "The prior is densest at the center, so the model is trained most for images there.",
+        ("path", workspace.run.folder),
+        lambda: paths.plane_walk(workspace, spiral(), f"A spiral in {workspace.name}"),
+        theme,
+        panel="prior",
+    )
+
+
+def _classes(workspace: Workspace, theme: Theme) -> Entry:
+    return Entry(
+        "Paths",
+        "classes.png",
+        "One latent in every class",
+        f"Each row decodes the latent of one {workspace.source.kind} in every class of the model.",
+        "The latent of a conditional model stores what the class does not say, such as the style.",
+        shell_command("grid", workspace.run.folder, "--by", "class"),
+        lambda path: save(class_sheet(workspace, theme=theme), path),
+    )
 
 
 def _directions(workspace: Workspace, theme: Theme) -> Iterator[Entry]:

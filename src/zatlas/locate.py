@@ -15,7 +15,7 @@ from zatlas.data.image_dataset import NO_LABEL
 from zatlas.data.image_reader import BadImage, read_image
 from zatlas.directions.find import known_names, store_of
 from zatlas.directions.types import in_std, is_nonlinear
-from zatlas.encoder import invert
+from zatlas.encoder import invert, predict_class
 from zatlas.latent.attributes import flags_of, title_of
 from zatlas.latent.curves import Curve
 from zatlas.latent.interpolation import interpolate_latents
@@ -46,15 +46,20 @@ class Anchor:
     title: str = ""  # for figures
 
 
-def locate(workspace: Workspace, text: str) -> Anchor:
-    """Return the latent that a text names: "7", "Sneaker:3", "not Smiling", "face.png", "random:5"."""
+def locate(workspace: Workspace, text: str, label: int | None = None) -> Anchor:
+    """Return the latent that a text names: "7", "Sneaker:3", "not Smiling", "face.png", "random:5".
+
+    `label` is the class of an image file, for a conditional model; without it, zatlas predicts the class.
+    """
     names = known_names(workspace)
-    if not workspace.source.indexed and find(text, names) is None:
-        raise _no_images(workspace, text)
-    return _anchor(workspace, text, parse(text, names))
+    if not workspace.source.indexed:
+        names = replace(names, classes=workspace.generator.classes or names.classes)
+        if find(text, names) is None:
+            raise _no_images(workspace, text)
+    return _anchor(workspace, text, parse(text, names), label)
 
 
-def _anchor(workspace: Workspace, text: str, name: ParsedName) -> Anchor:
+def _anchor(workspace: Workspace, text: str, name: ParsedName, label: int | None = None) -> Anchor:
     if name.kind in RANDOM:
         prior = "model" if name.kind == RANDOM[0] else name.kind
         latent = sample_latents(workspace, 1, seed=name.number or 0, prior=prior)
@@ -62,21 +67,26 @@ def _anchor(workspace: Workspace, text: str, name: ParsedName) -> Anchor:
     if name.kind == "row":
         return _numbered(workspace, name.number or 0, text)
     if name.kind == "file":
-        return _from_file(workspace, Path(name.text))
+        return _from_file(workspace, Path(name.text), label)
     if name.kind == "direction":
         latent = _moved(workspace, name, workspace.cloud.mean(axis=0, keepdims=True))
         return Anchor(text, latent, title=title_of(name))
     return _typical(workspace, text, name)
 
 
-def locate_all(workspace: Workspace, texts: Sequence[str]) -> list[Anchor]:
-    """Return the anchors of several texts. Each "random" without a seed gets a different seed."""
-    anchors, seed = [], 0
+def locate_all(
+    workspace: Workspace, texts: Sequence[str], *, seed: int = 0, label: int | None = None
+) -> list[Anchor]:
+    """Return the anchors of several texts. Each "random" without a seed gets the next seed from `seed` on.
+
+    `label` is the class of image files, as for `locate`.
+    """
+    anchors = []
     for text in texts:
         if text in RANDOM:
             text = f"{text}:{seed}"
             seed += 1
-        anchors.append(locate(workspace, text))
+        anchors.append(locate(workspace, text, label))
     return anchors
 
 
@@ -185,10 +195,16 @@ def _real(workspace: Workspace, table: LatentTable, number: int, name: str, titl
 def _typical(workspace: Workspace, text: str, name: ParsedName) -> Anchor:
     """The image nearest to the median of a class or an attribute; with a number, the next ones.
 
-    Held-out images are taken; training images where none is held out, which the title says.
+    Held-out images are taken; training images where none is held out, which the title says. Where images have
+    no latents, a conditional model has samples of each class.
     """
     if not workspace.source.indexed:
-        raise _no_images(workspace, text)
+        classes = workspace.generator.classes
+        if name.kind != "class" or name.negated or name.text not in classes:
+            raise _no_images(workspace, text)
+        sample = _numbered(workspace, name.number or 0, text)
+        title = f"{title_of(replace(name, number=None))} ({sample.title})"
+        return replace(sample, label=classes.index(name.text), title=title)
     table, members, split = _members_of(workspace, replace(name, number=None), ("test", "train"))
     trained_on = split == "train" and workspace.holds_out
     index = name.number or 0
@@ -225,23 +241,27 @@ def _members_of(
     raise BadData(f"{workspace.name} has no image of {title_of(name)!r}. Name another class or attribute.")
 
 
-def _from_file(workspace: Workspace, path: Path) -> Anchor:
+def _from_file(workspace: Workspace, path: Path, label: int | None) -> Anchor:
     image = image_of(workspace, path)
-    if workspace.generator.classes:
-        raise NotSupported("A conditional model needs the class of an image, and a file has none.")
+    classes = workspace.generator.classes
+    if classes and label is None:
+        label, reason = predict_class(workspace, image)
+        console().print(f"{path.name}: class {classes[label]}, {reason}.", soft_wrap=True, markup=False)
+    labels = workspace.generator.class_numbers(1, label)
+    label = label if classes else None
     if workspace.generator.encoder is not None:
-        return Anchor(path.name, workspace.generator.encode(image), image, title=path.name)
+        return Anchor(path.name, workspace.generator.encode(image, labels), image, label, path.name)
     console().print(
         f"This model has no encoder, so zatlas searches for the latent of {path.name}. Train an encoder: "
         f"{shell_command('invert', workspace.run.folder, '--train-encoder')}",
         soft_wrap=True,
         markup=False,
     )
-    result = invert(workspace, image)
+    result = invert(workspace, image, labels)
     console().print(
         f"The decoded latent matches {path.name} with a PSNR of {result.psnr[0]:.1f} dB.", markup=False
     )
-    return Anchor(path.name, result.latents, image, title=path.name)
+    return Anchor(path.name, result.latents, image, label, path.name)
 
 
 def image_of(workspace: Workspace, path: Path) -> Images:

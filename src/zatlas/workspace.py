@@ -235,8 +235,8 @@ class Workspace:
         )
 
     def decode(self, z: Latents, label: ClassLabel = None) -> Images:
-        """The images of latents (n, dim); a conditional model takes one class, or one for each."""
-        return self.generator.decode(z, self.generator.class_numbers(len(z), label))
+        """The images of latents (n, dim); a conditional model takes one class, one for each, or weights."""
+        return self.generator.decode(z, self.generator.class_inputs(len(z), label))
 
     def nearest(self, z: Latents, k: int = 5, split: str = "train") -> tuple[Rows, np.ndarray]:
         """Rows (n, k) of the images or samples nearest to each latent, and their distances (n, k)."""

@@ -22,6 +22,7 @@ from zatlas.commands.options import (
 )
 from zatlas.commands.printing import class_of, message, open_workspace, print_figure, print_rows, theme_of
 from zatlas.commands.registration import command
+from zatlas.core.errors import BadRecipe
 
 
 @command("Look")
@@ -103,6 +104,7 @@ def reconstruct(
 @command("Look")
 def grid(
     run: Run,
+    anchors: Annotated[Positional[tuple[str, ...]], arg(metavar="[ANCHOR ...]")] = (),
     *,
     n: int = 15,
     by: str | None = None,
@@ -119,15 +121,25 @@ def grid(
     For a conditional model, zatlas draws a grid for each class.
 
     Args:
+        anchors: With --by class: the latents to decode, named as for interpolate. (default: typical images)
         n: Number of images along each side.
-        by: Scale of the grid: quantile (of the prior), range (of the latents), std, or chart. (default:
-            quantile, or range without a prior)
+        by: Scale of the grid: quantile (of the prior), range (of the latents), std, chart, or class (each
+            anchor decoded in every class of a conditional model). (default: quantile, or range without a
+            prior)
         extent: With --by std: standard deviations to either side. (default: 2)
     """
+    from zatlas.figures.anchor_sheets import class_sheet
     from zatlas.figures.sheets import chart_sheet, manifold
+    from zatlas.locate import locate_all
 
     workspace, theme = open_workspace(run), theme_of(dark)
     number = class_of(workspace, label)
+    if by == "class":
+        located = locate_all(workspace, anchors, label=number) if anchors else None
+        print_figure(class_sheet(workspace, located, theme=theme), workspace, "classes", out)
+        return
+    if anchors:
+        raise BadRecipe("A grid of the latent space takes no anchors. Add --by class to decode them in each.")
     if by == "chart":
         chart = workspace.chart(layout, supervise)
         figure = chart_sheet(workspace, chart, n, label=number, theme=theme)
@@ -235,7 +247,6 @@ def decode(
     """
     import numpy as np
 
-    from zatlas.core.errors import BadRecipe
     from zatlas.figures.sheets import chart_positions
     from zatlas.latent.neighbors import nearest
     from zatlas.latent_source import Given

@@ -50,6 +50,7 @@ Layout = Annotated[
         help="Layout: grid_umap, grid_tsne, umap, pca or dimensions. (default: grid_umap; in 2-D, dimensions)"
     ),
 ]
+Steps = Annotated[int, arg(help="Number of images in a row of the strip.")]
 Frames = Annotated[int, arg(help="Number of frames of the film.")]
 FramesPerSecond = Annotated[int, arg(help="Frames per second of the film.")]
 ConstantSpeed = Annotated[bool, arg(help="Move so that the image changes at a constant speed.")]

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from zatlas.core.errors import BadRecipe, NotSupported, UnknownName
 
@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 
 MAX_FRAMES = 100_000  # of a film: an hour
 MIN_SAMPLES = 20  # images
+MAX_COLUMNS = 100  # of a strip
 FILMS = (".gif", ".apng", ".webp", ".mp4")
+
+
+class FilmSettings(TypedDict):
+    """The settings of a strip and of a film that a command passes on to `print_path`."""
+
+    columns: int
+    frames: int
+    fps: int
+    panel: str
+    dark: bool
 
 
 def open_workspace(run: Path) -> "Workspace":
@@ -73,20 +84,30 @@ def print_figure(figure: "Figure", workspace: "Workspace", name: str, out: Path 
 
 
 def print_path(
-    path: "LatentPath", name: str, out: Path | None, *, frames: int, fps: int, panel: str, dark: bool
+    path: "LatentPath",
+    name: str,
+    out: Path | None,
+    *,
+    frames: int,
+    fps: int,
+    panel: str,
+    dark: bool,
+    columns: int = 11,
 ) -> None:
     """Save a path as a strip, a film or both, depending on the file name, and print the file paths."""
     from zatlas.render.pixels import save
 
     if not 1 <= frames <= MAX_FRAMES:
         raise BadRecipe(f"A film has from 1 frame to {MAX_FRAMES:,}, not {frames:,}.")
+    if not 1 <= columns <= MAX_COLUMNS:
+        raise BadRecipe(f"A row of a strip has from 1 image to {MAX_COLUMNS}, not {columns:,}.")
     theme = theme_of(dark)
     strip_file = film_file = out
     if out is None:
         strip_file = path.workspace.run.gallery / f"{name}.png"
         film_file = strip_file.with_suffix(".gif")
     if strip_file is not None and strip_file.suffix.lower() not in FILMS:
-        print(save(path.strip(theme=theme), strip_file))
+        print(save(path.strip(columns, theme=theme), strip_file))
     if film_file is not None and film_file.suffix.lower() in FILMS:
         print(path.film(film_file, frames, fps=fps, panel=panel, theme=theme))
 

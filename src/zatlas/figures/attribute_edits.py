@@ -57,7 +57,8 @@ def attribute(
     ends_named = ((0.0, f"-{reach:g} std"), (0.5, "unchanged"), (1.0, f"+{reach:g} std"))
     names = tuple(anchor.title for anchor in starts)
     title = f"{pretty(direction.name)} in {workspace.name}"
-    return LatentPath(workspace, curves, names, title, ends_named, starts[0].label, quality(direction))
+    classes = tuple(anchor.label for anchor in starts)
+    return LatentPath(workspace, curves, names, title, ends_named, classes, quality(direction))
 
 
 def quality(direction: Direction) -> str:

@@ -1,4 +1,4 @@
-"""Sheets of decoded images: samples, reconstructions, grids, chart positions, corners and pairs."""
+"""Sheets of decoded images: samples, reconstructions, grids and chart positions."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,10 @@ import numpy as np
 from zatlas.core.arrays import Images, Latents, Plane, Values
 from zatlas.core.errors import NotSupported, ShapeError, UnknownName
 from zatlas.latent.chart import Chart
-from zatlas.latent.curves import default_blend
 from zatlas.latent.dimension_ranking import rank_dimensions
-from zatlas.latent.grids import corners as between_corners
 from zatlas.latent.grids import embed_plane, even_steps, lattice, normal_quantiles
 from zatlas.latent.neighbors import nearest
 from zatlas.latent_source import Given
-from zatlas.locate import Anchor, interpolate
 from zatlas.render.canvas import Canvas
 from zatlas.render.sheet import Axis, blocks, sheet
 from zatlas.render.strip import strip
@@ -210,43 +207,6 @@ def _nearest_shown(workspace: Workspace, z: Latents, label: int | None) -> tuple
         rows, _ = workspace.nearest(z, 1)
         return workspace.dataset.images(rows[:, 0]), "nearest real"
     return workspace.decode(workspace.cloud[nearest(z, workspace.cloud, 1)[0][:, 0]], label), "nearest sample"
-
-
-def four_corners(
-    workspace: Workspace, anchors: Sequence[Anchor], n: int = 9, *, theme: Theme = LIGHT
-) -> Canvas:
-    """Interpolations between four images at the corners of a grid (E4)."""
-    ends = np.concatenate([anchor.latent for anchor in anchors])
-    z = between_corners(ends, n, default_blend(workspace.generator.space))
-    names = ", ".join(anchor.title for anchor in anchors)
-    return sheet(
-        workspace.decode(z, anchors[0].label),
-        n,
-        theme=theme,
-        title=f"Interpolations between four images of {workspace.name}",
-        note=f"top left, top right, bottom left, bottom right: {names}",
-    )
-
-
-def pair_rows(
-    workspace: Workspace, anchors: Sequence[Anchor], frames: int = 10, *, theme: Theme = LIGHT
-) -> Canvas:
-    """Interpolations between consecutive pairs of anchors, a pair per row (E4)."""
-    rows, names, far = [], [], []
-    for a, b in zip(anchors[0::2], anchors[1::2], strict=True):
-        z = interpolate(workspace, [a, b]).sample(frames)
-        far.append(workspace.density.relative_distance(z))
-        rows.append(workspace.decode(z, a.label))
-        names.append(f"{a.title} to {b.title}")
-    return strip(
-        np.concatenate(rows),
-        columns=frames,
-        rows=names,
-        far=np.concatenate(far),
-        theme=theme,
-        title=f"Interpolations in {workspace.name}",
-        note="lines: distance from the data, from near (thin, blue) to outside (thick, red)",
-    )
 
 
 def plot_dimensions(workspace: Workspace) -> tuple[int, int]:

@@ -231,11 +231,16 @@ def begin_at(decoder: nn.Module, raw: Tensor) -> None:
 
 
 def one_hot(y: Tensor | None, classes: int, like: Tensor) -> Tensor | None:
-    """Return one-hot labels (n, classes), all zeros without `y`; None for a model without classes."""
+    """Return one-hot labels (n, classes), all zeros without `y`; None for a model without classes.
+
+    Class weights (n, classes) are returned as they are.
+    """
     if not classes:
         return None
     if y is None:
         return like.new_zeros(len(like), classes)
+    if y.ndim == 2:
+        return y.to(like.dtype)
     return F.one_hot(y, classes).to(like.dtype)
 
 

@@ -235,14 +235,16 @@ export class RunState {
   // Images
 
   /** Decode n latents; null if a newer request of the same stream replaced this one. */
-  async decode(z: Float32Array, n: number, stream?: string, label = this.label): Promise<Images | null> {
+  async decode(z: Float32Array, n: number, stream?: string, label: number | number[] = this.label): Promise<Images | null> {
     const decoder = this.decoder ?? (await this.decoding);
-    const labels = this.entry.classes.length ? Array<number>(n).fill(label) : undefined;
+    const each = typeof label === "number" ? Array<number>(n).fill(label) : label;
+    const labels = this.entry.classes.length ? each : undefined;
     return decoder.decode(z.slice(0, n * this.entry.dim), n, { labels, stream });
   }
 
-  /** The class index for an anchor: the class of a real image, otherwise the selected one. */
+  /** The class index for an anchor: its own, the class of a real image, otherwise the selected one. */
   labelOf(anchor: Anchor): number {
+    if (anchor.label !== undefined) return anchor.label;
     const labels = this.entry.columns.find((column) => column.name === "label");
     if (anchor.row === null || !labels || !this.entry.classes.length) return this.label;
     const result = this.entry.classes.indexOf(labels.values?.[this.table.classOf("label")[anchor.row]] ?? "");
