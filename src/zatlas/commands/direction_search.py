@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from zatlas.models.classifier import Classifier
     from zatlas.workspace import Workspace
 
-STRIP_ROWS = 4  # starting images of a strip
 FRAMES = 90
 EXAMPLES = ("plus", "minus")  # settings that name latents
 LISTS = ("orthogonal_to",)  # settings that take several names
@@ -34,7 +33,7 @@ LISTS = ("orthogonal_to",)  # settings that take several names
 @command("Directions", "directions find")
 def find(
     run: Run,
-    method: Annotated[Positional[str], arg(metavar="METHOD")],
+    method: Annotated[Positional[str | None], arg(metavar="[METHOD]")] = None,
     names: Annotated[Positional[tuple[str, ...]], arg(metavar="[NAME ...]")] = (),
     *,
     set: Annotated[Names, arg(metavar="NAME=VALUE")] = (),
@@ -49,7 +48,8 @@ def find(
     """Find directions with a method, evaluate and draw them.
 
     Args:
-        method: labels, principal, closed_form, transform, predictor, examples or unsupervised.
+        method: labels, principal, closed_form, transform, predictor, examples or unsupervised. (default:
+            labels if there are any; else closed_form without an encoder, and principal with one)
         names: Attributes, edits (zoom, shift_x, rotation, brightness ...) or outputs of the classifier; for
             the other methods, a name for the direction.
         set: A setting of the method, such as method=local, count=5, layers=0-6 or orthogonal_to=Male,Bald.
@@ -59,11 +59,17 @@ def find(
         save: Save the directions under this name, with their stability over three refits.
         out: Figure or film (.gif, .mp4) for one direction, folder for several. (default: the run's gallery)
     """
+    from zatlas.directions.default_names import caution, default_method
     from zatlas.directions.find import find_directions, refit_method
     from zatlas.directions.measure import evaluate_directions
 
     workspace, model = open_workspace(run), classifier_of(classifier)
     number, settings = class_of(workspace, label), _settings(workspace, set)
+    if method is None:
+        method = default_method(workspace)
+        message(f"method: {method}")
+    if text := caution(workspace, method, settings):
+        message(text)
     if names:
         settings["names"] = names
     if model is not None and method == "predictor":
@@ -145,7 +151,7 @@ def _draw(
     dark: bool,
     file: Path,
 ) -> Path:
-    from zatlas.figures.edits import edit_path, edit_strip, image_reader
+    from zatlas.figures.edits import STRIP_ROWS, edit_path, edit_strip, image_reader
     from zatlas.locate import default_anchors, locate_all
     from zatlas.render.pixels import save
 

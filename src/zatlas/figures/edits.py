@@ -10,7 +10,7 @@ from zatlas.directions.image_edits import EDITS, measure_edit
 from zatlas.directions.types import Direction, FieldDirection
 from zatlas.figures.paths import LatentPath, quality
 from zatlas.latent.attributes import pretty
-from zatlas.locate import Anchor
+from zatlas.locate import Anchor, default_anchors
 from zatlas.models.classifier import Classifier
 from zatlas.render.canvas import Canvas
 from zatlas.render.strip import strip
@@ -21,6 +21,7 @@ ImageReader = Callable[[Images], Values]  # images of a row, the middle one unch
 
 MAX_STD = 3.0  # standard deviations to either side
 COLUMNS = 7
+STRIP_ROWS = 4  # starting images of a strip
 
 
 def amount_range(direction: Direction, default: float = MAX_STD) -> tuple[float, float]:
@@ -60,6 +61,12 @@ def edit_strip(
         note="; ".join(part for part in (f"above each image: {measure}", quality(direction)) if part),
         far=workspace.density.relative_distance(z),
     )
+
+
+def unlabelled_strip(workspace: Workspace, direction: Direction, *, theme: Theme = LIGHT) -> Canvas:
+    """The strip of a direction that a method found without labels, from the default anchors."""
+    starts, measure = default_anchors(workspace, STRIP_ROWS), "mean change of the pixels"
+    return edit_strip(workspace, direction, starts, pixel_change, measure=measure, theme=theme)
 
 
 def edit_path(

@@ -170,7 +170,7 @@ class LatentPath:
             axes = plot_dimensions(self.workspace)
             return density_panel(z[:, list(axes)], theme=theme)
         if panel == "chart":
-            chart = self.workspace.chart()
+            chart = self.workspace.chart_of(self.workspace.charts.request())
             labels = None if chart.rows is None else self.workspace.labels(chart.rows)
             return cloud_panel(chart.positions, labels, chart.transform(z), theme=theme)
         return None
