@@ -119,6 +119,21 @@ def write_labels(
     return True
 
 
+def separate_labels(plot: "Axes", labels: Sequence[Label], occupied: Sequence[Position]) -> list[Label]:
+    """Return the labels that, at their own positions, overlap no other label and no occupied position."""
+    high = _points(plot, WORD * 1.25)
+    boxes = [(*plot.transData.transform(at).tolist(), 0.4 * high) for at in occupied]
+    for label in labels:
+        half = _points(plot, type_.width(label.text, WORD) * 1.12) / 2
+        boxes.append((*plot.transData.transform(label.position).tolist(), half))
+    first = len(occupied)
+    return [
+        label
+        for i, label in enumerate(labels, first)
+        if _is_free(*boxes[i][:2], boxes[i][2], high, [box for j, box in enumerate(boxes) if j != i])
+    ]
+
+
 def arrange(figure: "Figure") -> None:
     """Compute the layout in pixels."""
     with drawing():
