@@ -245,7 +245,7 @@ def test_a_model_without_an_encoder_shows_samples(rival):
     entry = tree.entry
     assert entry["sprites"] is None and entry["encoder"] is None and entry["decoder"]
     assert set(table_of(tree)["index"].to_pylist()) == {-1} and (tree.rows == -1).all()
-    assert entry["columns"] == [] and entry["charts"][0]["name"] == "pca"
+    assert entry["columns"] == [] and entry["charts"][0]["name"] == "grid_umap"
     with pytest.raises(NotSupported, match="samples without images"):
         tree.chart("grid_umap", "label")
 

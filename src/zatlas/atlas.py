@@ -11,6 +11,7 @@ from zatlas.encoder import train_encoder
 from zatlas.figures.paths import LatentPath, interpolation
 from zatlas.latent.chart import Chart
 from zatlas.latent.priors import SavedPrior
+from zatlas.latent.saved_charts import ChartRequest
 from zatlas.locate import Anchor, locate_all
 from zatlas.metrics.evaluation import GROUPS, evaluate
 from zatlas.models.classifier import Classifier
@@ -93,10 +94,13 @@ class Atlas(AtlasData):
         supervise: str | None = None,
         *,
         split: str = "test",
+        samples: bool = False,
         seed: int = 0,
         settings: Mapping[str, object] | None = None,
     ) -> Chart:
         """Lay the latents of a split out in two dimensions, and save the chart in the run.
+
+        Figures and the explorer use the chart that was made last.
 
         Parameters
         ----------
@@ -107,6 +111,8 @@ class Atlas(AtlasData):
         supervise : str
             Separate the classes ("label"), or one class or attribute.
         split : {"train", "valid", "test"}
+        samples : bool
+            Lay out a sample of each posterior instead of its mean.
         seed : int
             Random seed (default 0).
         settings : mapping
@@ -128,7 +134,9 @@ class Atlas(AtlasData):
         >>> atlas.decode(chart.inverse_transform(chart.positions)).shape
         (30, 1, 8, 8)
         """
-        return self.workspace.chart(method, supervise, split=split, seed=seed, settings=settings)
+        layout = method or self.workspace.charts.default_layout
+        request = ChartRequest(layout, supervise, split, samples, seed, settings or {})
+        return self.workspace.charts.make_current(request, self.workspace.chart_of)
 
     # Directions
 

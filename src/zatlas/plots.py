@@ -200,10 +200,10 @@ class Plots:
         supervise: str | None = None,
         *,
         color_by: str | None = None,
-        split: str = "test",
+        split: str | None = None,
         ax: "Axes | None" = None,
     ) -> Figure:
-        """Draw the latents on a chart.
+        """Draw the latents on a chart: the one that was made last, if it has the options that are given.
 
         Parameters
         ----------
@@ -223,10 +223,8 @@ class Plots:
         >>> atlas.plot.chart("pca").save("chart.png").name
         'chart.png'
         """
-        chart = self.workspace.chart(method, supervise, split=split)
-        return maps.chart_scatter(
-            self.workspace, chart, split=split, color_by=color_by, theme=self.theme, ax=ax
-        )
+        chart = self.workspace.chart_of(self.workspace.charts.request(method, supervise, split=split))
+        return maps.chart_scatter(self.workspace, chart, color_by=color_by, theme=self.theme, ax=ax)
 
     def interpolation(
         self,

@@ -115,6 +115,7 @@ export interface ChartEntry {
   coverage: string; // (n * n) uint8 for the same grid: 255 inside the data, 0 in a gap
   projection: Projection | null; // of a linear chart
   reach: number; // the 17th nearest point is at most this far inside the data
+  averaged: number; // nearest points that the latent of a position is averaged over
   tiles: Tiles | null;
 }
 
@@ -176,7 +177,7 @@ export interface FieldEntry {
 export interface DirectionEntry {
   name: string;
   title: string;
-  kind: "attribute" | "class" | "principal" | "saved";
+  kind: "attribute" | "class" | "closed_form" | "principal" | "saved";
   std: number; // of the latents along the vector
   score: ScoreEntry | null;
   explained_variance: number | null; // of a principal component: share of the total variance

@@ -43,8 +43,8 @@ def evaluate(
     random directions, and draws a strip of each.
 
     Args:
-        names: Classes, attributes or saved directions. (default: all that have enough images; principal
-            directions if the run has no labels)
+        names: Classes, attributes or saved directions. (default: all that have enough images; without
+            labels principal directions, or closed-form ones if the model has no encoder)
         method: mean_difference, median_difference or linear fit each direction separately; joint fits all
             together, so that each changes the others as little as possible.
         classifier: Measure by this classifier instead of the model's own encoder. It also labels images or

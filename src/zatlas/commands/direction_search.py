@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from zatlas.models.classifier import Classifier
     from zatlas.workspace import Workspace
 
-STRIP_ROWS = 4  # starting images of a strip
 FRAMES = 90
 EXAMPLES = ("plus", "minus")  # settings that name latents
 LISTS = ("orthogonal_to",)  # settings that take several names
@@ -36,7 +35,7 @@ LISTS = ("orthogonal_to",)  # settings that take several names
 @command("Directions", "directions find")
 def find(
     run: Run,
-    method: Annotated[Positional[str], arg(metavar="METHOD")],
+    method: Annotated[Positional[str | None], arg(metavar="[METHOD]")] = None,
     names: Annotated[Positional[tuple[str, ...]], arg(metavar="[NAME ...]")] = (),
     *,
     set: Annotated[Names, arg(metavar="NAME=VALUE")] = (),
@@ -52,7 +51,8 @@ def find(
     """Find directions with a method, evaluate and draw them.
 
     Args:
-        method: labels, principal, closed_form, transform, predictor, examples or unsupervised.
+        method: labels, principal, closed_form, transform, predictor, examples or unsupervised. (default:
+            labels if there are any; else closed_form without an encoder, and principal with one)
         names: Attributes, edits (zoom, shift_x, rotation, brightness ...) or outputs of the classifier; for
             the other methods, a name for the direction.
         set: A setting of the method, such as method=local, count=5, layers=0-6 or orthogonal_to=Male,Bald.
@@ -62,15 +62,22 @@ def find(
         save: Save the directions under this name, with their stability over three refits.
         out: Figure or film (.gif, .mp4) for one direction, folder for several. (default: the run's gallery)
     """
+    from zatlas.directions.default_names import caution, default_method
     from zatlas.directions.evaluator import MAX_STARTS
     from zatlas.directions.find import find_directions, refit_method, takes_setting
     from zatlas.directions.measure import evaluate_directions
+    from zatlas.figures.edits import STRIP_ROWS
     from zatlas.locate import default_anchors, locate_all
 
     workspace = open_workspace(run)
     model, starts = classifier_of(classifier, workspace), locate_all(workspace, anchor)
     number, measured = class_of(workspace, label), sample_count(samples, MAX_STARTS)
     settings = _settings(workspace, set)
+    if method is None:
+        method = default_method(workspace)
+        message(f"method: {method}")
+    if text := caution(workspace, method, settings):
+        message(text)
     given = {"names": names, "classifier": model if method == "predictor" else None, "samples": samples}
     for name, value in given.items():
         if value and (name != "samples" or takes_setting(method, name)):

@@ -51,6 +51,16 @@ Layout = Annotated[
     ),
 ]
 Steps = Annotated[int, arg(help="Number of images in a row of the strip.")]
+UsedLayout = Annotated[
+    str | None, arg(help="Use a chart with this layout. (default: the chart that zatlas chart made last)")
+]
+LayoutSettings = Annotated[
+    Names,
+    arg(
+        metavar="NAME=VALUE",
+        help="A setting of the layout, such as n_neighbors=25 or min_dist=0.1. Repeatable.",
+    ),
+]
 Frames = Annotated[int, arg(help="Number of frames of the film.")]
 FramesPerSecond = Annotated[int, arg(help="Frames per second of the film.")]
 ConstantSpeed = Annotated[bool, arg(help="Move so that the image changes at a constant speed.")]

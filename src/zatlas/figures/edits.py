@@ -12,7 +12,7 @@ from zatlas.figures.attribute_edits import quality
 from zatlas.figures.class_inputs import repeated
 from zatlas.figures.paths import LatentPath
 from zatlas.latent.attributes import pretty
-from zatlas.locate import Anchor
+from zatlas.locate import Anchor, default_anchors
 from zatlas.models.classifier import Classifier
 from zatlas.render.canvas import Canvas
 from zatlas.render.strip import strip
@@ -23,6 +23,7 @@ ImageReader = Callable[[Images], Values]  # images of a row, the middle one unch
 
 MAX_STD = 3.0  # standard deviations to either side
 COLUMNS = 7
+STRIP_ROWS = 4  # starting images of a strip
 
 
 def amount_range(direction: Direction, default: float = MAX_STD) -> tuple[float, float]:
@@ -63,6 +64,12 @@ def edit_strip(
         note="; ".join(part for part in (f"above each image: {measure}", quality(direction)) if part),
         far=workspace.density.relative_distance(z),
     )
+
+
+def unlabelled_strip(workspace: Workspace, direction: Direction, *, theme: Theme = LIGHT) -> Canvas:
+    """The strip of a direction that a method found without labels, from the default anchors."""
+    starts, measure = default_anchors(workspace, STRIP_ROWS), "mean change of the pixels"
+    return edit_strip(workspace, direction, starts, pixel_change, measure=measure, theme=theme)
 
 
 def edit_path(

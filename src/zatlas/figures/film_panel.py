@@ -27,6 +27,6 @@ def film_panel(
         first, second = plot_dimensions(workspace)
         names = (f"dimension {first}", f"dimension {second}") if workspace.dim > 2 else ("", "")
         return density_panel(z[:, [first, second]], every=every, axes=names, theme=theme)
-    chart = workspace.chart()
+    chart = workspace.chart_of(workspace.charts.request())
     labels = None if chart.rows is None else workspace.labels(chart.rows)
     return cloud_panel(chart.positions, labels, chart.transform(z), every=every, theme=theme)

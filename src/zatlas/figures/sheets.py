@@ -25,6 +25,7 @@ PRIOR_TEXT = {
     "mixture": "a mixture fitted to the latents",
     "flow": "a flow fitted to the latents",
 }
+MAX_TEXTS = 6  # positions outside the data that a caption names
 TAIL = 0.05  # share of the prior's mass outside the grid at either end
 
 
@@ -166,7 +167,7 @@ def chart_sheet(
     """A chart decoded at a regular grid of positions (A4)."""
     check_range("positions along a side", n, MAX_ROW)
     positions, latents = chart.grid(n)
-    right, up = np.unique(positions[:, 0]), np.unique(positions[:, 1])
+    steps = np.linspace(-1, 1, n)
     title = f"The {chart.layout} chart of {workspace.name}, decoded at {n} x {n} positions"
     return sheet(
         workspace.decode(latents, label),
@@ -174,21 +175,26 @@ def chart_sheet(
         title=title,
         theme=theme,
         dim=~chart.covers(positions),
-        axes=(Axis("chart, to the right", right), Axis("chart, upwards", up)),
-        note=f"faded: no data.  trustworthiness of the chart {chart.trustworthiness:.3f}",
+        axes=(Axis("x of zatlas decode", steps), Axis("y of zatlas decode", steps)),
+        note=f"chart: {chart.about}; trustworthiness {chart.trustworthiness:.3f}. Paler: outside the data",
     )
 
 
 def chart_positions(
     workspace: Workspace, chart: Chart, positions: Plane, *, label: int | None = None, theme: Theme = LIGHT
 ) -> Canvas:
-    """The decoded images at positions of a chart, from -1 to 1 in both directions (A5)."""
+    """The decoded images at positions of a chart, from -1 to 1 in both directions (A5).
+
+    A caption says which positions are outside the data, and which are nearest to them inside.
+    """
     there = chart.denormalised(positions)
     z = chart.inverse_transform(there)
-    near, kind = _nearest_shown(workspace, z, label)
+    near, kind = _nearest_shown(workspace, chart, z, label)
     groups = [near] if not workspace.source.decodes else [workspace.decode(z, label), near]
     images, names = np.concatenate(groups), ("decoded", kind)[-len(groups) :]
-    heads = [f"({x:g}, {y:g})" for x, y in positions]
+    inside = chart.covers(there)
+    heads = [_pair(xy) + ("" if ok else " outside") for xy, ok in zip(positions, inside, strict=True)]
+    note = [f"chart: {chart.about}, from -1 to 1 across and up", *outside_texts(chart, positions)]
     return sheet(
         images,
         len(positions),
@@ -196,13 +202,33 @@ def chart_positions(
         heads=heads,
         theme=theme,
         title=f"Positions of the {chart.layout} chart of {workspace.name}",
-        note="from -1 to 1 across and up the chart; faded: no data",
-        dim=np.tile(~chart.covers(there), len(groups)) & (np.arange(len(images)) < len(positions)),
+        note="; ".join(note),
     )
 
 
-def _nearest_shown(workspace: Workspace, z: Latents, label: int | None) -> tuple[Images, str]:
+def outside_texts(chart: Chart, positions: Plane) -> list[str]:
+    """A sentence for each position, from -1 to 1, that is outside the data: the nearest one inside."""
+    there = chart.denormalised(positions)
+    outside = np.flatnonzero(~chart.covers(there))
+    if len(outside) > MAX_TEXTS:
+        return [f"{len(outside)} of {len(positions)} positions are outside the data"]
+    inside = chart.normalised(chart.nearest_covered(there))
+    return [
+        f"{_pair(positions[i])} is outside the data, the nearest position inside is {_pair(inside[i])}"
+        for i in outside
+    ]
+
+
+def _pair(xy: Values) -> str:
+    return f"({xy[0]:.3g}, {xy[1]:.3g})"
+
+
+def _nearest_shown(workspace: Workspace, chart: Chart, z: Latents, label: int | None) -> tuple[Images, str]:
     """The image nearest to each latent: a real one, or a sample if there are no encoded images."""
+    if chart.features is not None:
+        return workspace.decode(
+            chart.latents[chart.nearest_latents(z, 1)[0][:, 0]], label
+        ), "most similar sample"
     if workspace.source.indexed:
         rows, _ = workspace.nearest(z, 1)
         return workspace.dataset.images(rows[:, 0]), "nearest real"

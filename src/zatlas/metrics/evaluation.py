@@ -10,7 +10,7 @@ import numpy as np
 from zatlas.core.errors import UnknownName
 from zatlas.core.progress import bar
 from zatlas.latent_source import Encoded
-from zatlas.metrics.chart_quality import chart_metrics
+from zatlas.metrics.chart_quality import chart_findings, chart_metrics
 from zatlas.metrics.elbo import bound_images, likelihood_metrics
 from zatlas.metrics.features import Features
 from zatlas.metrics.findings import Finding, RunSummary, diagnose
@@ -83,7 +83,8 @@ def evaluate(
             metrics += measures[group]()
             advance(1)
     by_name = {metric.name: metric for metric in metrics}
-    findings = diagnose(RunSummary.of(workspace, by_name))
+    summary = RunSummary.of(workspace, by_name)
+    findings = [*diagnose(summary), *chart_findings(summary)]
     return EvaluationResult(workspace.name, describe_run(workspace), tuple(metrics), tuple(findings))
 
 

@@ -28,7 +28,7 @@ Flags = Bool[np.ndarray, "n"]
 KINDS = ("png", "svg", "pdf", "webp", "jpg")
 NO_GLYPH = "Glyph .* missing from"  # matplotlib's warning about a character that no font has
 DPI = 144  # of plots in pixel formats
-FADED = 0.82  # share of the paper colour in a faded tile
+FADED = 0.5  # share of the paper colour in a faded tile
 _one_at_a_time = threading.RLock()
 
 

@@ -20,6 +20,7 @@ from zatlas.render.plot_style import (
     paper,
     scale_of,
     separate,
+    separate_labels,
     write_labels,
 )
 from zatlas.render.theme import LIGHT, Theme
@@ -82,7 +83,7 @@ def clouds(
         name_axes(plot, (f"{axes[0]}\n{note}" if note else axes[0], axes[1]), theme)
     clouds = list(groups.values())
     for plot, (points, labels) in zip(plots, clouds, strict=False):
-        _name_classes(figure, plot, points, labels, classes, theme)
+        _name_classes(figure, plot, points, labels, classes, theme, legend=plot is plots[len(clouds) - 1])
     for plot in plots[len(groups) :]:
         plot.set_visible(False)
     return Plot(figure)
@@ -200,10 +201,12 @@ def _name_classes(
     classes: Sequence[str],
     theme: Theme,
     named: Mapping[str, Position] | None = None,
+    *,
+    legend: bool = True,
 ) -> None:
-    """Label the marks, and each class at the median of its points.
+    """Label the marks, and draw a legend of the classes; many classes get a colour bar.
 
-    Classes whose labels would overlap get a legend, and many classes a colour bar.
+    A class also has its name at the median of its points, unless it would overlap another name there.
     """
     own = [Label(position, name, theme.ink) for name, position in (named or {}).items()]
     kinds: list[int] = []
@@ -214,9 +217,12 @@ def _name_classes(
     arrange(figure)
     labels_of_classes = [_label_of(kind, points[labels == kind], classes, theme) for kind in kinds]
     occupied = [label.position for label in own]
-    if not write_labels(plot, [*own, *labels_of_classes], theme, occupied=occupied):
-        write_labels(plot, own, theme, occupied=occupied)
+    write_labels(plot, own, theme, occupied=occupied)
+    if legend and labels_of_classes:
         _legend(plot, labels_of_classes, theme)
+        arrange(figure)  # the legend makes the plot narrower
+    free = separate_labels(plot, labels_of_classes, occupied)
+    write_labels(plot, free, theme, wander=0, occupied=occupied)
 
 
 def _label_of(kind: int, mine: Plane, classes: Sequence[str], theme: Theme) -> Label:
@@ -235,7 +241,8 @@ def _legend(plot: "Axes", labels: Sequence[Label], theme: Theme) -> None:
         handles=dots,
         loc="upper left",
         bbox_to_anchor=(1.0, 1.0),
-        frameon=False,
+        facecolor=theme.paper,
+        edgecolor=theme.line,
         labelcolor=theme.ink,
         fontsize=WORD - 1,
         handletextpad=0.1,

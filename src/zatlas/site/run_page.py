@@ -19,7 +19,7 @@ from zatlas.site.columns import Columns, arrow, columns
 from zatlas.site.direction_ranges import MAX_PIXELS
 from zatlas.site.geodesics import example_geodesics
 from zatlas.site.networks import exported_classifier, exported_networks, network_file
-from zatlas.site.page_charts import PageChart, add_tiles, default_charts, page_chart
+from zatlas.site.page_charts import PageChart, add_tiles, current_chart, default_charts, page_chart
 from zatlas.site.page_directions import PageDirections, page_directions
 from zatlas.site.quadtree import MIN_TILED, Square
 from zatlas.site.quantize import half, plain
@@ -93,6 +93,11 @@ class RunPage:
         if self.light and self.workspace.dim > 2:
             layouts = [("pca", None)]
         result = [self.chart(str(i), *layout) for i, layout in enumerate(layouts)]
+        current = None
+        if not self.light:
+            current = current_chart(self.workspace, self.subset, self.density, str(len(result)))
+        if current is not None:
+            result = [current, *(chart for chart in result if chart.name != current.name)]
         if self.all_points is not None:
             described = self.columns.values()
             categories = {entry["name"]: values for entry, values in described if entry["kind"] != "number"}

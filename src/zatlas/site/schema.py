@@ -91,6 +91,7 @@ class ChartEntry(TypedDict):
     coverage: str  # (n * n) uint8 for the same grid: 255 inside the data, 0 in a gap
     projection: Projection | None  # of a linear chart
     reach: float  # the 17th nearest point is at most this far inside the data
+    averaged: int  # nearest points that the latent of a position is averaged over
     tiles: Tiles | None
 
 
@@ -161,7 +162,7 @@ class DirectionEntry(TypedDict):
 
     name: str
     title: str
-    kind: Literal["attribute", "class", "principal", "saved"]
+    kind: Literal["attribute", "class", "closed_form", "principal", "saved"]
     std: float  # of the latents along the vector
     score: ScoreEntry | None
     explained_variance: float | None  # of a principal component: share of the total variance
