@@ -47,6 +47,7 @@ class Case:
     outside: bool
     z: Latents
     data: Density
+    samples: Latents  # of the posteriors of the data
 
     @property
     def distance(self) -> Values:
@@ -56,8 +57,8 @@ class Case:
     @property
     def neighbor_distance(self) -> Values:
         """The distance to the nearest latents: 1 is the median of the data, 2 its 99th percentile."""
-        own = nearest_others(self.data.latents[:COUNT], 5)[1].mean(axis=1)
-        return Scale.of(own)(nearest(self.z, self.data.latents, 5)[1].mean(axis=1))
+        own = nearest_others(self.samples, 5)[1].mean(axis=1)
+        return Scale.of(own)(nearest(self.z, self.samples, 5)[1].mean(axis=1))
 
 
 def main() -> None:
@@ -113,29 +114,34 @@ def cases_of(workspace: Workspace) -> list[Case]:
         z = workspace.generator.space.sample(2 * COUNT, seed=1)
         a, b, half = z[:COUNT], z[COUNT:], np.full((COUNT, 1), 0.5, np.float32)
         inside |= {"prior samples": a, "arc midpoints": slerp(a, b, half)}
-        if workspace.dim >= MANY:
+        if workspace.density.coordinates.dim >= MANY:
             outside |= {"line midpoints": lerp(a, b, half), "near the origin": (0.1 * a).astype(np.float32)}
     latents = next(iter(inside.values()))
     center = workspace.density.coordinates.center.astype(np.float32)
     outside["three times as far"] = center + 3 * (latents - center)
-    result = [Case(workspace.name, name, False, z, workspace.density) for name, z in inside.items()]
-    result += [Case(workspace.name, name, True, z, workspace.density) for name, z in outside.items()]
+    samples = workspace.posterior_samples("train") if encoded else workspace.cloud
+    result = [
+        Case(workspace.name, name, answer, z, workspace.density, samples)
+        for answer, group in ((False, inside), (True, outside))
+        for name, z in group.items()
+    ]
     return result if workspace.dim > 2 else [*result, *holes(workspace)]
 
 
 def holes(workspace: Workspace, count: int = 10) -> list[Case]:
-    """The latents without those in a circle that holds a twentieth of them, and its inner half."""
+    """The latents without those in a circle that holds a tenth of them, and its inner half."""
     table, rng = workspace.table("train"), stream(0, "holes")
     result = []
     for center in table.latents[rng.choice(len(table), count, replace=False)]:
         away = np.linalg.norm(table.latents - center, axis=1)
-        radius = np.quantile(away, 0.05)
+        radius = np.quantile(away, 0.1)
         left = away > radius
         data = density(table.latents[left], None if table.std is None else table.std[left])
         within = rng.standard_normal((COUNT // count, 2)).astype(np.float32)
         within /= np.linalg.norm(within, axis=1, keepdims=True)
         within *= (0.5 * radius * np.sqrt(rng.random((len(within), 1)))).astype(np.float32)
-        result.append(Case(workspace.name, "in a hole", True, center + within, data))
+        samples = workspace.posterior_samples("train")[left]
+        result.append(Case(workspace.name, "in a hole", True, center + within, data, samples))
     return result
 
 

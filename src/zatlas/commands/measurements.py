@@ -120,7 +120,7 @@ def compare(
         out: Output folder. (default: gallery/compare in the first run; runs/compare with --data)
     """
     from zatlas import create
-    from zatlas.figures.comparison import as_table, draw_comparison
+    from zatlas.figures.comparison import comparison_rows, draw_comparison, unique_names, verdict
 
     if data is not None and runs:
         raise BadRecipe("Give either runs to compare or --data to train on, not both.")
@@ -137,7 +137,9 @@ def compare(
     files, metrics = draw_comparison(workspaces, folder, theme=theme_of(dark))
     for file in files:
         print(file)
-    print_table(as_table(metrics))
+    print_table(comparison_rows(metrics, unique_names(workspaces)))
+    if found := verdict(metrics):
+        message(found)
 
 
 @command("Measure")

@@ -68,14 +68,25 @@ def clouds(
     title: str,
     axes: tuple[str, str],
     notes: Mapping[str, str] | None = None,
+    note: str = "",
     theme: Theme = LIGHT,
 ) -> Plot:
-    """Draw several scatter plots side by side, each with a title and a note, and one legend for all."""
+    """Draw several scatter plots side by side, each with a title and a note, and one legend for all.
+
+    `notes` stand under the plots, and `note` under all.
+    """
     if not groups:
         raise ShapeError("There are no points to draw. Pass at least one group.")
     across = min(len(groups), 3)
     down = -(-len(groups) // across)
-    figure, plots = paper((4.6 * across, 4.9 * down + 0.5), title, theme, down, across)
+    size = 4.6 * across + 1.2, 5.6 * down + 0.5
+    figure, plots = paper(size, title, theme, down, across)
+    if note:
+        width = size[0] * 72 * 0.96
+        words = "\n".join(
+            "\n".join(type_.lines(line, round(SMALL + 0.5), width)) for line in note.splitlines()
+        )
+        figure.supxlabel(words, x=0.012, ha="left", fontsize=SMALL, color=theme.pale, parse_math=False)
     for plot, (name, (points, labels)) in zip(plots, groups.items(), strict=False):
         _scatter(figure, plot, points, labels, classes, None, theme)
         plot.set_title(name, fontsize=WORD + 1, loc="left", color=theme.ink, parse_math=False)
