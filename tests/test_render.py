@@ -336,7 +336,12 @@ def test_clouds_stand_side_by_side_with_a_line_of_numbers_under_each():
         title="two",
         axes=("x", "y"),
         notes={"ae": "gaps 0.4", "vae": "gaps 0.1"},
+        note="a line for all",
     )
+    (legend,) = figure.figure.legends  # one for all plots
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b", "c"]
+    assert not any(plot.texts or plot.get_legend() for plot in figure.figure.axes)
+    assert figure.figure.get_supxlabel() == "a line for all"
     assert [plot.get_title(loc="left") for plot in figure.figure.axes] == ["ae", "vae"]
     assert [plot.get_xlabel() for plot in figure.figure.axes] == ["x\ngaps 0.4", "x\ngaps 0.1"]
 

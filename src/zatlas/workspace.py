@@ -238,7 +238,7 @@ class Workspace:
     def density(self) -> Density:
         """The density of the data, which gives the distance of any latent from it."""
         return self.cache.get(
-            "density", lambda: density(self.posterior_samples("train") if self.source.indexed else self.cloud)
+            "density", lambda: density((table := self.chart_table("train")).latents, table.std)
         )
 
     def decode(self, z: Latents, label: ClassLabel = None) -> Images:

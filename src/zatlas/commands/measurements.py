@@ -125,7 +125,7 @@ def compare(
         out: Output folder. (default: gallery/compare in the first run; runs/compare with --data)
     """
     from zatlas import create
-    from zatlas.figures.comparison import MAX_IMAGES, as_table, draw_comparison
+    from zatlas.figures.comparison import MAX_IMAGES, comparison_rows, draw_comparison, unique_names, verdict
 
     if data is not None and runs:
         raise BadRecipe("Give either runs to compare or --data to train on, not both.")
@@ -144,7 +144,9 @@ def compare(
     )
     for file in files:
         print(file)
-    print_table(as_table(metrics))
+    print_table(comparison_rows(metrics, unique_names(workspaces)))
+    if found := verdict(metrics):
+        message(found)
 
 
 @command("Measure")

@@ -123,7 +123,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], screen: Any = None) -> None:
-    """Print rows as a table, by default to stderr."""
+    """Print rows as a table, by default to stderr; numbers have three significant digits."""
     from rich import box
     from rich.table import Table
 
@@ -132,10 +132,18 @@ def print_table(rows: Sequence[Mapping[str, Any]], screen: Any = None) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in rows[0]:
         table.add_column(name, overflow="fold")
-    words = {True: "yes", False: "no"}
     for row in rows:
-        table.add_row(*(words[v] if isinstance(v, bool) else str(v) for v in row.values()))
+        table.add_row(*map(_cell, row.values()))
     (screen or console()).print(table)
+
+
+def _cell(value: Any) -> str:
+    """A value of a table: yes or no, a number with three significant digits, or its text."""
+    if value is None or isinstance(value, bool):
+        return {None: "", True: "yes", False: "no"}[value]
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def message(text: str) -> None:

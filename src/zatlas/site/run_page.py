@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from functools import cached_property, partial
 from math import prod
 from pathlib import Path
@@ -84,7 +84,7 @@ class RunPage:
     @cached_property
     def density(self) -> Density:
         """The density of the latents."""
-        return density(self.subset.latents)
+        return density(self.subset.latents, self.subset.std)
 
     @cached_property
     def charts(self) -> list[PageChart]:
@@ -166,7 +166,7 @@ class RunPage:
     def entry(self) -> dict[str, Any]:
         """The computed part of the run's entry in the manifest, a `RunContent`."""
         self._compute()
-        data, latents = self.density, self.subset.latents
+        latents = self.subset.latents
         return {
             "total": self.subset.total,
             "count": len(self.subset),
@@ -175,11 +175,7 @@ class RunPage:
             "columns": [entry for entry, _ in self.columns.values()],
             "charts": [chart.site(self.folder) for chart in self.charts],
             "sprites": self.sheets and self.sheets.site(self.folder),
-            "density": {
-                "typical_distance": data.typical_distance,
-                "outside_distance": data.typical_distance + data.step,
-                "neighbors": NEIGHBORS,
-            },
+            "density": density_entry(self.density),
             **self.networks,
             "dimensions": self.dimensions,
             "mean": plain(latents.mean(axis=0)),
@@ -263,6 +259,20 @@ class RunPage:
         attributes = len(self.workspace.dataset.attributes) if self.workspace.has_dataset else 0
         point_bytes = 2 * self.workspace.dim + 4 * (3 + attributes) + 3 * 8  # latent, columns, positions
         return max(FIRST_BYTES // point_bytes, MIN_POINTS)
+
+
+def density_entry(data: Density) -> dict[str, Any]:
+    """The numbers that the page computes the distance from the data with, a `DensityEntry`."""
+    coordinates = data.coordinates
+    return {
+        "neighbors": NEIGHBORS,
+        "center": plain(coordinates.center),
+        "weights": plain(coordinates.weights),
+        "distance_scale": astuple(data.distance_scale),
+        "typical_norm": data.typical_norm,
+        "norm_scale": astuple(data.norm_scale),
+        "scale": astuple(data.scale),
+    }
 
 
 def tile_name(chart: PageChart, square: Square) -> str:

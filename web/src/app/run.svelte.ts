@@ -290,14 +290,14 @@ export class RunState {
     if (!this.search && !served) return { rows: [], distance: NaN };
     const result = await (this.search ? this.search.nearest(z, k, stream) : nearestLatents(this.socket!, this.entry, z, k, stream));
     if (!result) return null;
-    return { rows: Array.from(result.rows.subarray(0, NEAREST)), distance: density ? relativeDistances(result, density)[0] : NaN };
+    return { rows: Array.from(result.rows.subarray(0, NEAREST)), distance: density ? relativeDistances(result, z, density)[0] : NaN };
   }
 
   /** The relative distance from the data of each latent; empty where it is not known. */
   async distancesOf(z: Float32Array): Promise<number[]> {
     const { density } = this.entry;
     const result = density && (await this.search?.nearest(z, density.neighbors));
-    return result ? relativeDistances(result, density) : [];
+    return result ? relativeDistances(result, z, density) : [];
   }
 
   /** Latents of the geodesic between two anchors: precomputed, or computed by the server. */
