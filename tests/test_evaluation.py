@@ -15,8 +15,9 @@ from tests import broken_runs
 from zatlas import cli
 from zatlas.create import train
 from zatlas.metrics.evaluation import GROUPS, evaluate
-from zatlas.metrics.findings import RunSummary, diagnose
+from zatlas.metrics.findings import diagnose
 from zatlas.metrics.metric import Metric
+from zatlas.metrics.run_summary import RunSummary
 from zatlas.metrics.titles import format_value
 from zatlas.report import write_report
 from zatlas.training.recipe import make_recipe
