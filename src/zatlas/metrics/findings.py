@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from zatlas.core.registry import MODELS
 from zatlas.metrics.run_summary import Finding, RunSummary
+from zatlas.models.gan import GANConfig
 from zatlas.training.image_defaults import least_steps
 
 MAX_BETA = 2.0  # effective beta above which the prior term is too strong (the ELBO has 1)
@@ -212,9 +213,7 @@ def discriminator_won(run: RunSummary) -> Finding | None:
         (
             run.retrain(
                 "Penalize the discriminator's gradient (R1), and lower the learning rate.",
-                "model.r1=1",
-                "training.rate=0.0002",
-                "training.beta1=0.5",
+                *_usual_gan_settings(),
             ),
         ),
     )
@@ -235,9 +234,7 @@ def mode_collapse(run: RunSummary) -> Finding | None:
         (
             run.retrain(
                 "Penalize the discriminator's gradient (R1), so that the generator settles less early.",
-                "model.r1=1",
-                "training.rate=0.0002",
-                "training.beta1=0.5",
+                *_usual_gan_settings(),
             ),
             run.train_longer("Or train for longer, if training has only begun."),
         ),
@@ -321,6 +318,12 @@ CHECKS: Mapping[Check, tuple[str, ...]] = {  # each check, and the findings that
         "mode collapse",
     ),
 }
+
+
+def _usual_gan_settings() -> tuple[str, ...]:
+    """The default settings of a GAN that keep its two players in balance."""
+    usual = {"model.r1": GANConfig.r1, **{f"training.{k}": GANConfig.TRAINING[k] for k in ("rate", "beta1")}}
+    return tuple(f"{name}={value:g}" for name, value in usual.items())
 
 
 def _far_ratio(run: RunSummary) -> float:

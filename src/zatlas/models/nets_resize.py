@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zatlas.models.nets import Conv, ConvEncoder, Shape, Width
+from zatlas.models.nets import Conv, ConvEncoder, Shape, Units, Width
 
 SLOPE = 0.2  # of the leaky ReLU, below 0
 
@@ -23,11 +23,12 @@ class ConvResize:
 
     width: Width = 16  # channels of the decoder at full resolution; they double as the side halves
     widest: Width = 128  # maximum number of channels
+    hidden: Units = 256  # units between the convolutions and the latent; 0 for no hidden layer
 
     TRAINING: ClassVar[dict[str, object]] = {"batch": 64, "rate": 1e-3}
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
-        """Return convolutions until the side is 4 to 7, then a linear layer over features and labels."""
+        """Return convolutions until the side is 4 to 7, then linear layers over features and labels."""
         channels, height, width = shape
         widths = self._widths(shape)[1:]
         layers: list[nn.Module] = []
@@ -35,21 +36,27 @@ class ConvResize:
             layers += [nn.Conv2d(channels, wide, 4, 2, 1), nn.LeakyReLU(SLOPE)]
             channels = wide
         size = channels * (height >> len(widths)) * (width >> len(widths))
-        encoder = ConvEncoder(nn.Sequential(*layers, nn.Flatten()), nn.Linear(size + classes, out))
-        return _initialized(encoder, encoder.head)
+        head, last = self._hidden(size + classes), nn.Linear(self.hidden or size + classes, out)
+        return _initialized(
+            ConvEncoder(nn.Sequential(*layers, nn.Flatten()), nn.Sequential(*head, last)), last
+        )
 
     def decoder(self, shape: Shape, dim: int) -> nn.Module:
-        """Return a linear layer, resizing convolutions up to the image, and a 3x3 convolution."""
+        """Return linear layers, resizing convolutions up to the image, and a 3x3 convolution."""
         channels, height, width = shape
         widths = self._widths(shape)[::-1]
         steps = len(widths) - 1
         start = (widths[0], height >> steps, width >> steps)
-        layers: list[nn.Module] = [nn.Linear(dim, start[0] * start[1] * start[2]), nn.LeakyReLU(SLOPE)]
-        layers += [nn.Unflatten(1, start)]
+        size = start[0] * start[1] * start[2]
+        layers: list[nn.Module] = [*self._hidden(dim), nn.Linear(self.hidden or dim, size)]
+        layers += [nn.LeakyReLU(SLOPE), nn.Unflatten(1, start)]
         for wide, narrow in pairwise(widths):
             layers += [ResizeConv(wide, narrow), nn.LeakyReLU(SLOPE)]
         last = nn.Conv2d(widths[-1], channels, 3, padding=1)
         return _initialized(nn.Sequential(*layers, last), last)
+
+    def _hidden(self, size: int) -> list[nn.Module]:
+        return [nn.Linear(size, self.hidden), nn.LeakyReLU(SLOPE)] if self.hidden else []
 
     def _widths(self, shape: Shape) -> list[int]:
         """Return the number of channels at each resolution, from the full one to the smallest."""
