@@ -11,8 +11,8 @@ from zatlas.latent.chart import Chart, make_chart, trustworthiness
 from zatlas.latent.landmarks import MAX_CHARTED, landmarks
 from zatlas.latent.layouts import DEFAULT_LAYOUT
 from zatlas.latent.saved_charts import ChartRequest
-from zatlas.metrics.findings import Finding, RunSummary, Suggestion
 from zatlas.metrics.metric import Metric, mean_and_error
+from zatlas.metrics.run_summary import Finding, RunSummary, Suggestion
 from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace
 

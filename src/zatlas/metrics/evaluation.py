@@ -13,9 +13,10 @@ from zatlas.latent_source import Encoded
 from zatlas.metrics.chart_quality import chart_findings, chart_metrics
 from zatlas.metrics.elbo import bound_images, likelihood_metrics
 from zatlas.metrics.features import Features
-from zatlas.metrics.findings import Finding, RunSummary, diagnose
+from zatlas.metrics.findings import diagnose
 from zatlas.metrics.latent_usage import space_metrics
 from zatlas.metrics.metric import Group, Metric
+from zatlas.metrics.run_summary import Finding, RunSummary
 from zatlas.metrics.sample_quality import MAX_IMAGES, cycle_classes, sample_metrics
 from zatlas.metrics.semantics import meaning_metrics
 from zatlas.metrics.titles import describe_run
