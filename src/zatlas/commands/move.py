@@ -128,9 +128,9 @@ def _print_all(paths: "list[LatentPath]", name: str, out: Path | None, settings:
         for path, file in zip(paths, file_names(texts), strict=True):
             print_path(path, file, folder / f"{file}.gif", **settings)
     sheet_file = out if out is not None and out.suffix else folder / f"{file_name(name)}-all.png"
-    sheet = together(
-        paths, [path.title for path in paths], f"From {paths[0].marks[0][1]} to every other class"
-    )
+    start = paths[0].marks[0][1]
+    names = [f"{start} to {path.marks[-1][1]}" for path in paths]
+    sheet = together(paths, names, f"From {start} to every other class in {paths[0].workspace.name}")
     print(save(sheet.strip(settings["columns"], theme=theme_of(settings["dark"])), sheet_file))
 
 

@@ -50,7 +50,7 @@ def four_corners(
         images = _beside_originals(images, [anchor.image for anchor in anchors], n, theme)
         heads = [ORIGINAL, *[""] * n, ORIGINAL]
     names = ", ".join(anchor.title for anchor in anchors)
-    caption = class_caption(workspace, classes)
+    caption = class_caption(workspace, classes, ", ")
     return sheet(
         images,
         len(images) // n,

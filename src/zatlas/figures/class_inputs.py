@@ -83,11 +83,11 @@ def default_label(workspace: Workspace, anchors: Sequence[Anchor]) -> int | None
     return classes[0]
 
 
-def class_caption(workspace: Workspace, classes: Sequence[int] | None) -> str:
-    """Return the line of a caption that says in which class, or between which classes, a path is decoded."""
+def class_caption(workspace: Workspace, classes: Sequence[int] | None, joined: str = " to ") -> str:
+    """Return the line of a caption that says in which class, or between which classes, images are decoded."""
     if classes is None:
         return ""
     names = [workspace.generator.classes[number] for number in classes]
     if len(set(names)) == 1:
         return f"class: {names[0]}"
-    return f"class: {' to '.join(names)}; {MIXED}"
+    return f"class: {joined.join(names)}; {MIXED}"
