@@ -1,7 +1,7 @@
 /** The walk through the pins: its curve, its strip of images, and the current position. */
 
 import type { Images } from "../types";
-import { at as along, changes, curve, freehand, loop, overChart, placed, sample, spiral, spline, stack, steady, defaultBlend, type Curve } from "../latent";
+import { at as along, changes, curve, freehand, loop, nearestMark, overChart, placed, sample, spiral, spline, stack, steady, defaultBlend, type Curve } from "../latent";
 import type { LinkState } from "./link";
 import type { Page } from "./page.svelte";
 import type { Anchor } from "./anchor";
@@ -85,11 +85,10 @@ export class Walk {
   }
 
   /** The class at a position: that of the nearest pin on the walk. A path over the map has the selected class. */
-  private labelAt({ marks }: Curve, at: number): number {
+  private labelAt(curve: Curve, at: number): number {
     const { run, pins } = this.page;
-    if (!pins.length || marks.length < pins.length || this.plane) return run.label;
-    const away = marks.map((mark) => Math.abs(mark - at));
-    return run.labelOf(pins[away.indexOf(Math.min(...away)) % pins.length]);
+    if (!pins.length || curve.marks.length < pins.length || this.plane) return run.label;
+    return run.labelOf(pins[nearestMark(curve, at) % pins.length]);
   }
 
   /** Play the walk until `stop`; back and forth if it is not closed. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { at, changes, curve, lerp, loop, sample, slerp, steady, defaultBlend, walk } from "./curves";
+import { at, changes, curve, lerp, loop, nearestMark, sample, slerp, steady, defaultBlend, walk } from "./curves";
 import { expectClose, floats } from "../../test/close";
 import golden from "../../test/fixtures/curves.json";
 import { row } from "./vectors";
@@ -43,6 +43,13 @@ test("a curve starts and ends at its knots, and is constant beyond them", () => 
 
 test("a single frame is the first stop", () => {
   expectClose(sample(curve(stops, DIM), 1), row(stops, DIM, 0));
+});
+
+test("every position belongs to the nearest anchor, and the end of a loop to the first", () => {
+  const path = curve(stops.slice(0, 3 * DIM), DIM);
+  expect([0, 0.2, 0.3, 0.7, 0.8, 1].map((t) => nearestMark(path, t))).toEqual([0, 0, 1, 1, 2, 2]);
+  const closed = loop(stops.slice(0, 3 * DIM), DIM);
+  expect([0.1, 0.4, 0.6, 0.95].map((t) => nearestMark(closed, t) % 3)).toEqual([0, 1, 2, 0]);
 });
 
 test("a curve of one point is refused", () => {

@@ -64,6 +64,12 @@ export function sample(curve: Curve, frames: number): Float32Array {
   return at(curve, frames > 1 ? steps(frames) : [0]);
 }
 
+/** The number of the anchor whose time is nearest to t; halfway, the earlier one. */
+export function nearestMark({ marks }: Pick<Curve, "marks">, t: number): number {
+  const distances = marks.map((mark) => Math.abs(mark - t));
+  return distances.indexOf(Math.min(...distances));
+}
+
 /** Linear interpolation. Under a normal prior it leaves the shell. */
 export function lerp(a: Float32Array, b: Float32Array, t: number): Float32Array {
   return a.map((value, i) => value + t * (b[i] - value));

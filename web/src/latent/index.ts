@@ -2,7 +2,7 @@
 
 export { dimensionChart } from "./dimensions";
 export { type Lattice, PlaneInverse } from "./chart";
-export { at, changes, type Curve, curve, loop, sample, steady, defaultBlend, walk } from "./curves";
+export { at, changes, type Curve, curve, loop, nearestMark, sample, steady, defaultBlend, walk } from "./curves";
 export {
   byExample,
   type Direction,
