@@ -145,8 +145,8 @@ def compare(
     for file in files:
         print(file)
     print_table(comparison_rows(metrics, unique_names(workspaces)))
-    if found := verdict(metrics):
-        message(found)
+    if text := verdict(metrics):
+        message(text)
 
 
 @command("Measure")

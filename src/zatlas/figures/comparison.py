@@ -223,10 +223,10 @@ def _column(names: Sequence[str], texts: Sequence[str]) -> dict[str, str]:
 
 
 def _verdict(plain: RunComparison, other: RunComparison) -> str:
-    shown = [m.finding for m in MEASURES if m.is_shown(plain, other)]
+    findings = [m.finding for m in MEASURES if m.is_shown(plain, other)]
     measured = [m for m in MEASURES if None not in (m.estimate(plain), m.estimate(other))]
     missing = [m.title for m in measured if not m.is_shown(plain, other)]
-    result = f"In {plain.run}, compared with {other.run}: {'; '.join(shown)}." if shown else ""
+    result = f"In {plain.run}, compared with {other.run}: {'; '.join(findings)}." if findings else ""
     if missing:
         result += f" These images show no such difference in: {', '.join(missing)}."
     return result.strip()

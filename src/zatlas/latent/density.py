@@ -26,18 +26,18 @@ GAP_SAMPLES = 10_000  # latents that the prior is compared with
 class Scale:
     """The values of a quantity that count as 1 and as 2."""
 
-    one: float
-    two: float
+    typical: float
+    outside: float
 
     @classmethod
     def of(cls, values: Values, slack: float = 1.0) -> "Scale":
         """Return 1 for the median, and 2 for `slack` times the way from there to the 99th percentile."""
-        median, outside = map(float, np.quantile(values, [0.5, OUTSIDE_QUANTILE]))
-        return cls(median, median + slack * ((outside - median) or abs(median) or 1.0))
+        median, high = map(float, np.quantile(values, [0.5, OUTSIDE_QUANTILE]))
+        return cls(median, median + slack * ((high - median) or abs(median) or 1.0))
 
     def __call__(self, values: Values) -> Values:
         """Return the values on this scale, which is linear."""
-        return 1 + (values - self.one) / (self.two - self.one)
+        return 1 + (values - self.typical) / (self.outside - self.typical)
 
 
 @dataclass(frozen=True)

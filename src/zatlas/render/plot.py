@@ -83,10 +83,8 @@ def clouds(
     size = 4.6 * across + 1.2, 5.6 * down + 0.5
     figure, plots = paper(size, title, theme, down, across)
     if note:
-        width = size[0] * 72 * 0.96
-        words = "\n".join(
-            "\n".join(type_.lines(line, round(SMALL + 0.5), width)) for line in note.splitlines()
-        )
+        wide, letters = size[0] * 72 * 0.96, round(SMALL + 0.5)
+        words = "\n".join("\n".join(type_.lines(line, letters, wide)) for line in note.splitlines())
         figure.supxlabel(words, x=0.012, ha="left", fontsize=SMALL, color=theme.pale, parse_math=False)
     for plot, (name, (points, labels)) in zip(plots, groups.items(), strict=False):
         _scatter(figure, plot, points, labels, classes, None, theme)
