@@ -121,10 +121,32 @@ def test_an_edit_is_imitated_without_gradients(soft_spot):
         transform.fit(blind, latents, names=["shift_x"], method="net")
 
 
-def test_an_edit_that_a_model_cannot_do_is_reported(soft_spot):
+def test_an_edit_is_impossible_only_where_the_pixels_do_not_change(soft_spot):
     generator, latents = soft_spot
-    (direction,) = transform.fit(generator, latents, names=["rotation"], samples=480)
-    assert direction.facts["requested"] is None and "cannot" in direction.facts["reason"]
+    still = replace(generator, decoder=lambda z, y: generator.decoder(z * 1e-3, y))
+    (direction,) = transform.fit(still, latents, names=["rotation"], steps=30)
+    assert direction.facts["requested"] is None
+    assert direction.facts["result"].startswith("This model cannot do it: pixels change by")
+    edit, down = EDITS["shift_x"], LinearDirection("down", np.eye(6, dtype=np.float32)[1])
+    facts = transform.evaluate_transform(generator, latents, down, edit).facts(edit)
+    assert facts["requested"] is None
+    assert facts["result"].startswith("The images change, but not by this edit: they show at most 0.0")
+
+
+def test_an_edit_that_grows_unevenly_follows_up_to_its_ends():
+    def darker_than_brighter(z, y):
+        level = 0.6 + torch.where(z[:, :1] < 0, z[:, :1] / 12, z[:, :1] / 40)
+        return level.reshape(-1, 1, 1, 1).expand(-1, 1, 8, 8).clamp(0, 1)
+
+    generator = Generator(Space((2,)), darker_than_brighter)
+    direction = LinearDirection("brightness", np.array([1, 0], np.float32))
+    edit = EDITS["brightness"]
+    facts = transform.evaluate_transform(generator, np.zeros((40, 2), np.float32), direction, edit).facts(
+        edit
+    )
+    assert facts["requested"] == [-6, 6] and not facts["proportional"]
+    np.testing.assert_allclose(facts["achieved"], [-0.5, 0.15], atol=0.03)
+    assert facts["result"].endswith("of the range, but not in proportion to the step.")
 
 
 def test_an_edit_saturates_at_the_largest_brightness(soft_spot):

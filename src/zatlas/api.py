@@ -59,7 +59,9 @@ def load(run: str | Path, *, device: str = "auto", trust: bool = False, data_cha
     Examples
     --------
     >>> zatlas.load("runs/shapes")
-    <Atlas shapes: vae, 2 dimensions>
+    Atlas shapes: vae, 2 dimensions
+    data: shapes: 150 grey images 8x8 in 3 classes (114 train, 6 valid, 30 test)
+    run: runs/shapes; next: atlas.plot.grid(), atlas.evaluate() or atlas.explore()
     """
     return Atlas(Workspace.open(run, trust=trust, data_changed=data_changed, device=device))
 

@@ -32,9 +32,15 @@ class AtlasData:
     workspace: Workspace
 
     def __repr__(self) -> str:
-        dim = self.generator.space.dim
-        family = self.workspace.description.family
-        return f"<Atlas {self.name}: {family}, {dim} dimension{'s' if dim > 1 else ''}>"
+        dim, run = self.generator.space.dim, self.workspace.run
+        kind = f"{'conditional ' * bool(self.generator.classes)}{self.workspace.description.family}"
+        source = self.recipe.source if run.recipe_file.exists() else "no images"
+        lines = [
+            f"Atlas {self.name}: {kind}, {dim} dimension{'s' if dim > 1 else ''}",
+            f"data: {run.provenance().get('dataset', source)}",
+            f"run: {run.folder}; next: atlas.plot.grid(), atlas.evaluate() or atlas.explore()",
+        ]
+        return "\n".join(lines)
 
     @property
     def name(self) -> str:

@@ -111,7 +111,9 @@ def train(
     >>> import numpy as np
     >>> images = np.random.default_rng(0).random((60, 8, 8))
     >>> zatlas.train(images, model="ae", dim=3, epochs=1, out="runs/noise", verbose=False)
-    <Atlas noise: ae, 3 dimensions>
+    Atlas noise: ae, 3 dimensions
+    data: data: 60 grey images 8x8 (57 train, 3 valid)
+    run: runs/noise; next: atlas.plot.grid(), atlas.evaluate() or atlas.explore()
     """
     source, arrays = _source_of(data, labels)
     given = {
@@ -227,7 +229,9 @@ def resume(
     Examples
     --------
     >>> zatlas.resume("runs/shapes", {"training.epochs": 21}, verbose=False)
-    <Atlas shapes: vae, 2 dimensions>
+    Atlas shapes: vae, 2 dimensions
+    data: shapes: 150 grey images 8x8 in 3 classes (114 train, 6 valid, 30 test)
+    run: runs/shapes; next: atlas.plot.grid(), atlas.evaluate() or atlas.explore()
     """
     opened = runs.open_run(Path(run))
     tables = read_recipe(opened.recipe_file)
@@ -315,7 +319,9 @@ def import_model(
     >>> from torch import nn
     >>> decoder = nn.Sequential(nn.Linear(4, 64), nn.Sigmoid(), nn.Unflatten(1, (1, 8, 8)))
     >>> zatlas.import_model(decoder, "runs/mine", shape=(4,), verbose=False)
-    <Atlas mine: Sequential, 4 dimensions>
+    Atlas mine: Sequential, 4 dimensions
+    data: no images
+    run: runs/mine; next: atlas.plot.grid(), atlas.evaluate() or atlas.explore()
     """
     options = ImportOptions(
         net,

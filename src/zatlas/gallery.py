@@ -5,9 +5,11 @@ import sys
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.progress import bar, console
@@ -17,9 +19,9 @@ from zatlas.figures import attribute_edits, edits, file_name, file_names, geomet
 from zatlas.figures.anchor_sheets import class_sheet, four_corners
 from zatlas.figures.class_inputs import default_label
 from zatlas.figures.paths import LatentPath
-from zatlas.latent.attributes import binary_names, pretty
+from zatlas.latent.attributes import attribute_names, limit_text, pretty, title_of
 from zatlas.latent.curves import spiral
-from zatlas.latent.names import ParsedName, text_of
+from zatlas.latent.names import text_of
 from zatlas.locate import default_anchors
 from zatlas.metrics.titles import describe_run
 from zatlas.page import PageFigure, PageSection, render_page
@@ -29,9 +31,10 @@ from zatlas.render.theme import LIGHT, Theme
 from zatlas.store import atomic
 from zatlas.workspace import Workspace
 
-Words = tuple[str | Path, ...]  # arguments of a command
+Words = tuple[str | Path | int | float, ...]  # arguments of a command
 
 GRID_SIDE = 15  # positions along each side of a grid
+POSITIONS = np.array([[-0.857, 0], [0, 0], [0.857, 0]], np.float32)  # of the chart
 FACE_ATTRIBUTES = (
     *("Smiling", "Mouth_Slightly_Open", "Bald", "Bangs", "Gray_Hair", "Black_Hair", "Brown_Hair"),
     *("Blond_Hair", "No_Beard", "Pale_Skin", "Oval_Face", "Male"),
@@ -51,14 +54,15 @@ class Entry:
     title: str
     about: str
     theory: str
-    command: str
+    words: Words  # of the command that draws it again
     draw: Callable[[Path], Path]
 
 
-def draw_gallery(workspace: Workspace, folder: Path | None = None, *, theme: Theme = LIGHT) -> Path:
+def draw_gallery(workspace: Workspace, folder: Path | str | None = None, *, theme: Theme = LIGHT) -> Path:
     """Draw every figure that applies to this run, write the page that shows them, and return its path."""
-    folder = folder or workspace.run.gallery
-    entries = list(_entries(workspace, theme))
+    folder = Path(folder or workspace.run.gallery)
+    options = ["--dark"] if theme.name == "dark" else []
+    entries = [replace(entry, words=(*entry.words, *options)) for entry in _entries(workspace, theme)]
     if workspace.source.indexed:
         workspace.table("train"), workspace.table("test")  # computed once, before threads need them
     figures: list[tuple[Entry, Path]] = []
@@ -125,7 +129,7 @@ def _generated(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         "A generative model maps samples of a simple distribution, the prior, to images."
         if prior
         else "An auto-encoder is not trained to fill its latent space, so latents between encoded images may decode badly.",
-        shell_command("sample", run),
+        ("sample", run),
         lambda path: save(sheets.sample_sheet(workspace, theme=theme), path),
     )
     if (
@@ -138,7 +142,7 @@ def _generated(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         "Samples by prior",
         "Samples of the model's own prior, and samples of a density fitted to the latents.",
         "Encoded images rarely fill the prior evenly. Sampling from a density fitted to the latents avoids the empty regions, so samples look better.",
-        shell_command("prior", run),
+        ("prior", run, "--kind", "mixture"),
         lambda path: save(sheets.prior_sheet(workspace, theme=theme), path),
     )
     yield Entry(
@@ -147,7 +151,7 @@ def _generated(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         "Reconstructions",
         f"{'Held-out' if workspace.holds_out else 'Training'} images, and their reconstructions from {workspace.dim} numbers each.",
         "Details that the latent does not store are lost. The decoder then predicts an average, which looks blurred.",
-        shell_command("reconstruct", run),
+        ("reconstruct", run),
         lambda path: save(sheets.reconstruction_sheet([workspace], theme=theme), path),
     )
 
@@ -164,19 +168,19 @@ def _latent_space(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         "Steps are equal in the prior's probability mass, so every tile stands for the same share of samples."
         if workspace.generator.space.prior != "none"
         else "Steps are equal between the 1st and the 99th percentile of the latents.",
-        shell_command("grid", run),
+        ("grid", run),
         lambda path: save(sheets.manifold(workspace, GRID_SIDE, theme=theme), path),
     )
     yield Entry(
         section,
         "scatter.png",
         f"The {latents}",
-        f"The positions of the {'test image' if workspace.source.kind == 'image' else workspace.source.kind}s in the latent space"
+        f"The positions of the {maps.point_noun(workspace, 'test')} in the latent space"
         + (class_names if workspace.has_dataset and workspace.dataset.classes else "."),
         "The model was trained without labels."
         if not workspace.generator.classes
         else "This model gets the class as an input, so latents need not contain it: the classes overlap.",
-        shell_command("scatter", run),
+        ("scatter", run),
         lambda path: save(maps.latent_scatter(workspace, theme=theme), path),
     )
 
@@ -192,7 +196,7 @@ def _charts(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         "A chart",
         f"A two-dimensional layout of {subject}: neighbors stay neighbors.",
         "Large distances on a chart mean little. Its trustworthiness says how reliable neighborhoods are.",
-        shell_command("chart", run, *options),
+        ("chart", run, *options),
         lambda path: save(maps.chart_scatter(workspace, workspace.chart_of(request), theme=theme), path),
     )
     yield Entry(
@@ -201,11 +205,23 @@ def _charts(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         "The chart, decoded",
         "The decoded image at each position of the chart; paler outside the data.",
         "The latent of a position is interpolated from the latents around it, and then decoded.",
-        shell_command("grid", run, "--by", "chart"),
+        ("grid", run, "--by", "chart"),
         lambda path: save(
             sheets.chart_sheet(workspace, workspace.chart_of(request), GRID_SIDE, theme=theme), path
         ),
     )
+    if workspace.source.decodes:
+        yield Entry(
+            section,
+            "decoded.png",
+            "Three positions of the chart",
+            f"Positions at the left, in the center and at the right, decoded; below is the nearest {workspace.source.kind}.",
+            "Where the two rows differ much, the chart has no data.",
+            ("decode", run, *(f"{number:g}" for number in POSITIONS.ravel())),
+            lambda path: save(
+                sheets.chart_positions(workspace, workspace.chart_of(request), POSITIONS, theme=theme), path
+            ),
+        )
 
 
 def _paths(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
@@ -235,7 +251,7 @@ def _paths(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         "Between four images",
         f"Four {kind}s at the corners, and interpolations between them.",
         "A latent between two others decodes to a plausible image, not to a cross-fade of the two.",
-        shell_command("interpolate", run, *names, "--corners", *option),
+        ("interpolate", run, *names, "--corners", *option),
         lambda path: save(four_corners(workspace, anchors, label=label, theme=theme), path),
     )
     yield from _path(
@@ -276,22 +292,24 @@ def _classes(workspace: Workspace, theme: Theme) -> Entry:
         "One latent in every class",
         f"Each row decodes the latent of one {workspace.source.kind} in every class of the model.",
         "The latent of a conditional model stores what the class does not say, such as the style.",
-        shell_command("grid", workspace.run.folder, "--by", "class"),
+        ("grid", workspace.run.folder, "--by", "class"),
         lambda path: save(class_sheet(workspace, theme=theme), path),
     )
 
 
 def _directions(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
     run, section = workspace.run.folder, "What directions mean"
-    flags, kind, names = binary_names(workspace.dataset), workspace.source.kind, known_names(workspace)
-    chosen = [name for name in FACE_ATTRIBUTES if name in flags] or flags[:MAX_ATTRIBUTES]
-    files = file_names(f"edit-{name}" for name in chosen)
-    for number, (name, file) in enumerate(zip(chosen, files, strict=True)):
-        typed = text_of(ParsedName("attribute", name), names, anchor=False)
+    kind, names = workspace.source.kind, known_names(workspace)
+    attributes = attribute_names(workspace.dataset)
+    faces = [name for face in FACE_ATTRIBUTES for name in attributes if name.text == face]
+    chosen = faces or attributes[:MAX_ATTRIBUTES]
+    texts = [text_of(name, names, anchor=False) for name in chosen]
+    files = file_names(f"edit-{text}" for text in texts)
+    for number, (name, typed, file) in enumerate(zip(chosen, texts, files, strict=True)):
         yield from _path(
             section,
             file,
-            pretty(name),
+            limit_text(workspace.dataset, name) or title_of(name),
             f"Four {kind}s moved against and along the attribute; the middle column is unchanged.",
             f"The direction is the difference between the mean latents of {kind}s with and without it."
             if number == 0
@@ -308,7 +326,7 @@ def _directions(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         "Arithmetic",
         "Mean latents, added and subtracted, and the decoded result.",
         "If two groups differ by a direction, the direction can be added to another latent.",
-        shell_command("arithmetic", run, equation),
+        ("arithmetic", run, equation),
         lambda path: save(geometry.arithmetic(workspace, equation, theme=theme)[0], path),
     )
 
@@ -325,7 +343,7 @@ def _closed_form(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
             "The first layer of the decoder reacts most to these directions, so they change the image most."
             if number == 0
             else "",
-            shell_command(*command),
+            command,
             partial(_save_figure, partial(edits.unlabelled_strip, workspace, direction, theme=theme)),
         )
 
@@ -364,7 +382,7 @@ def _geometry(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
             title,
             "",
             theory,
-            shell_command("geometry", run),
+            ("geometry", run),
             partial(_save_figure, draw[name]),
         )
 
@@ -390,7 +408,7 @@ def _path(
         title,
         about,
         theory,
-        shell_command(*words),
+        (*words, "--out", f"{file}.png") if words[0] == "path" else words,
         lambda path: save(make().strip(theme=theme), path),
     )
     if film:
@@ -400,7 +418,7 @@ def _path(
             f"{title}, as a film",
             "",
             "",
-            shell_command(*words, *options, "--frames", FRAMES, "--out", f"{file}.mp4"),
+            (*words, *options, "--frames", FRAMES, "--out", f"{file}.mp4"),
             lambda path: make().film(path, FRAMES, panel=panel, theme=theme),
         )
 
@@ -413,7 +431,11 @@ def _sections(figures: Sequence[tuple[Entry, Path]], folder: Path) -> list[PageS
     figures_of: dict[str, list[PageFigure]] = {}
     for entry, path in figures:
         figure = PageFigure(
-            path.relative_to(folder).as_posix(), entry.title, entry.about, entry.theory, entry.command
+            path.relative_to(folder).as_posix(),
+            entry.title,
+            entry.about,
+            entry.theory,
+            shell_command(*entry.words),
         )
         figures_of.setdefault(entry.section, []).append(figure)
     return [PageSection(title, tuple(figures)) for title, figures in figures_of.items()]

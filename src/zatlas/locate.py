@@ -180,7 +180,10 @@ def _numbered(workspace: Workspace, number: int, name: str) -> Anchor:
         return Anchor(name, sample_latents(workspace, MAX_SAMPLES, seed=0)[number : number + 1], title=title)
     latents = workspace.table("test")
     if not 0 <= number < len(latents):
-        raise ShapeError(f"There is no test image {number}: they are numbered from 0 to {len(latents) - 1}.")
+        kind = workspace.dataset.kind_of("test")
+        raise ShapeError(
+            f"There is no {kind} image {number}: they are numbered from 0 to {len(latents) - 1}."
+        )
     return _real(workspace, latents, number, name, title)
 
 
@@ -209,7 +212,7 @@ def _typical(workspace: Workspace, text: str, name: ParsedName) -> Anchor:
     trained_on = split == "train" and workspace.holds_out
     index = name.number or 0
     if index >= len(members):
-        kind = f"{'training' if trained_on else 'test'} image{'s' * (len(members) > 1)}"
+        kind = f"{workspace.dataset.kind_of(split)} image{'s' * (len(members) > 1)}"
         raise BadData(
             f"There is no {text!r}: {title_of(replace(name, number=None))!r} has {len(members)} {kind}, "
             f"numbered from 0 to {len(members) - 1}."

@@ -162,8 +162,8 @@ def as_rows(sweep: Sweep) -> list[dict[str, Any]]:
     for row in sweep.rows:
         settings = zip(_short(row.settings), row.settings.values(), strict=True)
         line: dict[str, Any] = dict(settings) if row.settings else {"run": row.name}
-        numbers = {name: f"{n:.4g}" for name, n in _numbers(row).items()}
-        line |= {name: numbers.get(name, "") for name in COLUMNS if name in present}
+        numbers = _numbers(row)
+        line |= {name: numbers.get(name) for name in COLUMNS if name in present}
         lines.append(line | ({"failed": bool(row.error)} if sweep.failed else {}))
     return lines
 

@@ -100,6 +100,7 @@ def _row(name: str, result: "AttributeAccuracy") -> dict[str, Any]:
         "value": round(result.value, 4),
         "baseline": round(result.baseline, 4),
         "auc": None if result.auc is None else round(result.auc, 4),
+        "better than chance": result.exceeds_baseline,
         "images": result.images,
     }
 

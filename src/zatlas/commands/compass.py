@@ -64,6 +64,8 @@ def compass(
             if choices is not None:
                 raise
             message(str(error))
+    if choices is not None:
+        message(f"{state.choices} choices; uncertainty of the direction: {state.angle:.0f}°")
     if save is not None:
         print(store_of(workspace).save(state.direction(save)))
 

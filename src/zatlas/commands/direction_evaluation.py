@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
+from zatlas.commands.direction_tables import effect_table
 from zatlas.commands.options import Dark, OrthogonalTo, OutputFolder, Run, Samples, Seed
 from zatlas.commands.printing import (
     classifier_of,
     message,
     open_workspace,
+    print_limits,
     print_rows,
     sample_count,
     theme_of,
@@ -69,6 +71,7 @@ def evaluate(
         names, omitted = default_properties(workspace)
         if omitted:
             message(f"omitted: {omitted}")
+    print_limits(workspace, names)
     fitted = fit_named(workspace, names, method=method, orthogonal_to=orthogonal_to, seed=seed)
     reports = evaluate_directions(
         workspace,
@@ -86,7 +89,8 @@ def evaluate(
     if save:
         for path in _save(workspace, reports, "" if fitted.refit is None else f" by {method}"):
             message(f"saved: {path}")
-    print_rows(report_rows(reports))
+    rows = report_rows(reports)
+    print_rows(rows, effect_table(rows))
 
 
 def _draw(

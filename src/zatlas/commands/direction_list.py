@@ -5,9 +5,11 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from zatlas.commands.direction_tables import saved_table
 from zatlas.commands.options import OPENS_RUN, Run
-from zatlas.commands.printing import open_workspace, print_rows
+from zatlas.commands.printing import message, open_workspace, print_rows
 from zatlas.commands.registration import command
+from zatlas.core.shell import shell_command
 
 Name = Annotated[Positional[str], arg(metavar="NAME", help="Name of a saved direction.")]
 
@@ -75,16 +77,21 @@ def _print(run: Path) -> None:
     from zatlas.store import direction_files
 
     store = store_of(open_workspace(run))
-    print_rows(
-        [
-            {
-                "direction": direction.name,
-                "kind": "nonlinear" if is_nonlinear(direction) else "linear",
-                "moves": direction.description,
-                "std": std_of(direction),
-                "auc": None if direction.score is None else round(direction.score.auc, 4),
-                "file": str(store.folder / direction_files.file_name(direction.name)),
-            }
-            for direction in store.all()
-        ]
+    rows = [
+        {
+            "direction": direction.name,
+            "kind": "nonlinear" if is_nonlinear(direction) else "linear",
+            "moves": direction.description,
+            "std": std_of(direction),
+            "auc": None if direction.score is None else round(direction.score.auc, 4),
+            "better than chance": None if direction.score is None else direction.score.significant,
+            "file": str(store.folder / direction_files.file_name(direction.name)),
+        }
+        for direction in store.all()
+    ]
+    message(
+        f"{len(rows)} saved in {store.folder}"
+        if rows
+        else f"No direction is saved. To save one: {shell_command('directions', 'evaluate', run, '--save')}"
     )
+    print_rows(rows, saved_table(rows))

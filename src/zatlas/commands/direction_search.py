@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
+from zatlas.commands.direction_tables import effect_table
 from zatlas.commands.options import IN_GALLERY, Anchors, Dark, Label, Names, Run, Samples, Seed
 from zatlas.commands.printing import (
     FILMS,
@@ -13,6 +14,7 @@ from zatlas.commands.printing import (
     classifier_of,
     message,
     open_workspace,
+    print_limits,
     print_rows,
     sample_count,
     theme_of,
@@ -82,6 +84,7 @@ def find(
     for name, value in given.items():
         if value and (name != "samples" or takes_setting(method, name)):
             settings[name] = value
+    print_limits(workspace, names)
     directions = find_directions(workspace, method, label=number, seed=seed, show=True, **settings)
     if out is not None and out.suffix and len(directions) > 1:
         raise BadRecipe(
@@ -95,11 +98,20 @@ def find(
         _save(workspace, reports, save)
     rows, starts = [], starts or default_anchors(workspace, STRIP_ROWS)
     for report in reports:
-        message(f"{report.name}: {report.summary()}")
+        message(f"{report.name}: {_summary(report)}")
         file = _file(workspace, method, report.direction, out)
         figure = _draw(workspace, report.direction, method, model, starts, number, dark, file)
         rows.append({**_row(report), "figure": str(figure)})
-    print_rows(rows)
+    print_rows(rows, effect_table(rows))
+
+
+def _summary(report: "DirectionReport") -> str:
+    """The result of the method, if it has one, and the usable range; else the summary of the report."""
+    from zatlas.directions.direction_report import range_text
+
+    if "result" not in report.direction.facts:
+        return report.summary()
+    return f"{report.direction.facts['result']} Usable range: {range_text(report)}."
 
 
 def _settings(workspace: "Workspace", texts: Sequence[str]) -> dict[str, Any]:
@@ -128,7 +140,7 @@ def _row(report: "DirectionReport") -> dict[str, Any]:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        return round(value, 4)
+        return float(f"{value:.4g}")
     return [_rounded(each) for each in value] if isinstance(value, list | tuple) else value
 
 

@@ -26,6 +26,7 @@ from zatlas.commands.printing import (
     message,
     open_workspace,
     print_figure,
+    print_limits,
     print_path,
     theme_of,
 )
@@ -238,8 +239,8 @@ def edit(
     """Edit images by an attribute or direction: strip and film.
 
     Args:
-        names: Classes, attributes or saved directions; "Random" moves between two random latents.
-            (default: every boolean attribute, or every class)
+        names: Classes, attributes ("Smiling", "hair=gray", "age>40") or saved directions; "Random" moves
+            between two random latents. (default: every boolean attribute, else every class and attribute)
         method: mean_difference, median_difference or linear move images along a direction; medians and
             chart move from the median without the attribute to the median with it.
         anchor: Image to edit, named as for interpolate. Repeatable. (default: four test images)
@@ -260,6 +261,7 @@ def edit(
     if out is not None and folder is None and len(names) > 1:
         raise BadRecipe(f"One file cannot hold {len(names)} edits. Give a folder with --out, not {out}.")
     anchors = locate_all(workspace, anchor)
+    print_limits(workspace, names)
     for name, file in zip(names, file_names(f"edit-{name}" for name in names), strict=True):
         result = attribute(
             workspace,

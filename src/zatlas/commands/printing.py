@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MAX_FRAMES = 100_000  # of a film: an hour
 MIN_SAMPLES = 20  # images
 MAX_COLUMNS = 100  # of a strip
+MAX_WORD = 16  # characters that a table does not break
 FILMS = (".gif", ".apng", ".webp", ".mp4")
 
 
@@ -112,38 +113,88 @@ def print_path(
         print(path.film(film_file, frames, fps=fps, panel=panel, theme=theme))
 
 
-def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print rows to stdout: as a table to a terminal, else as JSON."""
+def print_rows(rows: Sequence[Mapping[str, Any]], table: Sequence[Mapping[str, Any]] | None = None) -> None:
+    """Print rows to stdout: to a terminal as a table, else as JSON with every value.
+
+    `table` has the rows of the table, if they are shorter.
+    """
     if sys.stdout.isatty() and rows:
         from rich.console import Console
 
-        print_table(rows, Console())
+        print_table(rows if table is None else table, Console())
     else:
         print(json.dumps(rows, indent=1))
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], screen: Any = None) -> None:
-    """Print rows as a table, by default to stderr; numbers have three significant digits."""
+    """Print rows as a table, by default to stderr.
+
+    Numbers have three significant digits. Numbers and words are not broken, as far as the width allows.
+    """
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     from zatlas.core.progress import console
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in rows[0]:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*map(_cell, row.values()))
-    (screen or console()).print(table)
+    screen = screen or console()
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [[cell_text(row.get(name)) for row in rows] for name in names]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    widths = _widths([[name, *column] for name, column in zip(names, cells, strict=True)], screen.width)
+    for name, width in zip(names, widths, strict=True):
+        numbers = all(isinstance(row.get(name), (int, float, type(None))) for row in rows)
+        justify: Any = "right" if numbers else "left"
+        table.add_column(Text(name), overflow="fold", justify=justify, width=width)
+    for row in zip(*cells, strict=True):
+        table.add_row(*map(Text, row))
+    screen.print(table)
 
 
-def _cell(value: Any) -> str:
-    """A value of a table: yes or no, a number with three significant digits, or its text."""
-    if value is None or isinstance(value, bool):
-        return {None: "", True: "yes", False: "no"}[value]
-    if not isinstance(value, float):
-        return str(value)
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+def _widths(columns: Sequence[Sequence[str]], total: int) -> list[int]:
+    """Return the width of each column, with all its words unbroken if the table then fits."""
+    total -= 2 * len(columns)
+    limit = MAX_WORD
+    while True:
+        least = [min(limit, max(map(len, " ".join(column).split()))) for column in columns]
+        if sum(least) <= total or limit == 1:
+            break
+        limit -= 1
+    widths = [max(map(len, column)) for column in columns]
+    while sum(widths) > max(total, sum(least)):
+        spare = [width if width > low else 0 for width, low in zip(widths, least, strict=True)]
+        widths[spare.index(max(spare))] -= 1
+    return widths
+
+
+def cell_text(value: Any) -> str:
+    """Return a value as the text of a cell."""
+    from zatlas.core.numbers import significant
+
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (int, float)):
+        return significant(value)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {cell_text(each)}" for key, each in value.items())
+    return ", ".join(map(cell_text, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def print_limits(workspace: "Workspace", names: Sequence[str]) -> None:
+    """Print the limit of each attribute that is a number, such as "age: above 32, the median"."""
+    from zatlas.directions.find import known_names
+    from zatlas.latent.attributes import limit_text
+    from zatlas.latent.names import find
+
+    if not workspace.source.indexed or not workspace.has_dataset:
+        return
+    vocabulary = known_names(workspace)
+    for name in names:
+        parsed = find(name, vocabulary, anchor=False)
+        if parsed is not None and (text := limit_text(workspace.dataset, parsed)):
+            message(f"{text}. For another limit: '{parsed.text}>NUMBER'")
 
 
 def message(text: str) -> None:

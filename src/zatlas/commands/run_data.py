@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from zatlas.commands.options import IN_GALLERY, Dark, Label, Names, OutputFile, Run, Seed
+from zatlas.commands.options import Dark, Label, Names, OutputFile, Run, Seed
 from zatlas.commands.printing import class_of, message, open_workspace, print_rows, theme_of
 from zatlas.commands.registration import command
-from zatlas.core.errors import BadRecipe, Damaged
+from zatlas.core.errors import Damaged
 
 MIN_LATENTS = 10  # per dimension, to fit a density
 
@@ -51,7 +51,7 @@ def invert(
     label: Label = None,
     seed: Seed = 0,
     dark: Dark = False,
-    out: Annotated[Path | None, arg(metavar="FILE.npz"), IN_GALLERY] = None,
+    out: OutputFile = None,
 ) -> None:
     """Find the latents of image files by optimization.
 
@@ -63,14 +63,16 @@ def invert(
             and every command then knows the latents of real images.
         steps: Number of optimization steps; 0 uses the encoder alone.
         starts: Number of starting latents for each image, without an encoder.
-        out: File of the latents; the figure has the same name. (default: in the run's gallery)
+        out: File of the figure, or of the latents if the name ends in .npz; the other file has the same
+            name. (default: inverted.npz and inverted.png in the run's gallery)
     """
     from zatlas import encoder
     from zatlas.figures.inversions import read_files, sample_inputs, save_inversion
     from zatlas.latent.inversion import STARTS, STEPS
+    from zatlas.render.pixels import check_ending
 
-    if out is not None and out.suffix != ".npz":
-        raise BadRecipe(f"Latents are saved in an .npz file, not in {out.name}.")
+    if out is not None and out.suffix.lower() != ".npz":
+        check_ending(out)
     workspace = open_workspace(run)
     number = class_of(workspace, label)
     if train_encoder:
@@ -85,8 +87,8 @@ def invert(
         starts=STARTS if starts is None else starts,
     )
     file = out or workspace.run.gallery / "inverted.npz"
-    figure = save_inversion(workspace, inputs, result, file, theme=theme_of(dark))
-    message(f"latents: {file}\nfigure: {figure}")
+    latents, figure = save_inversion(workspace, inputs, result, file, theme=theme_of(dark))
+    message(f"latents: {latents}\nfigure: {figure}")
     seconds = round(result.seconds / len(inputs.names), 2)
     print_rows(
         [
@@ -112,6 +114,7 @@ def prior(
     Args:
         kind: mixture (of ten Gaussians; a second) or flow (half a minute). (default: both)
     """
+    from zatlas.core.numbers import significant
     from zatlas.figures.sheets import prior_sheet
     from zatlas.latent.priors import KINDS
     from zatlas.render.pixels import save
@@ -121,10 +124,10 @@ def prior(
     saved = [fit_prior(workspace, each, seed=seed) for each in ([kind] if kind else KINDS)]
     facts = saved[0].description
     message(f"mean log-density of {facts.held_out:,} held-out latents, in nats; more is better")
-    message(f"{facts.own_prior:10.2f}  {own_prior_text(workspace)}")
+    message(f"{significant(facts.own_prior):>10}  {own_prior_text(workspace)}")
     for each in saved:
         fitted = each.description
-        message(f"{fitted.nats:10.2f}  {fitted.kind} fitted to {fitted.latents:,} latents")
+        message(f"{significant(fitted.nats):>10}  {fitted.kind} fitted to {fitted.latents:,} latents")
     if facts.latents < MIN_LATENTS * (workspace.dim + 1):
         message(f"{facts.latents} latents are too few to fit a density in {workspace.dim} dimensions.")
     if workspace.source.decodes:

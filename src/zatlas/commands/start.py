@@ -63,4 +63,4 @@ def presets() -> None:
     for name, path in presets().items():
         description = path.read_text().partition("\n")[0].lstrip("# ")
         rows.append({"name": name, "description": description, "file": str(path)})
-    print_rows(rows)
+    print_rows(rows, [{key: row[key] for key in ("name", "description")} for row in rows])

@@ -11,22 +11,24 @@ from zatlas.directions.estimate import principal_directions, std_along
 from zatlas.directions.find import fittable_names, known_names, store_of
 from zatlas.directions.fit import closed_form
 from zatlas.directions.types import LinearDirection
+from zatlas.latent.attributes import binary_names
 from zatlas.latent.names import ParsedName, text_of
 from zatlas.workspace import Workspace
 
 
 def default_attributes(workspace: Workspace) -> tuple[tuple[str, ...], str]:
-    """Return the boolean attributes, or else the classes, or else the saved directions, as one types them.
+    """Return the boolean attributes, as one types them; else all classes and attributes, or saved directions.
 
     A run without any of them gets "Random". The second value says which attributes have too few images.
     """
     names, omitted = fittable_names(workspace) if workspace.source.indexed else ([], "")
-    attributes = [name for name in names if name.kind == "attribute"]
-    return _texts(workspace, attributes or names or _saved(workspace)) or ("Random",), omitted
+    binary = binary_names(workspace.dataset) if names else []
+    flags = [name for name in names if name.kind == "attribute" and name.text in binary]
+    return _texts(workspace, flags or names or _saved(workspace)) or ("Random",), omitted
 
 
 def default_properties(workspace: Workspace) -> tuple[tuple[str, ...], str]:
-    """Return all classes, boolean attributes and saved directions, as one types them.
+    """Return all classes, attributes (those of `attribute_names`) and saved directions, as one types them.
 
     The second value says which classes and attributes have too few images.
     """

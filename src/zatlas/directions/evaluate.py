@@ -80,10 +80,10 @@ def _steps(evaluator: Evaluator, direction: Direction) -> Steps:
 
 def target_of(direction: Direction, names: Sequence[str]) -> tuple[str | None, int]:
     """The attribute that a direction should change, and 1 or -1 for up or down; (None, 1) if unknown."""
-    name = find(direction.description or direction.name, KnownNames(classes=names), anchor=False)
+    name = find(direction.description or direction.name, KnownNames(names, names), anchor=False)
     if name is None:
         return None, 1
-    return name.text, -1 if name.negated else 1
+    return name.text, -1 if name.negated != (name.limit or "").startswith("<") else 1
 
 
 def _target_column(direction: Direction, names: Sequence[str]) -> tuple[str | None, int | None, int]:

@@ -1,6 +1,7 @@
 """Find directions in a run: by the name of an attribute, by a method, or as they were saved."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from inspect import Parameter, signature
 from typing import Any
@@ -24,7 +25,15 @@ from zatlas.directions.joint import independent_effects
 from zatlas.directions.probes import Probes, fit_probes
 from zatlas.directions.store import DirectionStore
 from zatlas.directions.types import Direction, Fit, LinearDirection
-from zatlas.latent.attributes import MIN_IMAGES, binary_names, dataset_names, flags_of, key_of, title_of
+from zatlas.latent.attributes import (
+    MIN_IMAGES,
+    attribute_names,
+    dataset_names,
+    flags_of,
+    key_of,
+    limit_text,
+    title_of,
+)
 from zatlas.latent.names import KnownNames, ParsedName, find, parse
 from zatlas.models.classifier import Classifier
 from zatlas.training.classifier_training import targets_of
@@ -101,6 +110,8 @@ def fit_attribute(
         if other != name
     ]
     result = fit_direction(table.latents, flags, name, method=method, others=planes, seed=seed)
+    if meaning := limit_text(workspace.dataset, parse(name, known_names(workspace), anchor=False)):
+        result = replace(result, facts={"meaning": meaning})
     return with_side_effects(result, table.latents, {}, probes_of(workspace))
 
 
@@ -140,10 +151,10 @@ def parse_property(workspace: Workspace, text: str) -> ParsedName:
 
 
 def fittable_names(workspace: Workspace) -> tuple[list[ParsedName], str]:
-    """Return the classes and boolean attributes that a direction can be fitted to, and a sentence about
+    """Return the classes and the `attribute_names` that a direction can be fitted to, and a sentence about
     those that have too few images."""
     images, rows = workspace.dataset, workspace.table("train").rows
-    flagged = [ParsedName("attribute", name) for name in binary_names(images)]
+    flagged = attribute_names(images)
     classes = [ParsedName("class", name) for name in images.classes if name != NO_LABEL]
     fittable: list[ParsedName] = []
     rare: list[ParsedName] = []

@@ -63,10 +63,11 @@ def attribute(
 
 def quality(direction: Direction) -> str:
     """The quality of a direction in one line: AUC, error and side effects."""
-    parts = []
+    parts = [str(direction.facts["meaning"])] if "meaning" in direction.facts else []
     if direction.score is not None:
         s = direction.score
-        parts.append(f"AUC on held-out latents {s.auc:.3f} ({s.low:.3f} to {s.high:.3f})")
+        verdict = "" if s.significant else ", not better than chance"
+        parts.append(f"AUC on held-out latents {s.auc:.3f} ({s.low:.3f} to {s.high:.3f}){verdict}")
         parts.append(f"random labels reach {s.random_limit:.3f}")
     if "mean_error" in direction.facts:
         parts.append(f"mean error of the targets {direction.facts['mean_error']:.3f}")

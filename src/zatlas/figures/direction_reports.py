@@ -128,6 +128,7 @@ def _row(report: DirectionReport) -> dict[str, Any]:
         "random": round(effect.random_limit, 4),
         "times random": effect_text(effect) if effect.significant else "not better than random",
         "auc": None if score is None else round(score.auc, 4),
+        "better than chance": None if score is None else score.significant,
         "side effects": ", ".join(f"{pretty(name)} {report.side_effects[name]:+.0%}" for name in worst),
         "outside": round(report.unexplained, 3),
         "usable": range_text(report),

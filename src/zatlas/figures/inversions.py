@@ -51,8 +51,14 @@ def sample_inputs(workspace: Workspace, label: int | None, seed: int) -> Inversi
 
 def save_inversion(
     workspace: Workspace, given: InversionInput, result: InversionResult, path: Path, *, theme: Theme = LIGHT
-) -> Path:
-    """Save latents and errors as an .npz file and the figure as .png; return the path of the figure."""
+) -> tuple[Path, Path]:
+    """Save latents and errors as an .npz file, and the figure; return both paths.
+
+    `path` is either file; the other one has the same name, and the figure then ends in .png.
+    """
+    latents, figure = path.with_suffix(".npz"), path
+    if path.suffix.lower() == ".npz":
+        latents, figure = path, path.with_suffix(".png")
     data = BytesIO()
     np.savez(
         data,
@@ -62,8 +68,8 @@ def save_inversion(
         psnr=result.psnr,
         rms=result.rms,
     )
-    atomic.write_file(path, data.getvalue())
-    return save(inversion_sheet(workspace, given, result, theme=theme), path.with_suffix(".png"))
+    atomic.write_file(latents, data.getvalue())
+    return latents, save(inversion_sheet(workspace, given, result, theme=theme), figure)
 
 
 def inversion_sheet(

@@ -46,7 +46,7 @@ def latent_scatter(
     z, rows = table.latents[selected], table.rows[selected]
     colors = colors_of(workspace, rows, color_by)
     subject = "posterior samples" if samples else "latents"
-    title = f"{len(rows):,} {_point_noun(workspace, split)} in {workspace.name}"
+    title = f"{len(rows):,} {point_noun(workspace, split)} in {workspace.name}"
     title += f": {subject}" if workspace.source.kind == "image" else ""
     if workspace.dim == 1:
         level = stream(seed, "level").uniform(-1, 1, len(z))
@@ -75,7 +75,7 @@ def chart_scatter(
     color_by = color_by or supervise or None
     rows = np.full(len(chart.positions), NO_ROW) if chart.rows is None else chart.rows
     labels, classes, values = colors_of(workspace, rows, color_by)
-    subject = f"{len(chart.positions):,} {_point_noun(workspace, split or 'test')}"
+    subject = f"{len(chart.positions):,} {point_noun(workspace, split or 'test')}"
     title = f"A chart of {subject} in {workspace.name}: {chart.about}"
     alike = "are neighbors in latent space" if chart.features is None else "look alike"
     named = (f"trustworthiness {chart.trustworthiness:.3f}  (1: neighbors here {alike})", "")
@@ -131,7 +131,8 @@ def _limit_per_class(labels: Labels | None, n: int, each: int | None) -> Flags |
     return selected
 
 
-def _point_noun(workspace: Workspace, split: str) -> str:
+def point_noun(workspace: Workspace, split: str) -> str:
+    """What the points of a split are called, as "held-out images"."""
     if (kind := workspace.source.kind) != "image":
         return f"{kind}s"
-    return {"train": "training", "valid": "held-out"}.get(split, split) + " images"
+    return f"{workspace.dataset.kind_of(split)} images"

@@ -218,8 +218,8 @@ def _with_limit(text: str, kinds: Collection[str], vocabulary: KnownNames) -> Pa
     if match is None:
         return None
     key, limit = match.groups()
-    known = next((word for word in (key, unquoted(key)) if word in vocabulary.attributes), None)
-    return None if known is None else ParsedName("attribute", known, limit="".join(limit.split()))
+    name = next((word for word in (key, unquoted(key)) if word in vocabulary.attributes), None)
+    return None if name is None else ParsedName("attribute", name, limit="".join(limit.split()))
 
 
 def _spellings(name: ParsedName) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import math
 
+from zatlas.core.numbers import DIGITS, significant
 from zatlas.latent_source import Given
 from zatlas.metrics.metric import Metric
 from zatlas.models.importers import imported_model_of
@@ -73,7 +74,7 @@ def group_title(group: str) -> str:
 
 
 def format_value(metric: Metric) -> str:
-    """The value with standard error and unit, rounded to the digits that the error supports."""
+    """The value with standard error and unit: three significant digits, or more where the error allows."""
     return _number(metric.value, metric.error, metric.unit)
 
 
@@ -94,15 +95,14 @@ def _number(value: float, error: float | None, unit: str) -> str:
         return f"{value:,.0f} {unit}".strip()
     if max(abs(value), error or 0.0) < SMALLEST_SHOWN:
         return f"below {SMALLEST_SHOWN:f} {unit}".strip()
-    if error and error < ROUNDING * abs(value):
-        error = None
-    decimals = _decimals(error if error else abs(value) / 100)
-    text = f"{value:,.{decimals}f}" + (f" ± {error:.{decimals}f}" if error else "")
-    return f"{text} {unit}".strip()
+    if not error or error < ROUNDING * abs(value):
+        return f"{significant(value)} {unit}".strip()
+    decimals = max(_decimals(abs(value), DIGITS), _decimals(error, 1))
+    return f"{value:,.{decimals}f} ± {error:.{decimals}f} {unit}".strip()
 
 
-def _decimals(least: float) -> int:
-    """The number of decimals that show a number of this size with two digits."""
-    if least <= 0 or not math.isfinite(least):
+def _decimals(size: float, digits: int) -> int:
+    """The number of decimals that show a number of this size with this many significant digits."""
+    if size <= 0 or not math.isfinite(size):
         return 0
-    return int(min(max(1 - math.floor(math.log10(least)), 0), 6))
+    return int(min(max(digits - 1 - math.floor(math.log10(size)), 0), 6))

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from zatlas.core.numbers import significant
 from zatlas.render.figure import Figure
 
 
@@ -13,8 +14,14 @@ def data_url(figure: Figure) -> str:
 
 
 def html_table(rows: Sequence[Mapping[str, object]]) -> str:
-    """Return rows with the same keys as an HTML table."""
+    """Return rows with the same keys as an HTML table; floats have three significant digits."""
     heads = "".join(f"<th>{escape(key)}</th>" for key in (rows[0] if rows else ()))
-    lines = ["".join(f"<td>{escape(str(value))}</td>" for value in row.values()) for row in rows]
+    lines = ["".join(f"<td>{escape(_text(value))}</td>" for value in row.values()) for row in rows]
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return significant(value) if isinstance(value, float) else str(value)

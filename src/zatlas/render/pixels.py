@@ -97,13 +97,18 @@ def fade(tiles: Tiles8, flags: Flags, paper: str) -> Tiles8:
 def save(image: Renderable, path: Path | str) -> Path:
     """Write a figure in the format of the file name, and return the path."""
     path = Path(path)
+    return atomic.write_file(path, image.rendered(check_ending(path)))
+
+
+def check_ending(path: Path) -> str:
+    """Return the format that a file name ends in; `NotSupported` if it is no image format."""
     kind = path.suffix.lower().lstrip(".").replace("jpeg", "jpg")
     if kind not in KINDS:
         raise NotSupported(
             f"{path.name!r} does not have the ending of an image format. "
             f"Choose one of {', '.join('.' + kind for kind in KINDS)}."
         )
-    return atomic.write_file(path, image.rendered(kind))
+    return kind
 
 
 def encoded(image: Image.Image, kind: str) -> bytes:

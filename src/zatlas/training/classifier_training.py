@@ -46,6 +46,18 @@ class AttributeAccuracy:
     images: int  # number of images that have the attribute
     auc: float | None = None  # for a flag: the area under the ROC curve
 
+    @property
+    def exceeds_baseline(self) -> bool:
+        """Whether the AUC, or else the value, exceeds 97.5 % of those of random predictions.
+
+        Mann and Whitney 1947, https://doi.org/10.1214/aoms/1177730491
+        """
+        rest = self.images * self.baseline * (1 - self.baseline)
+        if self.auc is None:
+            error = math.sqrt(rest) / self.images if self.measure == "accuracy" else 0.0
+            return self.value > self.baseline + 1.96 * error
+        return self.auc > 0.5 + 1.96 * math.sqrt((self.images + 1) / (12 * self.images * rest))
+
 
 def train_classifier(
     images: ImageDataset,

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from zatlas.core.arrays import Latents, Values
 from zatlas.core.errors import BadData, UnknownName
+from zatlas.core.numbers import significant
 from zatlas.core.seeds import derive, stream
 from zatlas.directions.decoding import (
     decode_tensor,
@@ -42,6 +43,8 @@ TEST_LATENTS = 32  # latents on which a direction is measured
 MAX_AMOUNT, AMOUNTS = 6.0, 17  # standard deviations to either side, and the number of amounts measured
 MAX_ERROR = 0.25  # of the requested amount, inside the range where the edit is linear
 MIN_AMOUNT = 0.1  # of an edit's max_amount: a direction that never reaches it does not imitate the edit
+MIN_CHANGE = 0.005  # of the range: a smaller change of the pixels is invisible
+MAX_GROWTH = 3.0  # times the amount that the gradient around 0 gives: more is a coincidence, not growth
 MIN_GRADIENT = 1 / 3  # of the gradient around 0: with less, the edit is saturated
 COLOR_EDITS = ("colour", "warmth")
 
@@ -94,39 +97,56 @@ class TransformFit:
     requested: Values  # amounts of the direction, in std
     achieved: Values  # median amount of the edit, in its unit
     explained: Values  # median share of the images' change that the edit explains
+    changed: Values  # median change of a pixel, of the range
 
     def facts(self, edit: Edit) -> dict[str, object]:
         """The measurements in a few values.
 
-        `amount_per_std` is the gradient around 0; `requested` the range in std where the edit is linear
-        within MAX_ERROR, and `achieved` the amounts at its ends; `saturation` the std beyond which the edit
+        `amount_per_std` is the gradient around 0. `requested` is the range in std where the edit follows the
+        direction: in proportion within MAX_ERROR, or else growing in both directions; `proportional` says
+        which, and `achieved` has the amounts at its ends. `saturation` is the std beyond which the edit
         grows no further, None where it does not saturate; `explained` the mean share inside the range. If
-        the model cannot do the edit, `requested` is None and `reason` says why.
+        the edit does not follow, `requested` is None. `result` says the same in a sentence.
         """
         center = len(self.requested) // 2
         near = slice(center - 2, center + 3)
         gradient = float(np.polyfit(self.requested[near], self.achieved[near], 1)[0])
-        error = np.abs(self.achieved - gradient * self.requested)
-        linear = error <= MAX_ERROR * np.abs(gradient * self.requested) + 0.02 * edit.max_amount
-        relative_gradients = np.gradient(self.achieved, self.requested) / (gradient or 1.0)
-        low, high = _run(linear, center)
-        first, last = _run(relative_gradients > MIN_GRADIENT, center)
+        predicted, slack = gradient * self.requested, 0.02 * edit.max_amount
+        linear = np.abs(self.achieved - predicted) <= MAX_ERROR * np.abs(predicted) + slack
+        growing = np.gradient(self.achieved, self.requested) / (gradient or 1.0) > MIN_GRADIENT
+        follows = growing & (np.abs(self.achieved) <= MAX_GROWTH * np.abs(predicted) + slack)
         facts: dict[str, object] = {"unit": edit.unit, "amount_per_std": gradient}
-        if np.abs(self.achieved[low : high + 1]).max() < MIN_AMOUNT * edit.max_amount:
-            largest = np.abs(self.achieved).max()
-            reason = f"this model cannot do it: the largest amount is {largest:.3g}"
-            return {**facts, "requested": None, "reason": reason}
-        saturates = [first > 0, last < len(self.requested) - 1]
+        ranges = {True: _run(linear, center), False: _run(follows, center)}
+        least = MIN_AMOUNT * edit.max_amount
+        proportional = next((key for key, ends in ranges.items() if self._reach(*ends) >= least), None)
+        if proportional is None:
+            return {**facts, "requested": None, "result": self._failure(edit)}
+        low, high = ranges[proportional]
+        ends = [float(self.achieved[low]), float(self.achieved[high])]
         return {
             **facts,
             "requested": [float(self.requested[low]), float(self.requested[high])],
-            "achieved": [float(self.achieved[low]), float(self.achieved[high])],
+            "achieved": ends,
+            "proportional": proportional,
             "saturation": [
-                float(self.requested[i]) if end else None
-                for i, end in zip((first, last), saturates, strict=True)
+                float(self.requested[i]) if 0 < i < len(self.requested) - 1 else None
+                for i in _run(growing, center)
             ],
             "explained": float(self.explained[low : high + 1].mean()),
+            "result": _success(edit, ends, proportional),
         }
+
+    def _reach(self, low: int, high: int) -> float:
+        """The largest amount of the edit in this range."""
+        return float(np.abs(self.achieved[low : high + 1]).max())
+
+    def _failure(self, edit: Edit) -> str:
+        """Why the edit does not follow the direction."""
+        change = float(self.changed.max())
+        if change < MIN_CHANGE:
+            return f"This model cannot do it: pixels change by {significant(change)} of the range at most."
+        amount = f"{significant(float(np.abs(self.achieved).max()))} {edit.unit}"
+        return f"The images change, but not by this edit: they show at most {amount} of it."
 
 
 def evaluate_transform(
@@ -137,13 +157,21 @@ def evaluate_transform(
     z = latents[stream(seed, "tested").choice(len(latents), n, replace=False)]
     before = torch.from_numpy(generator.decode(z))
     requested = np.linspace(-MAX_AMOUNT, MAX_AMOUNT, AMOUNTS, dtype=np.float32)
-    achieved, explained = [], []
+    measured = []
     for amount in requested:
         after = torch.from_numpy(generator.decode(direction.move(z, np.full(n, amount))))
-        measured, share = measure_edit(edit, before, after)
-        achieved.append(float(measured.median()))
-        explained.append(float(share.median()) if amount else 1.0)
-    return TransformFit(requested, np.array(achieved, np.float32), np.array(explained, np.float32))
+        achieved, share = measure_edit(edit, before, after)
+        change = (after - before).abs().mean(dim=(1, 2, 3))
+        explained = float(share.median()) if amount else 1.0
+        measured.append((float(achieved.median()), explained, float(change.median())))
+    return TransformFit(requested, *np.array(measured, np.float32).T)
+
+
+def _success(edit: Edit, ends: Sequence[float], proportional: bool) -> str:
+    """The range of amounts in which the edit follows the direction."""
+    low, high = (f"{'+' if end > 0 else ''}{significant(end)}" for end in sorted(ends))
+    text = f"The edit follows from {low} to {high} {edit.unit}"
+    return f"{text}, in proportion." if proportional else f"{text}, but not in proportion to the step."
 
 
 def _run(flags: np.ndarray, center: int) -> tuple[int, int]:
