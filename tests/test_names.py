@@ -54,6 +54,7 @@ def vocabularies(draw):
     own = [
         ParsedName("row", number=draw(st.integers(-9, 9999))),
         ParsedName("random"),
+        ParsedName("image", number=draw(st.integers(0, 9999))),
         ParsedName("flow", number=3),
     ]
     return names, draw(st.sampled_from([*kinds, *own, ParsedName("file", draw(words.filter(str.strip)))]))
@@ -123,6 +124,8 @@ def test_a_name_that_ends_in_a_sign_does_not_take_in_the_next_term():
         (["cat.png"], "./cat.png", ParsedName("file", "./cat.png")),
         (["a b"], '"a b"', ParsedName("class", "a b")),
         (["a"], "row:7", ParsedName("row", number=7)),
+        (["image:7"], "image:7", ParsedName("image", number=7)),
+        (["image:7"], "class:image:7", ParsedName("class", "image:7")),
     ],
 )
 def test_a_whole_name_comes_first_and_a_prefix_decides(classes, text, meaning):

@@ -13,10 +13,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from zatlas.core.arrays import Latents
 from zatlas.core.portable import PortableRandom
+from zatlas.core.space import Space
 from zatlas.directions import estimate as directions
 from zatlas.directions import field_networks, preference, probes
 from zatlas.directions.types import FieldDirection
-from zatlas.latent import chart, curves, density, priors
+from zatlas.latent import arithmetic, chart, curves, density, priors
 from zatlas.latent.neighbors import nearest
 from zatlas.latent.sampling import fit_mixture
 from zatlas.models.flow import Flow
@@ -34,6 +35,7 @@ def fixtures() -> dict[str, Any]:
     cases = {
         "curves": curve_cases(rng),
         "charts": chart_cases(latents, rng),
+        "arithmetic": arithmetic_cases(),
         "neighbors": neighbor_case(latents, rng),
         "directions": direction_case(latents, rng),
         "priors": prior_cases(),
@@ -90,6 +92,29 @@ def both(a: Latents, b: Latents) -> tuple[Latents, Latents]:
     t = np.linspace(0, 1, 5, dtype=np.float32)[:, None]
     ends = np.repeat(a, 5, axis=0), np.repeat(b, 5, axis=0)
     return curves.lerp(*ends, t), curves.slerp(*ends, t)
+
+
+def arithmetic_cases() -> list[dict[str, Any]]:
+    """Equations of groups of few and of many latents, with a step of a direction, for every kind of prior."""
+    return [
+        arithmetic_case(Space((dim,), prior), sizes)
+        for prior in ("normal", "sphere", "none")
+        for dim, sizes in ((2, (3, 3, 3)), (16, (3, 3, 3)), (16, (1, 30, 40)), (16, (30, 26)))
+    ]
+
+
+def arithmetic_case(space: Space, sizes: tuple[int, ...]) -> dict[str, Any]:
+    """One equation, the means of its terms and its result."""
+    rng = np.random.default_rng(space.dim)
+    groups = []
+    for number, size in enumerate((*sizes, 1)):
+        latents = rng.standard_normal((size, space.dim)).astype(np.float32)
+        is_step = number == len(sizes)
+        groups.append(arithmetic.Group(-1 if number == 1 else 1, "", latents, is_step=is_step))
+    terms = [{"sign": each.sign, "latents": each.latents, "step": each.is_step} for each in groups]
+    means = [arithmetic.mean_latent(each.latents, space) for each in groups]
+    result = arithmetic.combine(groups, space)
+    return {"prior": space.prior, "dim": space.dim, "terms": terms, "means": means, "result": result}
 
 
 def chart_cases(latents: Latents, rng: np.random.Generator) -> list[dict[str, Any]]:

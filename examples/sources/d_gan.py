@@ -1,14 +1,11 @@
 """Source D: latent variables in computer vision: AE, VAE and GAN of faces (D1-D5)."""
 
-import numpy as np
-
 from common import arguments, print_paths, trained
 from layouts import utkface
 from zatlas.figures import geometry, paths, sheets
 from zatlas.figures.comparison import draw_comparison
-from zatlas.locate import locate, locate_all
+from zatlas.locate import locate_all
 from zatlas.render.pixels import save
-from zatlas.render.sheet import sheet
 
 # The preset takes weeks on two cores; these settings take minutes and still generate faces.
 SMALL = {"training.batch": 32, "training.rate": 4e-4, "training.average": 0.999}
@@ -58,15 +55,7 @@ def main() -> None:
     print_paths(save(sheets.sample_sheet(gan, 9), out / "d3-samples.png"))
     move = paths.interpolation(gan, locate_all(gan, ["random", "random"]), method="lerp")
     print_paths(save(move.strip(6), out / "d4-interpolation.png"))
-    hundred = gan.decode(np.concatenate([locate(gan, str(i)).latent for i in range(100)]))
-    numbered = sheet(
-        hundred,
-        10,
-        title="A hundred numbered samples",
-        rows=[f"{ten}0 +" if ten else "0 +" for ten in range(10)],
-        heads=[*"0123456789"],
-    )
-    print_paths(save(numbered, out / "d5-hundred.png"))
+    print_paths(save(sheets.sample_sheet(gan, 100), out / "d5-hundred.png"))
     figure, equation = geometry.arithmetic(gan, options.picked)
     print(equation)
     print_paths(save(figure, out / "d5-arithmetic.png"))

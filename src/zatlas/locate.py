@@ -11,27 +11,27 @@ from zatlas.core.arrays import Images, Latents, Rows
 from zatlas.core.errors import BadData, BadRecipe, NotFound, NotSupported, ShapeError
 from zatlas.core.progress import console
 from zatlas.core.shell import shell_command
-from zatlas.data.image_dataset import NO_LABEL
+from zatlas.data.image_dataset import NO_LABEL, SPLITS
 from zatlas.data.image_reader import BadImage, read_image
 from zatlas.directions.find import known_names, store_of
 from zatlas.directions.types import in_std, is_nonlinear
 from zatlas.encoder import invert, predict_class
+from zatlas.latent.arithmetic import Group
 from zatlas.latent.attributes import flags_of, title_of
 from zatlas.latent.curves import Curve
 from zatlas.latent.interpolation import interpolate_latents
 from zatlas.latent.names import RANDOM, ParsedName, find, parse, split_list, split_terms, text_of
 from zatlas.latent.neighbors import nearest
 from zatlas.latent_source import Given
-from zatlas.sample import sample_latents
+from zatlas.sample import numbered_sample
 from zatlas.store.latent_table import LatentTable
 from zatlas.workspace import Workspace
 
 DIRECTION_STEP = 2.0  # standard deviations from the mean to the anchor of a direction
-MAX_SAMPLES = 1000  # samples that can be named by number
 NAME_HELP = (
     "Name an image by its number (7), a class or an attribute (Sneaker, Smiling, 'not Male', "
-    "class:4, or Sneaker:3 for the fourth of them), an image file, or random (random:5; mixture:5 or "
-    "flow:5 of a fitted prior)."
+    "class:4, or Sneaker:3 for the fourth of them), an image file, or random (random:5 is sample 5; "
+    "mixture:5 or flow:5 of a fitted prior)."
 )
 
 
@@ -62,10 +62,12 @@ def locate(workspace: Workspace, text: str, label: int | None = None) -> Anchor:
 def _anchor(workspace: Workspace, text: str, name: ParsedName, label: int | None = None) -> Anchor:
     if name.kind in RANDOM:
         prior = "model" if name.kind == RANDOM[0] else name.kind
-        latent = sample_latents(workspace, 1, seed=name.number or 0, prior=prior)
+        latent = numbered_sample(workspace, name.number or 0, prior)
         return Anchor(text, latent, title=title_of(replace(name, text=name.kind)))
     if name.kind == "row":
         return _numbered(workspace, name.number or 0, text)
+    if name.kind == "image":
+        return _of_dataset(workspace, name.number or 0, text)
     if name.kind == "file":
         return _from_file(workspace, Path(name.text), label)
     if name.kind == "direction":
@@ -175,9 +177,7 @@ def _numbered(workspace: Workspace, number: int, name: str) -> Anchor:
             raise ShapeError(f"Latents are numbered from 0 to {len(source.latents) - 1}.")
         return Anchor(name, source.latents[number : number + 1], title=title)
     if not source.indexed:
-        if not 0 <= number < MAX_SAMPLES:
-            raise ShapeError(f"Samples are numbered from 0 to {MAX_SAMPLES - 1}; there is no {number}.")
-        return Anchor(name, sample_latents(workspace, MAX_SAMPLES, seed=0)[number : number + 1], title=title)
+        return Anchor(name, numbered_sample(workspace, number), title=title)
     latents = workspace.table("test")
     if not 0 <= number < len(latents):
         kind = workspace.dataset.kind_of("test")
@@ -185,6 +185,17 @@ def _numbered(workspace: Workspace, number: int, name: str) -> Anchor:
             f"There is no {kind} image {number}: they are numbered from 0 to {len(latents) - 1}."
         )
     return _real(workspace, latents, number, name, title)
+
+
+def _of_dataset(workspace: Workspace, row: int, text: str) -> Anchor:
+    """The image in this row of the dataset, of any split."""
+    if not workspace.source.indexed:
+        raise _no_images(workspace, text)
+    for split in SPLITS:
+        index = np.flatnonzero(workspace.rows(split) == row)
+        if len(index):
+            return _real(workspace, workspace.table(split), int(index[0]), text, text)
+    raise ShapeError(f"The data set of {workspace.name} has no image {row} that the model used.")
 
 
 def _real(workspace: Workspace, table: LatentTable, number: int, name: str, title: str) -> Anchor:
@@ -284,16 +295,6 @@ def image_of(workspace: Workspace, path: Path) -> Images:
     return pixels.astype(np.float32).reshape(1, *pixels.shape[-3:]) / 255
 
 
-@dataclass(frozen=True)
-class Group:
-    """A term of an equation: latents whose mean is added or subtracted."""
-
-    sign: int  # 1 or -1
-    name: str
-    latents: Latents
-    images: Images | None
-
-
 def find_groups(workspace: Workspace, text: str) -> list[Group]:
     """Return the terms of "Eyeglasses - not Eyeglasses + Smiling" or "3,14 - 9,26 + a.png"."""
     terms = split_terms(text)
@@ -327,7 +328,8 @@ def _group(workspace: Workspace, sign: int, text: str) -> Group:
     name = find(text, known_names(workspace))
     if name is not None and name.kind == "direction":
         anchor = _anchor(workspace, text, name)
-        return Group(sign, anchor.title, _step(workspace, name), workspace.decode(anchor.latent))
+        step = _step(workspace, name)
+        return Group(sign, anchor.title, step, workspace.decode(anchor.latent), is_step=True)
     if name is not None and name.kind in ("class", "attribute") and name.number is None:
         return _members(workspace, sign, name)
     parts = [text] if name is not None else split_list(text)

@@ -47,7 +47,7 @@ class Plots:
         seed: int = 0,
         ax: "Axes | None" = None,
     ) -> Figure:
-        """Draw decoded samples.
+        """Draw decoded samples, with the numbers that name them in `arithmetic`.
 
         Parameters
         ----------
@@ -311,7 +311,8 @@ class Plots:
         Parameters
         ----------
         equation : str
-            Classes, attributes, image numbers ("3,14") or files, with + and - between spaces.
+            Classes, attributes, image numbers ("3,14"), samples ("random:3,random:14") or files, with + and -
+            between spaces. Each term is the mean of its latents.
         label : int or str
             The class of the result for a conditional model.
         ax : matplotlib axes

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from zatlas.core.arrays import Latents
-from zatlas.core.errors import NotSupported, UnknownName
+from zatlas.core.errors import NotSupported, ShapeError, UnknownName
 from zatlas.core.seeds import stream
 from zatlas.core.shell import shell_command
 from zatlas.latent.density import reference_samples
@@ -26,6 +26,8 @@ from zatlas.latent.sampling import Mixture, fit_mixture, from_posterior, from_pr
 from zatlas.training.flow_training import STEPS, fit_flow
 from zatlas.workspace import Workspace
 
+NUMBERED = 2000  # samples that have a number
+
 
 def sample_latents(
     workspace: Workspace,
@@ -38,7 +40,8 @@ def sample_latents(
 ) -> Latents:
     """Sample n latents (n, dim) from the model's prior, a fitted prior, or the posteriors of test images.
 
-    A model without a prior samples a normal distribution fitted to its latents.
+    A model without a prior samples a normal distribution fitted to its latents. A sample keeps its number:
+    a longer list begins with the shorter one of the same seed, except with truncation or around test images.
     """
     space = workspace.generator.space
     if prior == "model" and space.prior != "none":
@@ -59,6 +62,13 @@ def sample_latents(
         std = table.std[rows] * np.float32(temperature)
         return from_posterior(table.latents[rows], std, seed=seed)
     raise UnknownName("prior", prior, ("model", *KINDS, "posterior"))
+
+
+def numbered_sample(workspace: Workspace, number: int, prior: str = "model") -> Latents:
+    """Return the latent (1, dim) of the sample that has this number on a sheet of samples."""
+    if not 0 <= number < NUMBERED:
+        raise ShapeError(f"Samples are numbered from 0 to {NUMBERED - 1}; there is no {number}.")
+    return sample_latents(workspace, number + 1, prior=prior)[number:]
 
 
 def prior_of(workspace: Workspace, kind: str) -> FittedPrior:

@@ -56,11 +56,7 @@ class Explorer:
     def pinned(self):
         """The pinned latents in the link."""
         pins = [pin for pin in self.state().get("pins", "").split(",") if pin]
-        texts = [pin[1:] for pin in pins]
-        return [
-            self.truth.latents[int(text)] if pin[0] == "r" else latent_of(text)
-            for pin, text in zip(pins, texts, strict=True)
-        ]
+        return [self.truth.latent(pin) for pin in pins]
 
     def tab(self, name):
         self.page.get_by_role("tab", name=name, exact=True).click()
@@ -172,6 +168,19 @@ class Truth:
     def table(self):
         data = self.tree.files[self.entry["table"]]()
         return pa.ipc.open_file(io.BytesIO(data)).read_all()
+
+    def latent(self, text):
+        """The latent that a link names: a row, a numbered sample, or coordinates."""
+        if "-" in text and text.partition("-")[0] in ("random", "mixture", "flow"):
+            prior, _, number = text.partition("-")
+            return self.samples(prior)[int(number)]
+        return self.latents[int(text[1:])] if text[0] == "r" else latent_of(text[1:])
+
+    def samples(self, prior="random"):
+        """The numbered samples of the page."""
+        site = self.entry["samples"] if prior == "random" else self.entry["fitted_prior"]["samples"]
+        data = np.frombuffer(self.tree.files[site["url"]](), "<f2")
+        return data.reshape(site["count"], -1).astype(np.float32)
 
     def column(self, name):
         return self.table[name].to_numpy()

@@ -162,11 +162,11 @@ def test_links_preserve_names_with_special_characters(explore, nasty):
     expected = ["constructor", *(name for name in names if set("+-%,:&=#") & set(name))][:13]
     for name in expected:
         panel.get_by_label("Add a direction").select_option(name)
-    terms = panel.get_by_role("img")
+    terms = panel.get_by_label("Equation").get_by_role("img")
     explorer.eventually(lambda: named_all(terms, expected))
     explorer.page.wait_for_timeout(500)
     other = explore("server", workspace, link=explorer.page.evaluate("location.hash.slice(1)"))
-    terms = other.page.get_by_role("tabpanel").get_by_role("img")
+    terms = other.page.get_by_label("Equation").get_by_role("img")
     other.eventually(lambda: named_all(terms, expected))
 
 

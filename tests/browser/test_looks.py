@@ -47,6 +47,8 @@ def prepare(explorer, panel):
         expect(own.get_by_role("img", name="Sample 12")).to_be_visible()
     if panel == "Arithmetic":
         own.get_by_role("button", name="A", exact=True).click()
+        own.get_by_role("button", name="Pick sample 3", exact=True).click()
+        expect(own.get_by_role("button", name="Remove sample 3 from group 1")).to_be_visible()
         expect(own.get_by_role("img", name="The result")).to_be_visible()
     if panel == "Notes":
         own.locator("summary").first.click()

@@ -9,14 +9,13 @@ from playwright.sync_api import expect
 import zatlas
 from tests.browser.conftest import MODES, hosted
 from tests.browser.explorer import Explorer, pixels
-from zatlas.core.portable import PortableRandom
-from zatlas.sample import fit_prior, saved_prior
+from zatlas.sample import fit_prior, sample_latents
 from zatlas.server.serve import Server, max_request_bytes
 from zatlas.site import run_tree
 from zatlas.workspace import Workspace
 
 pytestmark = pytest.mark.browser
-SHOWN = 12
+SHOWN = 48
 POINTS = 200
 
 
@@ -53,7 +52,7 @@ def test_a_page_samples_from_the_fitted_prior_or_from_the_models_own(address, fi
     tiles = page.get_by_role("button", name="Pin sample")
     expect(tiles).to_have_count(SHOWN)
     expect(page.get_by_text("from a flow fitted to the latents")).to_be_visible()
-    expected = saved_prior(fitted, "flow").prior.transform(PortableRandom(1).normal(SHOWN, 2))
+    expected = sample_latents(fitted, SHOWN, prior="flow")
     images = fitted.decode(expected)
     for number in (0, 4):
         explorer.shows(images[number], tiles.nth(number).get_by_role("img"))
@@ -70,6 +69,16 @@ def test_a_page_samples_from_the_fitted_prior_or_from_the_models_own(address, fi
     expect(page.get_by_text("from one normal distribution of the latents")).to_be_visible()
     page.get_by_role("radio", name="Flow").click()
     explorer.shows(images[0], tiles.first.get_by_role("img"))
+
+
+def test_a_page_shows_the_next_samples_by_number(explore, rival):
+    page = (explorer := explore("server", rival)).page
+    page.get_by_text("from the model\N{RIGHT SINGLE QUOTATION MARK}s own prior, N(0, 1)").click()
+    expect(page.get_by_role("button", name="Previous samples")).to_be_disabled()
+    page.get_by_role("button", name="Next samples").click()
+    expect(page.get_by_text(f"{SHOWN} to {2 * SHOWN - 1} of 480")).to_be_visible()
+    image = rival.decode(sample_latents(rival, 60)[59:])[0]
+    explorer.shows(image, page.get_by_role("img", name="Sample 59", exact=True))
 
 
 def test_a_page_without_a_fitted_prior_samples_from_the_models_own(explore, digits):

@@ -180,7 +180,7 @@ def test_a_lasso_creates_a_group_and_a_group_a_slider(mode, explore, wide):
     explorer.view = explorer.fitted()
     inside = lasso(explorer, *edges(explorer, (0.1, 0.15, 0.5, 0.85)))
     panel = page.get_by_role("tabpanel")
-    expect(panel.get_by_text(f"group 1: {len(inside)} images")).to_be_visible()
+    expect(panel.get_by_role("list", name="Groups").get_by_text(f"{len(inside)} latents")).to_be_visible()
     assert 10 < len(inside) < len(truth.latents) - 10
     panel.get_by_role("button", name="group 1", exact=True).click()
     result = panel.get_by_role("img", name="The result")

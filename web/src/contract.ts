@@ -4,6 +4,7 @@
 
 export const FORMAT = 1; // of the manifest
 export const SHELL = 8; // dimensions from which on samples of a normal prior lie on a shell
+export const FEW = 24; // latents whose mean keeps their norm
 export const DENSE = 48; // straight pieces per spline segment
 export const FORWARD = 8; // neighbors that determine a position on a chart
 export const INVERSE = 16; // neighbors that determine the latent at a position
@@ -222,11 +223,18 @@ export interface GeodesicEntry {
   steps: number;
 }
 
+/** Latents of the first samples of a prior, the same that `zatlas sample` numbers. */
+export interface SamplesEntry {
+  url: string; // float16, (count, dim)
+  count: number;
+}
+
 /** A prior that was fitted to the latents after training. */
 export interface FittedPrior {
   kind: "mixture" | "flow";
   url: string; // safetensors
   bytes: number;
+  samples: SamplesEntry;
   log_density: number; // mean over held-out latents, in nats
   model_log_density: number; // the same under the model's own prior
 }
@@ -257,6 +265,7 @@ export interface RunContent {
   directions: DirectionsEntry;
   classifier: ClassifierFile | null; // null: attributes are only estimated by linear probes
   geodesics: GeodesicEntry[]; // for pages without a server
+  samples: SamplesEntry | null; // of the model's own prior; null without a decoder or during training
 }
 
 /** A run in the manifest. */

@@ -61,6 +61,8 @@ def sample(
 ) -> None:
     """Draw images decoded from random latents.
 
+    The number below an image names it in an equation of `zatlas arithmetic`.
+
     Args:
         count: Number of images.
         prior: Distribution of the latents: model, mixture or flow (fitted to the latents), or posterior

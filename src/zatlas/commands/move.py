@@ -288,10 +288,13 @@ def arithmetic(
 ) -> None:
     """Add and subtract latents, and draw the equation.
 
+    zatlas prints the distance of the result from the data, and what is nearest to it.
+
     Args:
         equation: Terms between + and -: attributes or classes ("Eyeglasses - not Eyeglasses + Smiling"),
-            numbers of images ("3,14,15 - 9,26,5 + 35,8"), or image files. A term is the mean of its
-            latents. (default: an equation of attributes or classes)
+            numbers of images, or of a GAN's samples ("3,14,15 - 9,26,5 + 35,8"), samples by number
+            ("random:3,random:5"), or image files. A term is the mean of its latents. (default: an equation
+            of attributes or classes)
     """
     from zatlas.figures.geometry import arithmetic, default_equation
 

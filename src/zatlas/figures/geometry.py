@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zatlas.core.arrays import Images, Latents
 from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
 from zatlas.directions.find import known_names
+from zatlas.latent.arithmetic import combine, mean_latent, plain_sum
 from zatlas.latent.attributes import binary_names, flags_of
 from zatlas.latent.curves import lerp, slerp
 from zatlas.latent.dimensions import ball_volume, norm_density, shell
 from zatlas.latent.names import ParsedName, text_of
+from zatlas.latent.neighbors import nearest
 from zatlas.locate import class_text, classes_with_images, find_groups
 from zatlas.render.canvas import Canvas
 from zatlas.render.equation import Term, equation
@@ -19,13 +22,14 @@ from zatlas.render.figure import Figure, Plot
 from zatlas.render.plot import lines
 from zatlas.render.strip import strip
 from zatlas.render.theme import LIGHT, Theme
-from zatlas.sample import sample_latents
+from zatlas.sample import NUMBERED, sample_latents
 from zatlas.workspace import Workspace
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 EQUATION_ATTRIBUTES = ("Eyeglasses", "Smiling")  # preferred for the default equation
+NEAREST = 3  # images or samples that are shown with the result of an equation
 NORM_DIMENSIONS = (1, 2, 5, 10, 50, 100, 500)  # dimensions whose norm distributions are drawn
 
 
@@ -135,24 +139,40 @@ def arithmetic(
         raise NotSupported(
             "An equation needs at least two terms, such as 'Eyeglasses - not Eyeglasses + Smiling'."
         )
-    total = np.zeros((1, workspace.dim), np.float32)
+    space = workspace.generator.space
     terms, words = [], ""
     for number, group in enumerate(groups):
-        mean = group.latents.mean(axis=0, keepdims=True)
-        total += group.sign * mean
+        mean = group.latents if group.is_step else mean_latent(group.latents, space)
         sign = ("" if number == 0 else "+") if group.sign > 0 else "-"
         examples = (
             np.zeros((0, *workspace.description.shape), np.float32) if group.images is None else group.images
         )
         terms.append(Term(sign, examples, group.name, workspace.decode(mean, label)))
         words += f"{sign and f' {sign} '}{group.name}"
+    total = combine(groups, space)
     far = float(workspace.density.relative_distance(total)[0])
-    result = workspace.decode(total, label)
-    empty = np.zeros((0, *result.shape[1:]), np.float32)
-    terms.append(Term("=", empty, "result", result))
-    figure = equation(terms, title=f"{words} in {workspace.name}", theme=theme)
+    near, names, kind = _nearest(workspace, total, label)
+    terms.append(Term("=", near, f"result, below the nearest {kind}", workspace.decode(total, label)))
     scale = "1 is typical of data, above 2 is far from it"
-    return figure, f"{words} = a latent at distance {far:.2f} ({scale})"
+    closest = f"nearest {kind}: {', '.join(names)}"
+    note = f"distance of the result from the data: {far:.2f} ({scale}); {closest}"
+    if not np.allclose(total, plain_sum(groups), rtol=0.01):
+        note += ". A mean of few latents, and the result, have the mean norm of the latents"
+    figure = equation(terms, title=f"{words} in {workspace.name}", note=note, theme=theme)
+    return figure, f"{words} = a latent at distance {far:.2f} ({scale}); {closest}"
+
+
+def _nearest(workspace: Workspace, z: Latents, label: int | None) -> tuple[Images, list[str], str]:
+    """The images nearest to a latent, their numbers, and what they are: test images, or samples."""
+    if workspace.source.indexed:
+        numbers = workspace.neighbors("test").search(z, NEAREST)[0][0]
+        images = workspace.dataset.images(workspace.table("test").rows[numbers])
+        kind = "samples" if workspace.source.generated else "test images"
+    else:
+        cloud = workspace.cloud[:NUMBERED]
+        numbers = nearest(z, cloud, NEAREST)[0][0]
+        images, kind = workspace.decode(cloud[numbers], label), "samples"
+    return images, [str(number) for number in numbers], kind
 
 
 def default_equation(workspace: Workspace) -> str:

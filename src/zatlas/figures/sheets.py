@@ -10,12 +10,12 @@ from zatlas.latent.chart import Chart
 from zatlas.latent.dimension_ranking import rank_dimensions
 from zatlas.latent.grids import embed_plane, even_steps, lattice, normal_quantiles
 from zatlas.latent.neighbors import nearest
-from zatlas.latent_source import Given
+from zatlas.latent_source import Given, Sampled
 from zatlas.render.canvas import Canvas
 from zatlas.render.sheet import Axis, blocks, sheet
 from zatlas.render.strip import strip
 from zatlas.render.theme import LIGHT, Theme
-from zatlas.sample import find_prior, own_prior_text, sample_latents
+from zatlas.sample import NUMBERED, find_prior, own_prior_text, sample_latents
 from zatlas.workspace import Workspace
 
 SPANS = ("quantile", "range", "std")
@@ -26,6 +26,7 @@ PRIOR_TEXT = {
     "flow": "a flow fitted to the latents",
 }
 MAX_TEXTS = 6  # positions outside the data that a caption names
+NAMES = {"model": "random", "mixture": "mixture", "flow": "flow"}  # of samples, before their numbers
 TAIL = 0.05  # share of the prior's mass outside the grid at either end
 
 
@@ -40,14 +41,22 @@ def sample_sheet(
     seed: int = 0,
     theme: Theme = LIGHT,
 ) -> Canvas:
-    """Decoded samples (A2, D3); for a conditional model a row per class, unless `label` is given."""
+    """Decoded samples (A2, D3); for a conditional model a row per class, unless `label` is given.
+
+    Below each sample is its number, by which an equation can name it.
+    """
     check_range("images of a sheet", count, MAX_SHEET)
     columns = max(round(count**0.5), 1)
     source = PRIOR_TEXT.get(prior, "around the latents of test images")
     if prior == "model" and workspace.generator.space.prior == "none":
         source = "a normal distribution fitted to the latents (an auto-encoder has no prior)"
     title = f"Samples of {workspace.name}, from {source}"
-    note = ", ".join(_settings_text(temperature=temperature, truncation=truncation, seed=seed))
+    settings = _settings_text(temperature=temperature, truncation=truncation, seed=seed)
+    numbers: list[str] = []
+    if (seed, temperature, truncation) == (0, 1, None) and count <= NUMBERED and prior in NAMES:
+        numbers = [str(number) for number in range(count)]
+        settings.append(f"in an equation, sample 7 is written {_sample_name(workspace, prior, 7)}")
+    note = ", ".join(settings)
     z = sample_latents(
         workspace, count, seed=seed, prior=prior, temperature=temperature, truncation=truncation
     )
@@ -55,12 +64,14 @@ def sample_sheet(
     if classes and label is not None:
         title = f"Samples of class {classes[label]} of {workspace.name}, from {source}"
     if not classes or label is not None:
-        return sheet(workspace.decode(z, label), columns, title=title, note=note, theme=theme)
+        images = workspace.decode(z, label)
+        return sheet(images, columns, title=title, note=note, names=numbers, theme=theme)
     each = z[:columns]
-    images = [workspace.decode(each, kind) for kind in range(len(classes))]
+    by_class = [workspace.decode(each, kind) for kind in range(len(classes))]
     return sheet(
-        np.concatenate(images),
+        np.concatenate(by_class),
         len(each),
+        heads=numbers[: len(each)],
         title=title,
         note=f"{note}; one row per class, the same latents",
         rows=classes,
@@ -293,6 +304,13 @@ def _of_every_class(workspace: Workspace, count: int, split: str) -> np.ndarray:
     turn = np.arange(len(rows)) - starts
     chosen = order[np.lexsort((labels[order], turn))][:count]
     return rows[chosen[np.argsort(labels[chosen], kind="stable")]]
+
+
+def _sample_name(workspace: Workspace, prior: str, number: int) -> str:
+    """The name of a sample by its number; where no image has a latent, the number itself."""
+    if prior == "model" and isinstance(workspace.source, Sampled) and not workspace.source.indexed:
+        return str(number)
+    return f"{NAMES[prior]}:{number}"
 
 
 def _settings_text(**settings: float | None) -> list[str]:

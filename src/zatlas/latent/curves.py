@@ -46,11 +46,12 @@ BLENDS: dict[str, Blend] = {"lerp": lerp, "slerp": slerp}
 
 def default_blend(space: Space) -> Blend:
     """Return `slerp` for a prior whose samples lie close to a sphere, else `lerp`."""
-    return slerp if space.prior == "sphere" or _is_shell(space) else lerp
+    return slerp if has_shell(space) else lerp
 
 
-def _is_shell(space: Space) -> bool:
-    return space.prior == "normal" and space.dim >= SHELL_DIM
+def has_shell(space: Space) -> bool:
+    """Whether samples of the prior lie close to a sphere: a sphere, or a normal prior in many dimensions."""
+    return space.prior == "sphere" or (space.prior == "normal" and space.dim >= SHELL_DIM)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """The grammar of names for images, classes, attributes and saved directions: parsing and writing.
 
     7, row:7             an image by its row
-    random, random:5     a random latent; mixture:5 and flow:5 of a fitted prior
+    image:7              the image with this number in the data set, as the explorer shows it
+    random, random:5     a sample by its number; mixture:5 and flow:5 of a fitted prior
     cat.png, file:cat    an image file
     Sneaker, Smiling     a class, an attribute or a saved direction
     hair=gray            a value of a text attribute
@@ -10,10 +11,10 @@
     not Smiling          all other images
 
 A text that equals a class, attribute or direction means just that: `not sure` or `a:1` can be classes.
-Numbers, `row:`, `file:`, `random`, `mixture` and `flow` never mean a class. A prefix resolves an ambiguity:
-`class:7`, `attribute:Smiling`, `direction:preference`. Double quotes enclose names with separators:
-`class:"a - b"`; a backslash escapes a quote or a backslash inside them. A prefix with quotes is parsed
-first, so every name can be written.
+Numbers, `row:`, `image:`, `file:`, `random`, `mixture` and `flow` never mean a class. A prefix resolves an
+ambiguity: `class:7`, `attribute:Smiling`, `direction:preference`. Double quotes enclose names with
+separators: `class:"a - b"`; a backslash escapes a quote or a backslash inside them. A prefix with quotes is
+parsed first, so every name can be written.
 """
 
 import re
@@ -35,7 +36,7 @@ PREFIXED = re.compile(
     rf"((?:not )*)({'|'.join(KINDS)}):({QUOTED})(?:=({QUOTED}))?(?::({NUMBER}))?", re.DOTALL
 )
 IMAGE_REFERENCE = re.compile(
-    rf"({'|'.join(RANDOM)})(?::({NUMBER}))?|(?:row:)?(-?{NUMBER})|file:(.+)", re.DOTALL
+    rf"({'|'.join(RANDOM)})(?::({NUMBER}))?|(?:row:)?(-?{NUMBER})|image:({NUMBER})|file:(.+)", re.DOTALL
 )
 # A quoted name inside an equation or a list: it ends before the next term.
 QUOTED_NAME = re.compile(
@@ -53,10 +54,10 @@ SEPARATOR = re.compile(rf"{SIGN.pattern}|{COMMA.pattern}")
 class ParsedName:
     """The meaning of a text."""
 
-    kind: str  # one of KINDS or RANDOM, or "row" or "file"
+    kind: str  # one of KINDS or RANDOM, or "row", "image" or "file"
     text: str = ""  # the class, attribute, direction or path
     value: str | None = None  # of a text attribute
-    number: int | None = None  # the row, the seed, or the rank among the most typical images
+    number: int | None = None  # of the image or sample, or the rank among the most typical images
     negated: bool = False
     limit: str | None = None  # of a number, such as ">40"
 
@@ -89,9 +90,11 @@ def find(text: str, vocabulary: KnownNames, *, anchor: bool = True) -> ParsedNam
     if prefixed := PREFIXED.fullmatch(text):
         return _prefixed(prefixed, vocabulary, anchor)
     if anchor and (reference := IMAGE_REFERENCE.fullmatch(text)):
-        sampled, seed, row, path = reference.groups()
+        sampled, number, row, image, path = reference.groups()
         if sampled:
-            return ParsedName(sampled, number=None if seed is None else int(seed))
+            return ParsedName(sampled, number=None if number is None else int(number))
+        if image:
+            return ParsedName("image", number=int(image))
         return ParsedName("file", unquoted(path)) if path else ParsedName("row", number=int(row))
     if exact := _exact(text, KINDS, vocabulary):
         return exact
@@ -225,7 +228,7 @@ def _with_limit(text: str, kinds: Collection[str], vocabulary: KnownNames) -> Pa
 def _spellings(name: ParsedName) -> Iterator[str]:
     """Yield spellings of a name: the shortest first, and last one that `parse` always reads."""
     tail = "" if name.number is None else f":{name.number}"
-    if name.kind in RANDOM:
+    if name.kind in (*RANDOM, "image"):
         yield name.kind + tail
     elif name.kind == "row":
         yield str(name.number)

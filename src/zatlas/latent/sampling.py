@@ -58,12 +58,11 @@ class Mixture:
     factors: Float32[np.ndarray, "k d d"] | Float32[np.ndarray, "k d"]  # covariance = F F'
 
     def sample(self, n: int, *, seed: int, temperature: float = 1.0) -> Latents:
-        """Sample n latents; temperature scales the std of every component."""
+        """Sample n latents; temperature scales the std of every component; a longer list begins alike."""
         check_sample(n, temperature)
-        rng = stream(seed, "mixture")
         share = self.weights.astype(np.float64)
-        component = rng.choice(len(share), n, p=share / share.sum())
-        noise = rng.standard_normal((n, self.means.shape[1]), dtype=np.float32)
+        component = stream(seed, "mixture").choice(len(share), n, p=share / share.sum())
+        noise = stream(seed, "noise").standard_normal((n, self.means.shape[1]), dtype=np.float32)
         return self.transform(component, noise * np.float32(temperature))
 
     def transform(self, component: Rows, noise: Latents) -> Latents:

@@ -13,7 +13,7 @@ from zatlas.render.axes import with_axes
 from zatlas.render.canvas import Canvas, Item, Text, Tiles, bounds, page
 from zatlas.render.pixels import Flags
 from zatlas.render.theme import LIGHT, Theme
-from zatlas.render.tiles import above, check, left_of, text_size, tiles
+from zatlas.render.tiles import above, below, check, left_of, text_size, tiles
 
 BLOCKS_ACROSS = 1.6  # aspect ratio of several grids together
 BLOCK_LEAST = 28  # smallest tile, in pixels, in a figure of several grids
@@ -27,18 +27,21 @@ def sheet(
     note: str = "",
     rows: Sequence[str] = (),
     heads: Sequence[str] = (),
+    names: Sequence[str] = (),
     axes: tuple[Axis, Axis] | None = None,
     dim: Flags | None = None,
     theme: Theme = LIGHT,
 ) -> Canvas:
     """Draw a grid of images, row by row; with axes, without gaps and with y upwards.
 
-    `rows` are words to the left of rows, `heads` words above columns. Tiles flagged in `dim` are faded.
+    `rows` are words to the left of rows, `heads` words above columns, and `names` words below each tile.
+    Tiles flagged in `dim` are faded.
     """
     columns = min(columns, max(len(images), 1)) if axes is None else columns
     grid = tiles(images, columns, gap=axes is None, dim=dim, theme=theme)
     size = text_size(_wide(grid))
-    items: list[Item] = [grid, *left_of(grid, rows, size, theme), *above(grid, heads, size, theme)]
+    grid, captions = below(grid, names, size, theme)
+    items: list[Item] = [grid, *captions, *left_of(grid, rows, size, theme), *above(grid, heads, size, theme)]
     if axes is not None:
         items += with_axes(grid, axes, size, theme)
     return page(items, size=size, title=title, note=note, theme=theme)

@@ -1,6 +1,7 @@
 """The sizes of tiles and text, and the words to the left of tiles and above them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -101,6 +102,20 @@ def above(grid: Tiles, heads: Sequence[str], size: int, theme: Theme, first: int
         Text(center + type_.CAPITAL * size / 2, y - 0.45 * size, head, size, theme.pale, "l", True)
         for center, (_, head) in zip(centers, words, strict=True)
     ]
+
+
+def below(grid: Tiles, names: Sequence[str], size: int, theme: Theme) -> tuple[Tiles, list[Item]]:
+    """Draw a word below each tile; returns the tiles with space for the words, and the words."""
+    if not names:
+        return grid, []
+    wide = max(type_.width(name, 100) for name in names) / 100  # of the longest word, relative to its size
+    small = int(np.clip(round(0.8 * size), 6, max(grid.wide / wide, 6)))
+    grid = replace(grid, drop=round(1.7 * small))  # nearer to the tile above than to the one below
+    items: list[Item] = []
+    for index, name in enumerate(names[: len(grid.pixels)]):
+        x, y = grid.at(index)
+        items.append(Text(x + grid.wide / 2, y + grid.high + small, name, small, theme.pale, "m"))
+    return grid, items
 
 
 def _fit(centers: Sequence[float], widths: Sequence[float], space: float) -> bool:

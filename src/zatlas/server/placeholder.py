@@ -66,6 +66,7 @@ def placeholder(id: str, name: str, recipe: Recipe, images: ImageDataset) -> Pla
         "directions": {"vectors": vectors, "normals": normals, "weights": weights, "list": [], "probes": []},
         "classifier": None,
         "geodesics": [],
+        "samples": None,
         "fitted_prior": None,
         "training": None,
     }

@@ -26,6 +26,7 @@ from zatlas.site.quantize import half, plain
 from zatlas.site.subset import (
     MAX_RECONSTRUCTED,
     PageSubset,
+    numbered_samples,
     reconstruction_errors,
     select_quickly,
     select_rows,
@@ -139,6 +140,11 @@ class RunPage:
         return example_geodesics(self.workspace, self.subset) if self.with_geodesics else []
 
     @cached_property
+    def samples(self) -> Latents | None:
+        """The numbered samples of the model's prior; None without a decoder, and in a light page."""
+        return None if self.light or not self.workspace.source.decodes else numbered_samples(self.workspace)
+
+    @cached_property
     def dimensions(self) -> list[dict[str, Any]]:
         """The latent dimensions that change the image most; empty for a light page."""
         if self.light or not self.workspace.source.decodes:
@@ -182,6 +188,7 @@ class RunPage:
             "std": plain(latents.std(axis=0)),
             "directions": self.directions.site(self.folder),
             "classifier": self.classifier,
+            "samples": self._samples_entry(),
             "geodesics": [
                 {"start": a, "end": b, "url": f"{self.folder}/geodesic-{i}.f16", "steps": len(z)}
                 for i, (a, b, z) in enumerate(self.geodesics)
@@ -194,6 +201,8 @@ class RunPage:
         result: dict[str, Callable[[], bytes]] = {"table.arrow": self._table, **self.directions.files()}
         if 2 * self.subset.latents.size <= MAX_LATENT_BYTES:
             result["latents.f16"] = partial(half, self.subset.latents)
+        if self.samples is not None:
+            result["samples.f16"] = partial(half, self.samples)
         for i, (_, _, z) in enumerate(self.geodesics):
             result[f"geodesic-{i}.f16"] = partial(half, z)
         for chart in self.charts:
@@ -207,6 +216,10 @@ class RunPage:
         if name == "classifier":
             return digests.read(safe_paths.path(self.cache_folder, "classifier.onnx"))
         return digests.read(network_file(self.workspace, self._examples, self.cache_folder, name))
+
+    def _samples_entry(self) -> dict[str, Any] | None:
+        url = f"{self.folder}/samples.f16"
+        return None if self.samples is None else {"url": url, "count": len(self.samples)}
 
     @property
     def _examples(self) -> Latents:

@@ -211,12 +211,20 @@ class GeodesicEntry(TypedDict):
     steps: int
 
 
+class SamplesEntry(TypedDict):
+    """Latents of the first samples of a prior, the same that `zatlas sample` numbers."""
+
+    url: str  # float16, (count, dim)
+    count: int
+
+
 class FittedPrior(TypedDict):
     """A prior that was fitted to the latents after training."""
 
     kind: Literal["mixture", "flow"]
     url: str  # safetensors
     bytes: int
+    samples: SamplesEntry
     log_density: float  # mean over held-out latents, in nats
     model_log_density: float  # the same under the model's own prior
 
@@ -249,6 +257,7 @@ class RunContent(TypedDict):
     directions: DirectionsEntry
     classifier: ClassifierFile | None  # null: attributes are only estimated by linear probes
     geodesics: list[GeodesicEntry]  # for pages without a server
+    samples: SamplesEntry | None  # of the model's own prior; null without a decoder or during training
 
 
 class RunEntry(RunIdentity, RunContent):

@@ -9,11 +9,12 @@ from zatlas.core.arrays import Images, Labels, Latents, Rows
 from zatlas.core.seeds import stream
 from zatlas.latent.neighbors import nearest
 from zatlas.latent_source import Given
-from zatlas.sample import sample_latents
+from zatlas.sample import NUMBERED, sample_latents
 from zatlas.workspace import NO_ROW as NO_ROW
 from zatlas.workspace import Workspace
 
-SAMPLES = 2000  # points of a model that cannot encode images
+MIN_SAMPLES, MAX_SAMPLES = 24, 480  # numbered samples of a page
+MAX_SAMPLE_VALUES = 250_000  # numbers in their latents
 MAX_RECONSTRUCTED = 20_000  # points whose reconstruction error is computed
 BATCH = 1000  # of them at a time
 MAX_TYPICAL = 2000  # points among which typical ones are searched
@@ -85,6 +86,12 @@ def subset_labels(workspace: Workspace, rows: Rows) -> Labels | None:
     return workspace.labels(rows)
 
 
+def numbered_samples(workspace: Workspace, prior: str = "model") -> Latents:
+    """The first samples of a prior, whose numbers are their names on the command line."""
+    count = int(np.clip(MAX_SAMPLE_VALUES // workspace.dim, MIN_SAMPLES, MAX_SAMPLES))
+    return sample_latents(workspace, count, prior=prior)
+
+
 def reconstruction_errors(workspace: Workspace, subset: PageSubset) -> np.ndarray:
     """The root mean squared error of each reconstruction; NaN where it is not computed."""
     result = np.full(len(subset), np.nan, np.float32)
@@ -125,7 +132,7 @@ def _samples(workspace: Workspace, max_points: int) -> PageSubset:
         chosen = _order(len(source.latents))[:max_points]
         rows = np.full(len(chosen), NO_ROW)
         return PageSubset(rows, source.latents[chosen], len(source.latents), chosen)
-    count = min(max_points, SAMPLES)
+    count = min(max_points, NUMBERED)
     return PageSubset(np.full(count, NO_ROW), sample_latents(workspace, count, seed=0), count)
 
 

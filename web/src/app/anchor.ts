@@ -4,12 +4,22 @@ import type { RunEntry } from "../contract";
 import { fromHalf, type Table } from "../data";
 import { integer } from "./format";
 
+/** Priors by the names of their samples on the command line; "random" is the model's own. */
+export type SamplePrior = "random" | "mixture" | "flow";
+
+/** A sample by its number in the list that `zatlas sample` draws. */
+export interface SampleName {
+  prior: SamplePrior;
+  number: number;
+}
+
 export interface Anchor {
   z: Float32Array;
   row: number | null; // of the real image that was encoded to this latent
   name: string;
   about: string; // where it comes from: "image 4,213", "a point on the map"
   label?: number; // class in which a conditional model decodes it; by default that of its image
+  sample?: SampleName; // of a numbered sample
 }
 
 /** The name of a row: its kind and its number in the data set. */
@@ -18,13 +28,27 @@ export function imageName(run: { entry: RunEntry; table: Table }, row: number): 
   return `${run.entry.kind} ${integer(number < 0 ? row : number)}`;
 }
 
-/** An anchor as text: a real image by its row, any other by its coordinates as float16. */
+/** The name of an anchor on the command line; null if only the page knows it, as a point on the map. */
+export function commandName(anchor: Anchor, run: { entry: RunEntry; table: Table }): string | null {
+  const plain = run.entry.sprites === null; // no image has a latent, so a number means a sample
+  if (anchor.sample) return plain && anchor.sample.prior === "random" ? String(anchor.sample.number) : sampleText(anchor.sample);
+  if (anchor.row === null) return null;
+  const number = run.table.index[anchor.row];
+  return plain ? String(number < 0 ? anchor.row : number) : `image:${number}`;
+}
+
+export const sampleText = ({ prior, number }: SampleName): string => `${prior}:${number}`;
+
+/** An anchor as text: a sample by its number, a real image by its row, any other by its coordinates as float16. */
 export function anchorText(anchor: Anchor): string {
+  if (anchor.sample) return sampleText(anchor.sample).replace(":", "-");
   return anchor.row === null ? `z${vectorText(anchor.z)}` : `r${anchor.row}`;
 }
 
-/** The coordinates or the row in such a text; null if it is neither. */
-export function readAnchor(text: string, dim: number): { z: Float32Array } | { row: number } | null {
+/** The coordinates, the row or the sample in such a text; null if it is none of them. */
+export function readAnchor(text: string, dim: number): { z: Float32Array } | { row: number } | { sample: SampleName } | null {
+  const [, prior, number] = /^(random|mixture|flow)-(\d+)$/.exec(text) ?? [];
+  if (prior) return { sample: { prior: prior as SamplePrior, number: Number(number) } };
   if (/^r\d+$/.test(text)) return { row: Number(text.slice(1)) };
   const z = text.startsWith("z") ? readVector(text.slice(1)) : null;
   return z && z.length === dim ? { z } : null;

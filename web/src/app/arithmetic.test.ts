@@ -10,7 +10,7 @@ test("a pin and a class with the same name stay separate terms, also through a l
   const arithmetic = new Arithmetic(page);
   arithmetic.add({ kind: "anchor", name: "A" });
   arithmetic.add({ kind: "direction", name: "A" }, -1);
-  expect(arithmetic.terms.map((term) => Array.from(arithmetic.operand(term)!.z))).toEqual([
+  expect(arithmetic.terms.map((term) => Array.from(arithmetic.operand(term)!.latents))).toEqual([
     [1, 2],
     [0, 3],
   ]);

@@ -16,13 +16,14 @@ export interface LinkState {
   label?: number; // class index for a conditional model
   decodeAll?: boolean; // decoded tiles over the map
   arithmetic?: string; // the equation
+  groups?: Record<string, string>; // name to members, as anchorText writes them, separated by points
   created?: Record<string, string>; // directions created in the page: name to vector
   note?: string;
   run?: number; // index of the active run
 }
 
 const LISTS = new Set(["pins", "held"]);
-const TABLES = new Set(["amounts", "created"]);
+const TABLES = new Set(["amounts", "created", "groups"]);
 const FLAGS = new Set(["loop", "decodeAll"]);
 const NUMBERS = new Set(["at", "label", "run"]);
 

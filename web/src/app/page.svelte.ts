@@ -150,6 +150,12 @@ export class Page {
     if (result && run === this.run) this.shown = result;
   }
 
+  /** Put an anchor into the group that is being filled, while the arithmetic is open; otherwise pin it. */
+  take(anchor: Anchor): void {
+    if (this.panel === "arithmetic" && this.arithmetic.filling) this.arithmetic.toggle(anchor);
+    else this.pin(anchor);
+  }
+
   pin(anchor: Anchor): void {
     this.pins = [...this.pins, { ...anchor, name: letter(this.nextLetter()) }];
     this.choose(this.pins.length - 1);
@@ -233,13 +239,13 @@ export class Page {
     const link = hash.replace(/^#/, "");
     this.following = link;
     try {
-      await this.take(readLink(link), () => this.following !== link);
+      await this.apply(readLink(link), () => this.following !== link);
     } finally {
       if (this.following === link) this.following = null;
     }
   }
 
-  private async take(link: LinkState, overtaken: () => boolean): Promise<void> {
+  private async apply(link: LinkState, overtaken: () => boolean): Promise<void> {
     this.active = link.run === 1 && this.runs.length > 1 ? 1 : 0;
     const run = this.run;
     await run.show(link.chart ?? run.entry.charts[0]?.name);
@@ -258,13 +264,22 @@ export class Page {
     await run.ready;
     if (overtaken()) return;
     this.pins = (link.pins ?? []).flatMap((text, i) => {
-      const result = readAnchor(text, run.entry.dim);
-      if (!result || ("row" in result && result.row >= run.entry.count)) return [];
-      const anchor = "row" in result ? run.anchor(result.row) : { z: result.z, row: null, about: "a latent from a link" };
-      return [{ ...anchor, name: letter(i) }];
+      const anchor = this.anchorOf(text);
+      return anchor ? [{ ...anchor, name: letter(i) }] : [];
     });
+    this.arithmetic.followGroups(link);
     this.choose(this.pins.length ? this.pins.length - 1 : null);
     this.walk.fromLink = link.at !== undefined;
+  }
+
+  /** The anchor that a link names; null if this run has none. */
+  anchorOf(text: string): Anchor | null {
+    const { run } = this;
+    const result = readAnchor(text, run.entry.dim);
+    if (!result) return null;
+    if ("sample" in result) return run.numbered(result.sample);
+    if ("z" in result) return { z: result.z, row: null, name: "", about: "a latent from a link" };
+    return result.row < run.entry.count ? run.anchor(result.row) : null;
   }
 
   private async look(run: RunState, anchor: Anchor, position: [number, number], coverage: number, stream: string): Promise<Here | null> {

@@ -1,13 +1,13 @@
 /** One run in the page: its points, charts, directions, decoder and encoder. */
 
-import type { ChartEntry, RunEntry } from "../contract";
+import type { ChartEntry, RunEntry, SamplesEntry } from "../contract";
 import type { Decoder, Encoder, Files, Images } from "../types";
 import { countIn, fromHalf, readLatents, readTable, Tiling, type Latents, type Condition, type Count, type Table } from "../data";
 import { chooseDecoder, chooseEncoder, latentOf, geodesic, nearestLatents, newChart, pageClassifier, realImage, type Socket } from "../decoder";
 import { draw, mean, openPrior, relativeDistances, openSearch, dimensionChart, PlaneInverse, read, readField, stdFrom, stdOf, uniform, type Lattice, type Prior, type Probes, type NeighborSearch } from "../latent";
 import { Grid, tileOf, type Box } from "../map";
 import type { Slider } from "./sliders.svelte";
-import { imageName, type Anchor } from "./anchor";
+import { imageName, type Anchor, type SampleName, type SamplePrior } from "./anchor";
 import { shellWord } from "./format";
 
 const NEAREST = 6; // nearest images that are shown
@@ -32,6 +32,7 @@ export class RunState {
   sliders = $state.raw<Slider[]>([]);
   probes = $state.raw<Probes | null>(null);
   prior = $state.raw<Prior | null>(null); // prior fitted to the latents after training
+  samples = $state.raw<Partial<Record<SamplePrior, Float32Array>>>({}); // numbered samples, of each prior
   fromModelPrior = $state(false); // sample from the model's own prior although one was fitted
   label = $state(0); // class index for a conditional model
   where = $state<"page" | "server" | "">("");
@@ -75,7 +76,7 @@ export class RunState {
   }
 
   private async complete(): Promise<void> {
-    const [latents] = await Promise.all([readLatents(this.files, this.entry), this.readDirections(), this.readPrior(), this.decoding.catch(() => null)]);
+    const [latents] = await Promise.all([readLatents(this.files, this.entry), this.readDirections(), this.readPrior(), this.readSamples(), this.decoding.catch(() => null)]);
     this.latents = latents;
     if (!latents) return;
     this.search = openSearch(latents.values, latents.dim);
@@ -272,6 +273,28 @@ export class RunState {
   private async readPrior(): Promise<void> {
     const prior = this.entry.fitted_prior;
     if (prior) this.prior = openPrior(await this.files.bytes(prior.url));
+  }
+
+  private async readSamples(): Promise<void> {
+    const { samples, fitted_prior: fitted } = this.entry;
+    const read = async (site: SamplesEntry) => fromHalf(await this.files.bytes(site.url));
+    const own: Partial<Record<SamplePrior, Float32Array>> = samples ? { random: await read(samples) } : {};
+    this.samples = fitted ? { ...own, [fitted.kind]: await read(fitted.samples) } : own;
+  }
+
+  /** The prior of the samples that the page shows. */
+  get samplePrior(): SamplePrior {
+    const fitted = this.entry.fitted_prior;
+    return fitted && !this.fromModelPrior ? fitted.kind : "random";
+  }
+
+  /** The anchor of a numbered sample; null if the page does not have it. */
+  numbered(name: SampleName): Anchor | null {
+    const latents = this.samples[name.prior];
+    const { dim } = this.entry;
+    if (!latents || (name.number + 1) * dim > latents.length) return null;
+    const about = name.prior === "random" ? `sample ${name.number}` : `sample ${name.number}, ${name.prior}`;
+    return { z: latents.slice(name.number * dim, (name.number + 1) * dim), row: null, name: "", about, sample: name };
   }
 
   /** n random latents from the fitted prior, or from the model's own prior. */

@@ -1,5 +1,6 @@
 /** Latent space: curves, charts with their inverse, neighbors, directions and samples. */
 
+export { combine, meanLatent, type Summand } from "./arithmetic";
 export { dimensionChart } from "./dimensions";
 export { type Lattice, PlaneInverse } from "./chart";
 export { at, changes, type Curve, curve, loop, nearestMark, sample, steady, defaultBlend, walk } from "./curves";
