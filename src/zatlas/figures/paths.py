@@ -14,6 +14,7 @@ from zatlas.directions.estimate import ESTIMATORS
 from zatlas.directions.evaluate import target_of
 from zatlas.directions.find import find_direction, known_names, parse_property
 from zatlas.directions.types import Direction, in_std
+from zatlas.figures import captions
 from zatlas.figures.sheets import dimension_values, plot_dimensions
 from zatlas.latent.attributes import pretty, title_of
 from zatlas.latent.curves import Curve, at_constant_speed, in_dimensions, lerp, traverse
@@ -191,6 +192,7 @@ def interpolation(
     title = f"{' to '.join(names)} in {workspace.name}" if len(names) < 5 else f"A path in {workspace.name}"
     marks = tuple(zip(curve.named_times, names, strict=True))
     note = "" if not workspace.generator.classes else f"class: {_class(workspace, label)}"
+    note = captions.join(note, captions.path_caption(workspace))
     return LatentPath(workspace, (curve,), (), title, marks, label, note)
 
 

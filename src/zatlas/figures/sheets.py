@@ -6,6 +6,7 @@ import numpy as np
 
 from zatlas.core.arrays import Images, Latents, Plane, Values
 from zatlas.core.errors import NotSupported, ShapeError, UnknownName
+from zatlas.figures import captions
 from zatlas.latent.chart import Chart
 from zatlas.latent.curves import default_blend
 from zatlas.latent.dimension_ranking import rank_dimensions
@@ -50,6 +51,7 @@ def sample_sheet(
         source = "a normal distribution fitted to the latents (an auto-encoder has no prior)"
     title = f"Samples of {workspace.name}, from {source}"
     note = ", ".join(_settings_text(temperature=temperature, truncation=truncation, seed=seed))
+    note = captions.join(note, captions.prior_caption(workspace) if prior == "model" else "")
     z = sample_latents(
         workspace, count, seed=seed, prior=prior, temperature=temperature, truncation=truncation
     )
@@ -88,7 +90,7 @@ def prior_sheet(
         groups,
         max(round(count**0.5), 1),
         title=f"Samples of {workspace.name}, by prior",
-        note=f"seed {seed}",
+        note=captions.join(f"seed {seed}", captions.prior_caption(workspace)),
         theme=theme,
     )
 
