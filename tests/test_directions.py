@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 from zatlas.core.errors import BadData, UnknownName
 from zatlas.directions.estimate import (
@@ -110,6 +112,16 @@ def test_a_linear_direction_works_with_more_dimensions_than_latents():
     flags = rng.random(400) < 0.5
     latents[flags, :200] += 1
     assert fit_direction(latents, flags, "wide", method="linear").score.auc > 0.95
+
+
+def test_the_linear_probe_is_multinomial_logistic_regression(wide):
+    table = wide.table("train")
+    labels, held_out = wide.labels(table.rows), np.arange(len(table)) % 3 == 0
+    x = StandardScaler().fit(table.latents[~held_out])
+    model = LogisticRegression(max_iter=2000).fit(x.transform(table.latents[~held_out]), labels[~held_out])
+    expected = model.score(x.transform(table.latents[held_out]), labels[held_out])
+    assert accuracy(table.latents, labels, held_out) == pytest.approx(expected, abs=0.003)
+    assert expected > 0.85
 
 
 def test_latents_of_a_conditional_model_predict_the_class_less_well(digits, conditional):

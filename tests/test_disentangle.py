@@ -240,9 +240,18 @@ def test_groups_hold_their_factor_still_and_nothing_else():
     assert np.ptp(groups[:, :, [0, 2]], axis=1).min() > 0
 
 
-def test_bins_hold_equally_many_and_equal_values_share_one():
-    column = np.random.default_rng(0).exponential(size=4000)
+def test_bins_have_equal_widths_without_outliers():
+    column = np.random.default_rng(0).uniform(size=4000)
     counts = np.bincount(to_bins(column))
-    assert len(counts) == 20 and counts.min() > 190
-    assert to_bins(np.exp(column)).tolist() == to_bins(column).tolist()  # only the order matters
+    assert len(counts) == 20 and counts.min() > 150
+    column[0] = 1e6
+    assert np.abs(np.bincount(to_bins(column)) - counts).max() < 60
     assert len(np.unique(to_bins(np.array([0.0] * 90 + [1.0] * 10)))) == 2
+
+
+def test_clusters_of_latents_with_one_value_each_have_the_whole_information_gap():
+    """As in disentanglement_lib, which finds 0.993 for such latents; quantile bins find 0.941."""
+    rng = np.random.default_rng(0)
+    factors = {f"factor {i}": rng.integers(0, 5, 4000) for i in range(3)}
+    latents = np.stack(list(factors.values()), axis=1) + 0.1 * rng.standard_normal((4000, 3))
+    assert mig(latents.astype(np.float32), factors).value > 0.98

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
+from sklearn.manifold import trustworthiness as theirs
 
 from zatlas.latent.chart import Chart, make_chart
+from zatlas.latent.trust import trust_of_each
 from zatlas.metrics import chart_quality as module
 from zatlas.metrics.chart_quality import (
     box_coverage,
     chart_metrics,
-    continuity,
     default_chart,
-    jackknife_error,
     latent_round_trip,
     position_round_trip,
 )
@@ -18,6 +18,11 @@ NAMES = ["trustworthiness", "continuity", "box_coverage", "round_trip"]
 
 def cloud(n=400, d=2, seed=0):
     return np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
+
+
+def continuity(chart):
+    """How far neighbors in the latent space are neighbors on the chart."""
+    return float(trust_of_each(chart.positions, chart.latents).mean())
 
 
 def test_a_chart_that_is_the_space_keeps_every_neighbour():
@@ -55,10 +60,23 @@ def test_a_plane_loses_no_variance_and_a_projection_loses_the_rest():
     )
 
 
-def test_the_error_by_leaving_out_is_that_of_a_mean():
-    values = cloud(1000)[:, 0]
-    error = jackknife_error(lambda rows: float(values[rows].mean()), 1000)
-    assert error == pytest.approx(1 / np.sqrt(1000), rel=0.6)
+def test_trust_and_continuity_are_those_of_the_chart_and_of_scikit_learn(wide):
+    chart = default_chart(wide)
+    trust, continuity, *_ = chart_metrics(wide)
+    assert trust.value == chart.trustworthiness
+    for metric, pair in (
+        (trust, (chart.latents, chart.positions)),
+        (continuity, (chart.positions, chart.latents)),
+    ):
+        assert metric.value == pytest.approx(theirs(*pair, n_neighbors=15), abs=1e-4)
+        assert metric.n == len(chart.latents) and 0 < metric.error < 0.01
+
+
+def test_trust_of_many_latents_ranks_a_sample_among_all():
+    latents = cloud(3000, 5)
+    each = trust_of_each(latents, latents[:, :2], max_samples=600)
+    exact = theirs(latents, latents[:, :2], n_neighbors=15)
+    assert len(each) == 600 and each.mean() == pytest.approx(exact, abs=4 * float(each.std()) / 600**0.5)
 
 
 def test_every_model_has_all_metrics_of_its_chart(digits, plain, rival):

@@ -134,6 +134,7 @@ def test_metrics_of_a_vae_are_consistent(wide):
     }
     elbo, bound = result["elbo"], result["importance_bound"]
     assert elbo.value == pytest.approx(-result["distortion"].value - result["rate"].value)
+    assert elbo.n == len(wide.rows("test")) > bound.n  # all images for which the ELBO is computed
     assert elbo.value < bound.value < elbo.value + 10
     labelled = json.loads(wide.run.path("result.json").read_text())["test"]["elbo"]
     assert elbo.value == pytest.approx(labelled, abs=3 * elbo.error)

@@ -273,7 +273,9 @@ def _from_file(workspace: Workspace, path: Path, label: int | None) -> Anchor:
     )
     result = invert(workspace, image, labels)
     console().print(
-        f"The decoded latent matches {path.name} with a PSNR of {result.psnr[0]:.1f} dB.", markup=False
+        f"The decoded latent differs from {path.name} by {result.rms[0]:.1%} of the grey range "
+        f"({result.psnr[0]:.1f} dB).",
+        markup=False,
     )
     return Anchor(path.name, result.latents, image, label, path.name)
 

@@ -166,8 +166,8 @@ export interface ScoreEntry {
 
 /** What a direction changes in decoded images. */
 export interface ReportEntry {
-  significant: boolean; // whether it moves its attribute more than random directions do
-  ratio: string; // "3.2 times" the effect of a random direction
+  significant: boolean; // whether it exceeds shuffled labels, or random directions if it has no labels
+  verdict: string; // as "better than shuffled labels (p = 0.005)"
   text: string;
 }
 

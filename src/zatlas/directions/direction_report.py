@@ -13,6 +13,7 @@ from zatlas.render.html import html_table
 
 MAX_AMOUNT = 4  # standard deviations to either side that an evaluation covers
 MAX_RATIO = 20  # larger ratios to a random direction are written as "more than"
+MAX_P = 0.05  # of shuffled labels may do as well as a significant direction
 MIN_STABILITY = 0.9  # a summary mentions a lower one
 
 
@@ -27,9 +28,18 @@ class Effect:
     random_mean: float  # mean change by a random direction
 
     @property
-    def significant(self) -> bool:
+    def exceeds_random(self) -> bool:
         """Whether even the low end exceeds the change by random directions."""
         return self.low > self.random_limit
+
+
+@dataclass(frozen=True)
+class NullTest:
+    """A cross-fitted effect, as linear readers see it, compared with that of shuffled labels."""
+
+    effect: float  # change by one std, fitted to one half of the latents and read in the other
+    limit: float  # 95 % of shuffled labels have a smaller effect
+    p: float  # share of shuffled labels with an effect at least as large
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,7 @@ class EffectMeasurement:
     low: float = -MAX_AMOUNT  # usable range in std: the target still changes, inside the data
     high: float = MAX_AMOUNT
     stability: float | None = None  # mean cosine with the directions fitted to other samples of the data
+    shuffled: NullTest | None = None  # for directions that were fitted to labels by a linear method
 
     @property
     def side_effects(self) -> Mapping[str, float]:
@@ -90,6 +101,42 @@ class DirectionReport(EffectMeasurement):
         """The measurements as plain values, as the direction's file stores them."""
         return asdict(EffectMeasurement(**{f.name: getattr(self, f.name) for f in fields(EffectMeasurement)}))
 
+    @property
+    def significant(self) -> bool:
+        """Whether the direction changes its target more than chance explains.
+
+        A direction of labels must exceed shuffled labels, both in its effect and in its AUC on held-out
+        latents. Any other direction must exceed random directions.
+        """
+        if not self._separates or self._untested:
+            return False
+        return self.effect.exceeds_random if self.shuffled is None else self.shuffled.p <= MAX_P
+
+    @property
+    def verdict(self) -> str:
+        """The result in a few words, such as "better than shuffled labels (p = 0.005)"."""
+        better = "better than" if self.significant else "not better than"
+        score = self.direction.score
+        if score is not None and not self._separates:
+            return f"{better} shuffled labels (AUC {score.auc:.2f}, limit {score.random_limit:.2f})"
+        if self._untested:
+            return "too few images to compare with shuffled labels"
+        if self.shuffled is not None:
+            return f"{better} shuffled labels (p = {self.shuffled.p:.2g})"
+        return f"{better} random directions"
+
+    @property
+    def _separates(self) -> bool:
+        """Whether the AUC exceeds that of shuffled labels, or there is none."""
+        score = self.direction.score
+        return self.target is None or score is None or score.auc > score.random_limit
+
+    @property
+    def _untested(self) -> bool:
+        """Whether a direction of labels was neither scored nor compared with shuffled labels."""
+        tested = self.shuffled is not None or self.direction.score is not None
+        return self.target is not None and "method" in self.direction.facts and not tested
+
     def summary(self) -> str:
         """The measurements in a few sentences."""
         return summary_text(self)
@@ -102,29 +149,33 @@ def same_attribute(name: str, target: str | None) -> bool:
     return name == target or ("=" in name and name.partition("=")[0] == target.partition("=")[0])
 
 
-def summary_text(report: EffectMeasurement) -> str:
+def summary_text(report: DirectionReport) -> str:
     """The measurements in a few sentences."""
     sentences = [_effect_sentence(report)]
-    if report.leak is not None and report.effect.significant:
+    if report.leak is not None and report.significant:
         largest = sorted(report.side_effects, key=lambda name: -abs(report.side_effects[name]))[:2]
         named = " and ".join(f"{pretty(name)} ({report.side_effects[name]:+.0%})" for name in largest)
         sentences.append(f"The largest side effects are on {named}.")
-    if report.effect.significant:
+    if report.significant:
         sentences.append(f"The edit works {range_text(report)}.")
     if report.stability is not None and report.stability < MIN_STABILITY:
         sentences.append(f"Fitted to other images, it differs (mean cosine {report.stability:.2f}).")
     return " ".join(sentences)
 
 
-def _effect_sentence(report: EffectMeasurement) -> str:
+def _effect_sentence(report: DirectionReport) -> str:
     effect = report.effect
     target = "the image" if report.target is None else pretty(report.target)
     change = f"One standard deviation changes {target} by {_amount(report, effect.value)} "
     change += f"({_amount(report, effect.low)} to {_amount(report, effect.high)})"
-    if not effect.significant:
-        limit = _amount(report, effect.random_limit)
-        return f"Not better than random. {change}; random directions change it by up to {limit}."
-    return f"{change}, {effect_text(effect)} as much as a random direction."
+    verdict = report.verdict
+    if not report.significant:
+        sentence = f"{verdict[0].upper()}{verdict[1:]}. {change}"
+        if "random directions" not in verdict:
+            return f"{sentence}."
+        return f"{sentence}; random directions change it by up to {_amount(report, effect.random_limit)}."
+    ratio = f"{effect_text(effect)} as much as a random direction"
+    return f"{change}, {ratio}." if report.shuffled is None else f"{change}, {verdict} and {ratio}."
 
 
 def effect_text(effect: Effect) -> str:

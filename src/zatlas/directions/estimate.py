@@ -5,6 +5,7 @@ An estimator takes latents (n, d) and flags (n,), and returns a vector (d,).
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +47,16 @@ ESTIMATORS: dict[str, Estimator] = {
 }
 
 
+def estimate_all(method: str, latents: Latents, flags: np.ndarray) -> np.ndarray:
+    """The vectors (k, d) that a method estimates for flags (n, k)."""
+    if method == "mean_difference":
+        weights = flags / flags.sum(axis=0) - ~flags / (~flags).sum(axis=0)
+        return weights.T.astype(np.float32) @ latents
+    if method == "linear":
+        return linear_weights(latents, flags).T
+    return np.stack([ESTIMATORS[method](latents, column) for column in flags.T])
+
+
 def fit_direction(
     latents: Latents,
     flags: Flags,
@@ -66,7 +77,10 @@ def fit_direction(
 
     direction = fit(latents, flags)
     score = _score(latents, flags, lambda z, flags: fit(z, flags).vector, name, seed)
-    return replace(direction, score=score)
+    facts: dict[str, Any] = {"method": method}
+    if others:
+        facts["orthogonal_to"] = [other.name for other in others]
+    return replace(direction, score=score, facts=facts)
 
 
 def plane_normal(latents: Latents, flags: Flags, name: str) -> LinearDirection:

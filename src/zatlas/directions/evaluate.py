@@ -6,7 +6,8 @@ import numpy as np
 
 from zatlas.core.progress import bar
 from zatlas.core.seeds import stream
-from zatlas.directions.direction_report import MAX_AMOUNT, DirectionReport, Effect
+from zatlas.directions.cross_fitting import CrossFit
+from zatlas.directions.direction_report import MAX_AMOUNT, DirectionReport, Effect, NullTest
 from zatlas.directions.evaluator import DecodedImages, Evaluator, attribute_change, pixel_change, unit_vector
 from zatlas.directions.types import Direction, in_std
 from zatlas.latent.names import KnownNames, find
@@ -14,6 +15,7 @@ from zatlas.latent.names import KnownNames, find
 BOOTSTRAP_DRAWS = 1000
 REFITS = 8  # most fits to other samples of the data
 MIN_CHANGE = 0.1  # of the largest step: with less, the edit is saturated
+RANGE_STARTS = 24  # latents that are moved further than one std
 MAX_RELATIVE_DISTANCE = 2.0  # to the data: 1 is typical, 2 the 99th percentile of the data itself
 
 Steps = Mapping[int, tuple[DecodedImages, DecodedImages]]  # the images at -amount and at +amount std
@@ -26,32 +28,44 @@ def evaluate(
     *,
     refit: Refit | None = None,
     saved: Mapping[str, DirectionReport] | None = None,
+    cross_fits: Mapping[str, CrossFit] | None = None,
 ) -> list[DirectionReport]:
     """Move the same latents along each direction, and compare the decoded images with random moves.
 
     `refit(direction, number)` returns the direction as fitted to another draw of the data, or None if there
-    are no more. A direction that cannot be fitted again keeps the stability of its saved report.
+    are no more. A direction that cannot be fitted again keeps the stability and the test of its saved
+    report. With a cross-fit, its effect is that of the directions of the halves.
     """
-    reports = []
+    crossed, reports = cross_fits or {}, saved or {}
+    result = []
     with bar("evaluating", len(directions), "directions") as advance:
-        for direction in directions:
-            reports.append(_evaluate(evaluator, direction, refit, (saved or {}).get(direction.name)))
+        for each in directions:
+            result.append(_evaluate(evaluator, each, refit, reports.get(each.name), crossed.get(each.name)))
             advance(1)
-    return reports
+    return result
 
 
 def _evaluate(
-    evaluator: Evaluator, direction: Direction, refit: Refit | None, saved: DirectionReport | None
+    evaluator: Evaluator,
+    direction: Direction,
+    refit: Refit | None,
+    saved: DirectionReport | None,
+    crossed: CrossFit | None,
 ) -> DirectionReport:
     target, column, sign = _target_column(direction, evaluator.names)
     scaled = in_std(direction)
     steps = _steps(evaluator, scaled)
-    attributes, pixels = attribute_change(*steps[1]), pixel_change(*steps[1])
+    attributes = attribute_change(*steps[1])
     random_attributes, random_pixels = evaluator.random_gradients
     if column is None:
-        effect = _effect(pixels, random_pixels, evaluator.seed)
+        crossed = None
+        effect = _effect(pixel_change(*steps[1]), random_pixels, evaluator.seed)
     else:
-        effect = _effect(sign * attributes[:, column], random_attributes[:, column], evaluator.seed)
+        changes = sign * attributes[:, column]
+        if crossed is not None:
+            changes = sign * attribute_change(*crossed.sides)[:, column]
+            changes = changes if crossed.changes is None else crossed.changes
+        effect = _effect(changes, random_attributes[:, column], evaluator.seed)
     low, high = _range(evaluator, scaled, _response(evaluator.before, steps, column, sign))
     stability = _stability(evaluator, scaled, refit)
     return DirectionReport(
@@ -62,8 +76,15 @@ def _evaluate(
         low,
         high,
         saved.stability if stability is None and saved is not None else stability,
+        _null_test(crossed, saved),
         direction=direction,
     )
+
+
+def _null_test(crossed: CrossFit | None, saved: DirectionReport | None) -> NullTest | None:
+    if crossed is not None:
+        return crossed.test
+    return None if saved is None else saved.shuffled
 
 
 def usable_range(evaluator: Evaluator, direction: Direction) -> tuple[float, float]:
@@ -75,7 +96,12 @@ def usable_range(evaluator: Evaluator, direction: Direction) -> tuple[float, flo
 
 
 def _steps(evaluator: Evaluator, direction: Direction) -> Steps:
-    return {amount: evaluator.decode_sides(direction, amount) for amount in range(1, MAX_AMOUNT + 1)}
+    """The images after each step; after the first for all starts, then for some."""
+    starts = evaluator.starts[:RANGE_STARTS]
+    further = {
+        amount: evaluator.decode_sides(direction, amount, starts) for amount in range(2, MAX_AMOUNT + 1)
+    }
+    return {1: evaluator.decode_sides(direction), **further}
 
 
 def target_of(direction: Direction, names: Sequence[str]) -> tuple[str | None, int]:
@@ -113,12 +139,16 @@ def _unexplained(before: DecodedImages, steps: Steps, column: int | None) -> flo
         for amount, pair in steps.items()
         for sign, images in zip((-1, 1), pair, strict=True)
     ]
-    change = np.concatenate([images.thumbnails - before.thumbnails for _, images in sides])
+    change = np.concatenate([images.thumbnails - _first(before, images).thumbnails for _, images in sides])
     if column is None:
-        cause = np.concatenate([np.full(len(before.thumbnails), amount) for amount, _ in sides])
+        cause = np.concatenate([np.full(len(images.thumbnails), amount) for amount, images in sides])
     else:
-        columns = [images.attributes[:, column] - before.attributes[:, column] for _, images in sides]
-        cause = np.concatenate(columns)
+        cause = np.concatenate(
+            [
+                images.attributes[:, column] - _first(before, images).attributes[:, column]
+                for _, images in sides
+            ]
+        )
     total = float((change**2).sum())
     explained = float(((cause @ change) ** 2).sum()) / max(float(cause @ cause), 1e-12)
     return 1 - explained / total if total else 1.0
@@ -128,16 +158,24 @@ def _response(before: DecodedImages, steps: Steps, column: int | None, sign: int
     """The edit's progress at -MAX_AMOUNT, ..., MAX_AMOUNT std: the target's mean probability, or else the
     images' change along their own first step.
     """
+    fewest = steps[MAX_AMOUNT][0]
     images = [
         *(steps[amount][0] for amount in range(MAX_AMOUNT, 0, -1)),
         before,
         *(steps[amount][1] for amount in range(1, MAX_AMOUNT + 1)),
     ]
+    images = [_first(each, fewest) for each in images]
+    before, back, forth = images[MAX_AMOUNT], images[MAX_AMOUNT - 1], images[MAX_AMOUNT + 1]
     if column is not None:
         return np.array([sign * float(each.attributes[:, column].mean()) for each in images])
-    steps_of_one = [unit_vector(row) for row in steps[1][1].thumbnails - steps[1][0].thumbnails]
+    steps_of_one = [unit_vector(row) for row in forth.thumbnails - back.thumbnails]
     changes = [(each.thumbnails - before.thumbnails) * steps_of_one for each in images]
     return np.array([float(change.sum(axis=1).mean()) for change in changes])
+
+
+def _first(images: DecodedImages, fewer: DecodedImages) -> DecodedImages:
+    """The images of the same starts as `fewer`, which are the first."""
+    return images.rows(slice(len(fewer.thumbnails)))
 
 
 def _range(evaluator: Evaluator, direction: Direction, response: np.ndarray) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """The shared part of an evaluation: starting latents, their decoded images, and predicted attributes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -30,18 +30,38 @@ THUMBNAIL_SIDE = 32  # largest side of the images that are compared, in pixels: 
 
 @dataclass(frozen=True)
 class AttributePredictor:
-    """Predicts named attributes of images, each from 0 to 1: images (n, c, h, w) -> (n, k)."""
+    """Predicts named attributes, each from 0 to 1, of images (n, c, h, w) or of their latents (n, d)."""
 
     names: tuple[str, ...]
-    predict: Callable[[Images], Predictions]
+    predict: Callable[[np.ndarray], Predictions]
+    encode: Callable[[Images], Latents] | None = None  # for a predictor of latents
+
+    def features(self, images: Images) -> np.ndarray:
+        """What linear readers are fitted to: the latents of the images, or their predicted attributes."""
+        return self.predict(images) if self.encode is None else self.encode(images)
+
+    def attributes(self, features: np.ndarray) -> Predictions:
+        """The predicted attributes (n, k) of images with these features."""
+        return features if self.encode is None else self.predict(features)
 
 
 @dataclass(frozen=True)
 class DecodedImages:
-    """What an evaluation keeps of decoded images: predicted attributes (n, k) and thumbnails (n, f)."""
+    """What an evaluation keeps of images: attributes (n, k), thumbnails (n, p) and features (n, f)."""
 
     attributes: Predictions
     thumbnails: Thumbnails
+    features: np.ndarray
+
+    def rows(self, chosen: slice) -> "DecodedImages":
+        """Some of these images."""
+        return DecodedImages(self.attributes[chosen], self.thumbnails[chosen], self.features[chosen])
+
+    @classmethod
+    def join(cls, parts: "Sequence[DecodedImages]") -> "DecodedImages":
+        """All images of several parts."""
+        columns = zip(*((part.attributes, part.thumbnails, part.features) for part in parts), strict=True)
+        return cls(*map(np.concatenate, columns))
 
 
 @dataclass(frozen=True)
@@ -62,8 +82,7 @@ class Evaluator:
 
     def decode(self, z: Latents) -> DecodedImages:
         """Decode latents in batches, and keep the attributes and thumbnails of their images."""
-        batches = [self._measure(images) for images in self.generator.decode_batches(z)]
-        return DecodedImages(*(np.concatenate(column) for column in zip(*batches, strict=True)))
+        return DecodedImages.join([self._measure(images) for images in self.generator.decode_batches(z)])
 
     def announce(self, directions: int) -> None:
         """Print how long the evaluation of this number of directions takes, if that is long."""
@@ -106,19 +125,23 @@ class Evaluator:
             pixels.append(float(pixel_change(*sides).mean()))
         return np.array(attributes, np.float32), np.array(pixels)
 
-    def decode_sides(self, direction: Direction, amount: float = 1.0) -> tuple[DecodedImages, DecodedImages]:
-        """The images after a move of the starting latents by `-amount`, and by `amount`."""
-        sides = [direction.move(self.starts, sign * amount) for sign in (-1, 1)]
+    def decode_sides(
+        self, direction: Direction, amount: float = 1.0, starts: Latents | None = None
+    ) -> tuple[DecodedImages, DecodedImages]:
+        """The images after a move of these or all starting latents by `-amount`, and by `amount`."""
+        starts = self.starts if starts is None else starts
+        sides = [direction.move(starts, sign * amount) for sign in (-1, 1)]
         images = self.decode(np.concatenate(sides))
-        half = len(self.starts)
-        return (
-            DecodedImages(images.attributes[:half], images.thumbnails[:half]),
-            DecodedImages(images.attributes[half:], images.thumbnails[half:]),
-        )
+        half = len(starts)
+        return images.rows(slice(half)), images.rows(slice(half, None))
 
-    def _measure(self, images: Images) -> tuple[Predictions, Thumbnails]:
-        empty = np.zeros((len(images), 0), np.float32)
-        return empty if self.predictor is None else self.predictor.predict(images), downsample(images)
+    def _measure(self, images: Images) -> DecodedImages:
+        thumbnails = downsample(images)
+        if self.predictor is None:
+            empty = np.zeros((len(images), 0), np.float32)
+            return DecodedImages(empty, thumbnails, empty)
+        features = self.predictor.features(images)
+        return DecodedImages(self.predictor.attributes(features), thumbnails, features)
 
 
 def attribute_change(low: DecodedImages, high: DecodedImages) -> Predictions:
@@ -150,10 +173,7 @@ def classifier_predictor(classifier: Classifier, images: Images) -> AttributePre
 def probe_predictor(generator: Generator, probes: Probes) -> AttributePredictor:
     """The model's own predictions: linear probes on the latents of encoded images."""
 
-    def predict(images: Images) -> Predictions:
-        return probes.predict(generator.encode(images))
-
-    return AttributePredictor(probes.names, predict)
+    return AttributePredictor(probes.names, probes.predict, generator.encode)
 
 
 def network_predictor(
@@ -161,11 +181,10 @@ def network_predictor(
 ) -> AttributePredictor:
     """The same by a small network, which separates attributes that no plane separates."""
 
-    def predict(images: Images) -> Predictions:
-        log_odds = network(generator.encode(images))
-        return (0.5 * (1 + np.tanh(0.5 * log_odds))).astype(np.float32)
+    def predict(latents: Latents) -> Predictions:
+        return (0.5 * (1 + np.tanh(0.5 * network(latents)))).astype(np.float32)
 
-    return AttributePredictor(names, predict)
+    return AttributePredictor(names, predict, generator.encode)
 
 
 def downsample(images: Images) -> Thumbnails:

@@ -12,6 +12,7 @@ from zatlas.directions.estimate import HELD_OUT_SHARE, check_flags, rank_score, 
 from zatlas.directions.probes import fit_probes, linear_weights
 from zatlas.directions.types import LinearDirection
 
+JOINT = "joint"  # the name of this method
 # Of the probes' variance. Without it, attributes that the latents hardly separate get directions
 # that change nothing else (measured on correlated faces in docs/directions.md).
 RIDGE = 0.1
@@ -45,7 +46,9 @@ def fit_jointly(
     probes = fit_probes(latents, flags)
     result = []
     for i, name in enumerate(flags):
-        direction = LinearDirection(name, vectors[i], std_along(vectors[i], latents), description=name)
+        facts = {"method": JOINT, "jointly_with": [other for other in flags if other != name]}
+        std = std_along(vectors[i], latents)
+        direction = LinearDirection(name, vectors[i], std, facts=facts, description=name)
         score = rank_score(scored[:, i], table[held_out, i])
         result.append(replace(with_side_effects(direction, latents, {}, probes), score=score))
     return result

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from zatlas.core.seeds import stream
+from zatlas.directions.cross_fitting import CrossFit, cross_fit
 from zatlas.directions.direction_report import DirectionReport
 from zatlas.directions.evaluate import Refit, evaluate
 from zatlas.directions.evaluator import (
@@ -17,6 +18,7 @@ from zatlas.directions.evaluator import (
 )
 from zatlas.directions.field_networks import AttributeNetwork, fit_network
 from zatlas.directions.find import probes_of
+from zatlas.directions.label_fits import label_fits
 from zatlas.directions.types import Direction, is_nonlinear
 from zatlas.models.classifier import Classifier
 from zatlas.models.generator import Generator
@@ -57,13 +59,20 @@ def evaluate_directions(
     samples: int = MAX_STARTS,
     seed: int = 0,
 ) -> list[DirectionReport]:
-    """Return a report on each direction; all are measured at the same latents, `samples` of them."""
+    """Return a report on each direction; all are measured at the same latents, `samples` of them.
+
+    Directions that a linear method fitted to labels are cross-fitted and compared with shuffled labels.
+    """
     nonlinear = any(map(is_nonlinear, directions))
     evaluator = make_evaluator(
         workspace, classifier, label=label, nonlinear=nonlinear, samples=samples, seed=seed
     )
     evaluator.announce(len(directions))
-    return evaluate(evaluator, directions, refit=refit, saved=saved)
+    crossed: dict[str, CrossFit] = {}
+    for fit in label_fits(workspace, directions, seed=seed) if evaluator.names else ():
+        fitted = [each for each in directions if each.facts.get("method") == fit.method]
+        crossed |= cross_fit(evaluator, fit, fitted)
+    return evaluate(evaluator, directions, refit=refit, saved=saved, cross_fits=crossed)
 
 
 def _predictor(

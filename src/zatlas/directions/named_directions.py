@@ -10,14 +10,13 @@ from zatlas.directions.direction_report import DirectionReport
 from zatlas.directions.estimate import ESTIMATORS
 from zatlas.directions.evaluate import Refit
 from zatlas.directions.find import find_direction, parse_property, refit_attributes, refit_joint, store_of
-from zatlas.directions.joint import fit_jointly
+from zatlas.directions.joint import JOINT, fit_jointly
 from zatlas.directions.store import transfer
 from zatlas.directions.types import Direction
 from zatlas.latent.attributes import key_of
 from zatlas.store import direction_files
 from zatlas.workspace import Workspace
 
-JOINT = "joint"  # the method that fits all directions together
 UNNAMED = 6  # number of directions of a run without names
 
 

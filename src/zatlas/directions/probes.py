@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32
 
-from zatlas.core.arrays import Flags, Latents, Values
+from zatlas.core.arrays import Flags, Labels, Latents, Values
 from zatlas.core.seeds import stream
 
 STEPS = 25  # of Newton's method, which converges long before
@@ -72,14 +72,61 @@ def ridge(x: Latents, target: np.ndarray) -> Float32[np.ndarray, "d ..."]:
     return np.stack(result, axis=1).reshape(x.shape[1], *target.shape[1:]).astype(np.float32)
 
 
+def ridge_influence(x: Latents, moves: Float32[np.ndarray, "m d"]) -> Float32[np.ndarray, "n m"]:
+    """How much each row's target changes what a ridge regression on centered latents x (n, d) predicts
+    after each move: the prediction changes by `target @ influence`.
+    """
+    penalty = RIDGE * len(x) * float(x.var(axis=0).mean()) + 1e-12
+    if x.shape[1] <= len(x):
+        square = (x.T @ x).astype(np.float64)
+        square[np.diag_indices_from(square)] += penalty
+        return (x @ np.linalg.solve(square, moves.T)).astype(np.float32)
+    square = (x @ x.T).astype(np.float64)
+    square[np.diag_indices_from(square)] += penalty
+    return np.linalg.solve(square, x @ moves.T).astype(np.float32)
+
+
 def accuracy(latents: Latents, labels: np.ndarray, held_out: Flags) -> float:
-    """Accuracy of the class predicted by one probe per class, on the held-out latents."""
-    classes = [label for label in np.unique(labels) if (labels[~held_out] == label).any()]
+    """Accuracy of multinomial logistic regression for the label, on the held-out latents."""
+    rows = np.flatnonzero(~held_out)
+    if len(rows) > MAX_LATENTS:
+        rows = stream(0, "probes").choice(rows, MAX_LATENTS, replace=False)
+    classes, numbers = np.unique(labels[rows], return_inverse=True)
     if len(classes) < 2:
         return 1.0
-    probes = fit_probes(latents[~held_out], {str(label): labels[~held_out] == label for label in classes})
-    predicted = np.array(classes)[probes.predict(latents[held_out]).argmax(axis=1)]
-    return float((predicted == labels[held_out]).mean())
+    mean, std = latents[rows].mean(axis=0), np.maximum(latents[rows].std(axis=0), 1e-12)
+    weights = softmax_weights((latents[rows] - mean) / std, numbers)
+    logits = (latents[held_out] - mean) / std @ weights[:-1] + weights[-1]
+    return float((classes[logits.argmax(axis=1)] == labels[held_out]).mean())
+
+
+def softmax_weights(x: Latents, classes: Labels) -> np.ndarray:
+    """The weights (d + 1, k) of multinomial logistic regression; the last row holds the offsets.
+
+    With the penalty of scikit-learn's LogisticRegression, half the sum of squares, but without its import
+    of 0.8 s. Cox 1958, https://doi.org/10.1111/j.2517-6161.1958.tb00292.x
+    """
+    from scipy.optimize import minimize
+
+    x = np.concatenate([x, np.ones((len(x), 1))], axis=1).astype(np.float64)
+    true = np.eye(int(classes.max()) + 1)[classes]
+    shape = x.shape[1], true.shape[1]
+    penalized = np.ones((shape[0], 1))
+    penalized[-1] = 0
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        weights = flat.reshape(shape)
+        logits = x @ weights
+        logits -= logits.max(axis=1, keepdims=True)
+        exponentials = np.exp(logits)
+        totals = exponentials.sum(axis=1, keepdims=True)
+        value = float(np.log(totals).sum() - (logits * true).sum())
+        shrunk = penalized * weights
+        gradient = x.T @ (exponentials / totals - true) + shrunk
+        return (value + float((shrunk * weights).sum()) / 2) / len(x), gradient.ravel() / len(x)
+
+    result = minimize(loss, np.zeros(shape).ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 500})
+    return np.asarray(result.x).reshape(shape)
 
 
 def roc_auc(values: Values, flags: Flags) -> float:

@@ -26,8 +26,8 @@ class SeparationScore:
 
     @property
     def significant(self) -> bool:
-        """Whether even the low end exceeds the AUC of shuffled labels."""
-        return self.low > self.random_limit
+        """Whether the AUC exceeds that of shuffled labels."""
+        return self.auc > self.random_limit
 
 
 @dataclass(frozen=True)

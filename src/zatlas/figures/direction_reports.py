@@ -57,14 +57,11 @@ def leakage(reports: Sequence[DirectionReport]) -> float | None:
 
 
 def effect_bars(reports: Sequence[DirectionReport], *, title: str, theme: Theme = LIGHT) -> Plot:
-    """The effect of one std of each direction, with its interval and the effect of random directions."""
+    """The effect of one std of each direction, with its interval, its verdict and random directions."""
     measured = [report.effect for report in reports]
     values, random = (np.array([getattr(e, key) for e in measured]) for key in ("value", "random_limit"))
     spans = np.array([[effect.low, effect.high] for effect in measured])
-    names = [
-        pretty(report.name) + ("" if effect.significant else " (not better than random)")
-        for report, effect in zip(reports, measured, strict=True)
-    ]
+    names = [pretty(report.name) + ("" if report.significant else " (not significant)") for report in reports]
     axis = "percent of the attribute, or of grey, by one std;\nvertical marks: random directions"
     figure = bars(names, 100 * values, spans=100 * spans, title=title, axis=axis, theme=theme)
     at = np.arange(len(measured))
@@ -125,8 +122,10 @@ def _row(report: DirectionReport) -> dict[str, Any]:
         "effect": round(effect.value, 4),
         "low": round(effect.low, 4),
         "high": round(effect.high, 4),
+        "verdict": report.verdict,
+        "p": None if report.shuffled is None else round(report.shuffled.p, 4),
         "random": round(effect.random_limit, 4),
-        "times random": effect_text(effect) if effect.significant else "not better than random",
+        "times random": effect_text(effect) if report.significant else None,
         "auc": None if score is None else round(score.auc, 4),
         "better than chance": None if score is None else score.significant,
         "side effects": ", ".join(f"{pretty(name)} {report.side_effects[name]:+.0%}" for name in worst),

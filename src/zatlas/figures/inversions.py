@@ -87,6 +87,14 @@ def inversion_sheet(
         heads=heads,
         theme=theme,
         title=f"Images inverted by {workspace.name}",
-        note=f"difference: grey means none.  median of all {len(given.names)}: "
-        f"{float(np.median(result.psnr)):.1f} dB; 20 dB is similar, 30 dB is hard to distinguish",
+        note=f"difference: grey means none.  median of all {len(given.names)}: error "
+        f"{float(np.median(result.rms)):.1%} of the grey range ({float(np.median(result.psnr)):.1f} dB); two "
+        f"images of this model differ by {_usual_difference(workspace):.1%}",
     )
+
+
+def _usual_difference(workspace: Workspace) -> float:
+    """The median root mean square difference of two of the model's images, with which an error compares."""
+    images = workspace.decode(workspace.cloud[:SAMPLES])
+    differences = images - np.roll(images, 1, axis=0)
+    return float(np.median(np.sqrt((differences**2).reshape(len(images), -1).mean(axis=1))))

@@ -8,7 +8,7 @@ import numpy as np
 
 from zatlas.core.arrays import Images, Latents, Values
 from zatlas.core.errors import NotSupported
-from zatlas.figures import class_inputs
+from zatlas.figures import captions, class_inputs
 from zatlas.figures.class_inputs import RowLabels, class_caption, cloud_classes
 from zatlas.figures.film_panel import film_panel
 from zatlas.figures.sheets import dimension_values, plot_dimensions
@@ -224,9 +224,8 @@ def interpolation(
     classes = class_inputs.path_classes(workspace, [*anchors, *anchors[: int(closed)]], label)
     first = None if classes is None else classes[0]
     changing = () if weights is None else (weights,)
-    return LatentPath(
-        workspace, (curve,), (), title, marks, first, class_caption(workspace, classes), changing
-    )
+    note = captions.join(class_caption(workspace, classes), captions.path_caption(workspace))
+    return LatentPath(workspace, (curve,), (), title, marks, first, note, changing)
 
 
 def traversal(

@@ -6,6 +6,7 @@ import numpy as np
 
 from zatlas.core.arrays import Images, Latents, Plane, Values
 from zatlas.core.errors import NotSupported, ShapeError, UnknownName
+from zatlas.figures import captions
 from zatlas.latent.chart import Chart
 from zatlas.latent.dimension_ranking import rank_dimensions
 from zatlas.latent.grids import embed_plane, even_steps, lattice, normal_quantiles
@@ -56,7 +57,7 @@ def sample_sheet(
     if (seed, temperature, truncation) == (0, 1, None) and count <= NUMBERED and prior in NAMES:
         numbers = [str(number) for number in range(count)]
         settings.append(f"in an equation, sample 7 is written {_sample_name(workspace, prior, 7)}")
-    note = ", ".join(settings)
+    note = captions.join(", ".join(settings), captions.prior_caption(workspace) if prior == "model" else "")
     z = sample_latents(
         workspace, count, seed=seed, prior=prior, temperature=temperature, truncation=truncation
     )
@@ -97,7 +98,7 @@ def prior_sheet(
         groups,
         max(round(count**0.5), 1),
         title=f"Samples of {workspace.name}, by prior",
-        note=f"seed {seed}",
+        note=captions.join(f"seed {seed}", captions.prior_caption(workspace)),
         theme=theme,
     )
 

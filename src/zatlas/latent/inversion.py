@@ -48,7 +48,7 @@ class InversionResult:
 
     @property
     def psnr(self) -> Values:
-        """Peak signal-to-noise ratio of each image, in dB: 20 is similar, 30 is hard to distinguish."""
+        """Peak signal-to-noise ratio of each image in dB: at 20 the error is 10 % of the grey range."""
         return -20 * np.log10(np.maximum(self.rms, 1e-6))
 
 

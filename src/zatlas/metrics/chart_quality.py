@@ -1,24 +1,22 @@
 """Metrics of a chart: neighborhoods, covered area, and round trips through its inverse."""
 
-from collections.abc import Callable
-
 import numpy as np
 
-from zatlas.core.arrays import Latents, Rows
+from zatlas.core.arrays import Latents
 from zatlas.core.seeds import derive, stream
 from zatlas.core.shell import shell_command
-from zatlas.latent.chart import Chart, make_chart, trustworthiness
+from zatlas.latent.chart import Chart, make_chart
 from zatlas.latent.landmarks import MAX_CHARTED, landmarks
 from zatlas.latent.layouts import DEFAULT_LAYOUT
 from zatlas.latent.saved_charts import ChartRequest
+from zatlas.latent.trust import NEIGHBORS, trust_of_each
 from zatlas.metrics.metric import Metric, mean_and_error
 from zatlas.metrics.run_summary import Finding, RunSummary, Suggestion
 from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace
 
 MAX_LATENTS = 3000  # latents of a chart that is fitted for these metrics only
-MAX_RANKED = 1000  # latents whose neighbors are ranked
-FOLDS = 10  # jackknife folds
+MIN_CHARTED = 30  # fewer latents have no neighborhoods
 GRID_SIDE = 64  # positions along each side of the chart
 MIN_TRUST_GAIN = 0.1  # of the trustworthiness over that of random positions, for a chart that says something
 ROUND_TRIPS = 1000  # positions and latents for round trips
@@ -27,11 +25,11 @@ ROUND_TRIPS = 1000  # positions and latents for round trips
 def chart_metrics(workspace: Workspace, *, seed: int = 0) -> list[Metric]:
     """Metrics of the run's default chart; an empty list if it has too few latents."""
     chart = default_chart(workspace, seed=seed)
-    if len(chart.latents) < 3 * FOLDS:
+    if len(chart.latents) < MIN_CHARTED:
         return []
     on = f"on the {chart.layout} chart of {len(chart.latents):,} latents"
     return [
-        *_neighborhoods(chart, on, seed),
+        *_neighborhoods(chart, on),
         _coverage(chart, on, workspace, seed),
         *_round_trips(chart, on, workspace, seed),
     ]
@@ -69,14 +67,6 @@ def default_chart(workspace: Workspace, *, seed: int = 0) -> Chart:
     return make_chart(latents[rows], seed=seed)
 
 
-def continuity(chart: Chart, max_rows: int = MAX_RANKED) -> float:
-    """How far neighbors in the latent space are neighbors on the chart: trustworthiness reversed.
-
-    Venna and Kaski 2001, https://doi.org/10.1007/3-540-44668-0_68
-    """
-    return trustworthiness(chart.positions, chart.compared, max_samples=max_rows)
-
-
 def box_coverage(chart: Chart, grid: int = GRID_SIDE) -> float:
     """The share of the chart's box near its latents; elsewhere the inverse extrapolates."""
     steps = (np.arange(grid, dtype=np.float32) + 0.5) / grid * 2 - 1
@@ -100,47 +90,32 @@ def latent_round_trip(chart: Chart, latents: Latents) -> np.ndarray:
     return np.linalg.norm(back - latents, axis=1) / max(usual, 1e-12)
 
 
-def jackknife_error(statistic: Callable[[Rows], float], n: int, *, seed: int = 0) -> float:
-    """The jackknife standard error of a statistic of n rows, leaving out a tenth of them at a time.
-
-    A bootstrap would repeat rows, which would then be each other's neighbors.
-    Efron 1982, https://doi.org/10.1137/1.9781611970319
-    """
-    order = stream(seed, "left out").permutation(n)
-    values = np.array([statistic(np.sort(order[np.arange(n) % FOLDS != i])) for i in range(FOLDS)])
-    return float(np.sqrt((FOLDS - 1) / FOLDS * np.square(values - values.mean()).sum()))
-
-
-def _neighborhoods(chart: Chart, on: str, seed: int) -> list[Metric]:
-    """Trustworthiness and continuity, on a sample of the latents."""
-    rows = np.sort(stream(seed, "ranked").permutation(len(chart.latents))[:MAX_RANKED])
-
-    def metric(name: str, measure: Callable[[Chart], float], about: str) -> Metric:
-        def of(sample: Rows) -> float:
-            return measure(Chart(chart.compared[rows[sample]], chart.positions[rows[sample]]))
-
-        text = f"how far {about}, for the 15 nearest"
-        error = jackknife_error(of, len(rows), seed=seed)
-        return Metric(
-            name,
-            "charts",
-            of(np.arange(len(rows))),
-            text,
-            len(rows),
-            error,
-            "",
-            "higher",
-            0.5,
-            "random layout",
-        )
-
+def _neighborhoods(chart: Chart, on: str) -> list[Metric]:
+    """Trustworthiness and continuity, with the neighbors of some latents ranked among all."""
     near, alike = "are neighbors in the latent space", "neighbors in the latent space"
     if chart.features is not None:
         near, alike = "decode to images that look alike", "samples whose images look alike"
-    return [
-        metric("trustworthiness", lambda chart: chart.trustworthiness, f"neighbors {on} {near}"),
-        metric("continuity", continuity, f"{alike} are neighbors {on}"),
-    ]
+    about = {"trustworthiness": f"neighbors {on} {near}", "continuity": f"{alike} are neighbors {on}"}
+    pairs = (chart.compared, chart.positions), (chart.positions, chart.compared)
+    metrics = []
+    for (name, text), pair in zip(about.items(), pairs, strict=True):
+        each = trust_of_each(*pair)
+        value, error = mean_and_error(each)
+        text = f"how far {text}, for the {NEIGHBORS} nearest"
+        metrics.append(
+            Metric(
+                name,
+                "charts",
+                value,
+                text,
+                len(each),
+                error,
+                better="higher",
+                baseline=0.5,
+                baseline_name="random layout",
+            )
+        )
+    return metrics
 
 
 def _coverage(chart: Chart, on: str, workspace: Workspace, seed: int) -> Metric:

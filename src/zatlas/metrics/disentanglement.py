@@ -14,7 +14,8 @@ from jaxtyping import Float64
 from zatlas.core.arrays import Flags, Labels, Latents
 from zatlas.core.seeds import stream
 
-BINS = 20  # quantile bins of dimensions and continuous factors
+BINS = 20  # bins of equal width of dimensions and continuous factors, as in disentanglement_lib
+OUTLIERS = 1e-3  # share of the values beyond either end of the bins, which the last bins include
 TREES, DEPTH = 10, 8  # of the forests that predict a factor from latents
 MIN_LEAF_SHARE = 0.01  # minimum share of latents in a leaf; smaller leaves overfit
 HELD_OUT_SHARE = 0.3  # share of latents for testing
@@ -164,10 +165,14 @@ def mutual_information_table(latents: Latents, factors: Factors) -> Table:
 
 
 def to_bins(column: np.ndarray) -> Labels:
-    """Bin numbers: quantile bins of continuous values, one bin for each category otherwise."""
+    """Bin numbers: bins of equal width of continuous values, one bin for each category otherwise.
+
+    Quantile bins would cut a cluster of latents with one value of a factor in two.
+    """
     if column.dtype.kind == "f":
-        ends = np.quantile(column, np.linspace(0, 1, BINS + 1)[1:-1], method="higher")
-        column = np.searchsorted(np.unique(ends), column, side="right")
+        low, high = np.quantile(column, [OUTLIERS, 1 - OUTLIERS])
+        ends = np.linspace(low, high, BINS + 1)[1:-1]
+        column = np.searchsorted(ends, column, side="right")
     return np.unique(column, return_inverse=True)[1].astype(np.int64)
 
 

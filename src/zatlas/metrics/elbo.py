@@ -72,12 +72,16 @@ def likelihood_metrics(
     task = _Task(workspace, model, treatment or _treatment_of(model), seed)
     pixels = math.prod(workspace.dataset.shape)
     k = draws or int(np.clip(MAX_PIXELS // (len(test) * pixels), 1, BOUND_DRAWS))
-    result = _bounds(task, task.bounds(test, k), k, pixels)
+    deep = task.bounds(test, k)
     pair = _reconstruction(workspace, train), reconstruction
     if model.likelihood.bound:
         count = max(images, min(ELBO_IMAGES, limit, MAX_PIXELS // (4 * ELBO_DRAWS * pixels)))
-        rows = [_rows(workspace, split, count, seed) for split in ("train", "test")]
-        pair = (_elbo(task, task.bounds(rows[0], ELBO_DRAWS)), _elbo(task, task.bounds(rows[1], ELBO_DRAWS)))
+        wide = [task.bounds(_rows(workspace, split, count, seed), ELBO_DRAWS) for split in ("train", "test")]
+        pair = _elbo(task, wide[0]), _elbo(task, wide[1])
+        result = [*_bounds(task, wide[1]), _importance(task, deep, k, pixels)]
+    else:
+        about = "squared error of an image, summed over pixels, from posterior samples; not in nats"
+        result = [_nats("distortion", deep.distortion, about, "lower"), _rate(deep)]
     return [
         *result,
         reconstruction,
@@ -92,22 +96,16 @@ def bound_images(pixels: int, limit: int = ELBO_IMAGES) -> int:
     return int(min(max(MAX_PIXELS // pixels, images), images * BOUND_DRAWS)) + 2 * ELBO_DRAWS * limit
 
 
-def _bounds(task: _Task, result: Bounds, k: int, pixels: int) -> list[Metric]:
-    model = task.model
-    if not model.likelihood.bound:
-        about = "squared error of an image, summed over pixels, from posterior samples; not in nats"
-        return [_nats("distortion", result.distortion, about, "lower"), _rate(result)]
-    how = TREATMENT_TEXT[task.treatment]
-    bound = _nats(
-        "importance_bound",
-        result.importance,
-        f"lower bound of log p(x), from {k:,} importance-weighted posterior samples; {how}"
-        f"{_bits(result.importance, task.treatment, pixels)}",
-        "higher",
-    )
-    about = f"-log p(x | z) of an image, mean over its posterior; {how}"
-    distortion = _nats("distortion", result.distortion, about, "lower")
-    return [_elbo(task, result), distortion, _rate(result), bound]
+def _bounds(task: _Task, result: Bounds) -> list[Metric]:
+    """The ELBO and its two terms."""
+    about = f"-log p(x | z) of an image, mean over its posterior; {TREATMENT_TEXT[task.treatment]}"
+    return [_elbo(task, result), _nats("distortion", result.distortion, about, "lower"), _rate(result)]
+
+
+def _importance(task: _Task, result: Bounds, k: int, pixels: int) -> Metric:
+    about = f"lower bound of log p(x), from {k:,} importance-weighted posterior samples; "
+    about += TREATMENT_TEXT[task.treatment] + _bits(result.importance, task.treatment, pixels)
+    return _nats("importance_bound", result.importance, about, "higher")
 
 
 def _elbo(task: _Task, result: Bounds) -> Metric:

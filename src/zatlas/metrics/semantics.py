@@ -88,7 +88,7 @@ def _linear_probe(workspace: Workspace, seed: int) -> list[Metric]:
     parts = probe_scores(predicted, true)
     method = (
         "AUC for boolean attributes, R^2 for numbers, by linear probes fitted to latents of training images "
-        "and tested on latents of held_out-out images"
+        "and tested on latents of held-out images"
     )
     labels, held_labels = _labels(workspace, rows), _labels(workspace, held_rows)
     if labels is not None and held_labels is not None:
@@ -130,7 +130,7 @@ def _label_probe(
         "linear_probe",
         "meaning",
         value,
-        f"accuracy of a linear probe for the label; parts: {method}",
+        f"accuracy of multinomial logistic regression for the label; parts: {method}",
         len(held_out),
         error=float(np.sqrt(value * (1 - value) / len(held_out))),
         unit="share",

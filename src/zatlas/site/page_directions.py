@@ -12,7 +12,7 @@ from zatlas.core.errors import BadData
 from zatlas.core.seeds import stream
 from zatlas.directions import estimate
 from zatlas.directions.default_names import unnamed_directions
-from zatlas.directions.direction_report import DirectionReport, effect_text, summary_text
+from zatlas.directions.direction_report import DirectionReport
 from zatlas.directions.field_networks import ARRAY_NAMES, GradientField, to_arrays
 from zatlas.directions.find import store_of
 from zatlas.directions.probes import Probes, fit_probes
@@ -189,8 +189,7 @@ def _numbers(direction: FieldDirection) -> np.ndarray:
 
 
 def _report(report: DirectionReport) -> dict[str, Any]:
-    effect = report.effect
-    return {"significant": effect.significant, "ratio": effect_text(effect), "text": summary_text(report)}
+    return {"significant": report.significant, "verdict": report.verdict, "text": report.summary()}
 
 
 def _score(score: SeparationScore | None) -> dict[str, float] | None:

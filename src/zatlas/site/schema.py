@@ -148,8 +148,8 @@ class ScoreEntry(TypedDict):
 class ReportEntry(TypedDict):
     """What a direction changes in decoded images."""
 
-    significant: bool  # whether it moves its attribute more than random directions do
-    ratio: str  # "3.2 times" the effect of a random direction
+    significant: bool  # whether it exceeds shuffled labels, or random directions if it has no labels
+    verdict: str  # as "better than shuffled labels (p = 0.005)"
     text: str
 
 

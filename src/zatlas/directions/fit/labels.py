@@ -1,6 +1,7 @@
 """Directions of labelled attributes: linear, or as the gradient of a network that predicts them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -84,6 +85,8 @@ def fit(
             plane_normal(selected, flags[other], other) for other in orthogonal_to or () if other != name
         ]
         direction = fit_direction(selected, flags[name], name, method=method, others=others, seed=seed)
+        if layers != "":
+            direction = replace(direction, facts={**direction.facts, "layers": layers})
         directions.append(subset.embed(direction, latents))
     return directions
 
