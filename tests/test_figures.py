@@ -273,6 +273,7 @@ def test_the_gallery_shows_all_that_applies_and_leads_nowhere_else(request, name
     assert "<script" not in text and "http" not in text
     assert all(f"zatlas {command} {workspace.run.folder}" in text for command in ("sample", "geometry"))
     assert ("reconstructions.png" in entries) == (workspace.generator.encoder is not None)
+    assert ("classes.png" in entries) == bool(workspace.generator.classes)
 
 
 def test_wrong_words_are_answered_with_one_sentence(digits, conditional, capsys, tmp_path):

@@ -237,6 +237,10 @@ def test_the_number_of_classes_of_a_conditional_onnx_decoder_is_inferred(conditi
     assert len(workspace.generator.classes) == 10
     z = sample_latents(conditional, 3, seed=0)
     np.testing.assert_allclose(workspace.decode(z, 7), conditional.decode(z, 7), atol=1e-2)
+    anchors = locate_all(workspace, ["class:3", "class:8"])
+    with pytest.raises(NotSupported, match="cannot be morphed into another"):
+        paths.interpolation(workspace, anchors)
+    assert len(paths.interpolation(workspace, anchors, label=5).images(3)) == 3
 
 
 def test_an_onnx_file_with_a_dynamic_latent_size_needs_the_shape(tmp_path):

@@ -14,6 +14,7 @@ from tests.conftest import small_run
 from zatlas.cli import main
 from zatlas.core.errors import BadRecipe, NotSupported, ShapeError
 from zatlas.figures.anchor_sheets import class_sheet, four_corners, pair_rows, to_all_classes
+from zatlas.figures.class_inputs import default_label
 from zatlas.figures.film_panel import TRAIL_STEPS, film_panel
 from zatlas.figures.paths import attribute, curve_walk, interpolation, traversal
 from zatlas.latent.curves import parametric_curve, spiral, times_through
@@ -107,6 +108,19 @@ def test_every_row_of_an_edit_is_decoded_in_the_class_of_its_image(conditional):
     same(images[:, 5], decoded(conditional, *anchors))
 
 
+def test_every_row_of_a_strip_of_a_direction_has_the_class_of_its_image(conditional):
+    from zatlas.directions.estimate import principal_directions
+    from zatlas.figures.edits import edit_path, edit_strip, pixel_change
+
+    anchors = locate_all(conditional, ["0", "1", "2", "3"])
+    (direction,) = principal_directions(conditional.cloud, 1)
+    strip = edit_strip(conditional, direction, anchors, pixel_change, measure="mean pixel change")
+    images = tiles_of(strip).reshape(4, 7, *strip_shape(strip))
+    same(images[:, 3], decoded(conditional, *anchors))
+    path = edit_path(conditional, direction, anchors[1])
+    same(to_bytes(path.images(3))[1:2], decoded(conditional, anchors[1]))
+
+
 def strip_shape(canvas):
     return tiles_of(canvas).shape[1:]
 
@@ -180,6 +194,7 @@ def test_a_model_that_takes_class_numbers_only_needs_a_label_for_a_path_between_
     with pytest.raises(NotSupported, match=r"class as a number.*--label CLASS"):
         interpolation(workspace, anchors)
     assert interpolation(workspace, anchors, label=3).images(3).shape == (3, 1, 8, 8)
+    assert default_label(workspace, anchors) == 3 and default_label(conditional, anchors) is None
     with pytest.raises(NotSupported, match="A geodesic is computed in one class"):
         interpolation(conditional, anchors, method="geodesic")
 

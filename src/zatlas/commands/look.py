@@ -154,7 +154,9 @@ def grid(
         print_figure(class_sheet(workspace, located, theme=theme), workspace, "classes", out)
         return
     if anchors:
-        raise BadRecipe("A grid of the latent space takes no anchors. Add --by class to decode them in each.")
+        raise BadRecipe(
+            "A grid of the latent space takes no anchors. Add --by class to decode each in every class."
+        )
     if by == "chart":
         chart = _chart_of(workspace, layout, supervise, set)
         figure = chart_sheet(workspace, chart, n, label=number, theme=theme)
