@@ -122,16 +122,19 @@ def write_labels(
 def separate_labels(plot: "Axes", labels: Sequence[Label], occupied: Sequence[Position]) -> list[Label]:
     """Return the labels that, at their own positions, overlap no other label and no occupied position."""
     high = _points(plot, WORD * 1.25)
-    boxes = [(*plot.transData.transform(at).tolist(), 0.4 * high) for at in occupied]
-    for label in labels:
-        half = _points(plot, type_.width(label.text, WORD) * 1.12) / 2
-        boxes.append((*plot.transData.transform(label.position).tolist(), half))
-    first = len(occupied)
-    return [
-        label
-        for i, label in enumerate(labels, first)
-        if _is_free(*boxes[i][:2], boxes[i][2], high, [box for j, box in enumerate(boxes) if j != i])
-    ]
+    halves = [0.4 * high] * len(occupied)
+    halves += [_points(plot, type_.width(label.text, WORD) * 1.12) / 2 for label in labels]
+    centers = [*occupied, *(label.position for label in labels)]
+    boxes: list[tuple[float, float, float]] = []
+    for center, half in zip(centers, halves, strict=True):
+        x, y = plot.transData.transform(center).tolist()
+        boxes.append((x, y, half))
+    result = []
+    for number, label in enumerate(labels, len(occupied)):
+        x, y, half = boxes[number]
+        if _is_free(x, y, half, high, boxes[:number] + boxes[number + 1 :]):
+            result.append(label)
+    return result
 
 
 def arrange(figure: "Figure") -> None:
