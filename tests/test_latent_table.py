@@ -63,7 +63,13 @@ def test_other_columns_become_labels_and_attributes(kind, clouds, tmp_path, caps
 def test_labels_color_latents_in_charts_and_on_the_page(clouds, tmp_path, monkeypatch):
     workspace = import_model(saved("npz", tmp_path, clouds), tmp_path / "run", verbose=False)
     requested = []
-    monkeypatch.setattr(maps, "cloud", lambda *given, **words: requested.append((given, words)))
+    draw = maps.cloud
+
+    def cloud(*given, **words):
+        requested.append((given, words))
+        return draw(*given, **words)
+
+    monkeypatch.setattr(maps, "cloud", cloud)
     maps.latent_scatter(workspace)
     maps.chart_scatter(workspace, workspace.chart("pca"), color_by="right")
     (first, words), (second, _) = requested

@@ -125,7 +125,7 @@ def grid(
     dark: Dark = False,
     out: OutputFile = None,
 ) -> None:
-    """Draw a plane of the latent space, or a chart, as a grid of images.
+    """Draw a plane or a chart as a grid of decoded images.
 
     For a conditional model, zatlas draws a grid of the plane for each class.
 

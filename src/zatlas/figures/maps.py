@@ -15,6 +15,7 @@ from zatlas.latent.chart import Chart
 from zatlas.latent.names import LABEL, parse, quoted
 from zatlas.render.figure import Plot
 from zatlas.render.plot import cloud
+from zatlas.render.text import numbers
 from zatlas.render.theme import LIGHT, Theme
 from zatlas.workspace import NO_ROW, Workspace
 
@@ -82,8 +83,9 @@ def chart_scatter(
     plot = cloud(chart.positions, labels, classes, title=title, axes=named, values=values, theme=theme, ax=ax)
     at = chart.denormalised(np.repeat(TICKS[:, None], 2, axis=1)).T.tolist()
     axes = ax or plot.figure.axes[0]
-    axes.set_xticks(at[0], [f"{tick:g}" for tick in TICKS])
-    axes.set_yticks(at[1], [f"{tick:g}" for tick in TICKS])
+    ticks = numbers(TICKS.tolist())
+    axes.set_xticks(at[0], ticks)
+    axes.set_yticks(at[1], ticks)
     return plot
 
 

@@ -124,10 +124,17 @@ def separate_labels(plot: "Axes", labels: Sequence[Label], occupied: Sequence[Po
     high = _points(plot, WORD * 1.25)
     halves = [0.4 * high] * len(occupied)
     halves += [_points(plot, type_.width(label.text, WORD) * 1.12) / 2 for label in labels]
-    positions = plot.transData.transform([*occupied, *(label.position for label in labels)]).tolist()
-    boxes = [(x, y, half) for (x, y), half in zip(positions, halves, strict=True)]
-    free = [_is_free(x, y, half, high, boxes[:i] + boxes[i + 1 :]) for i, (x, y, half) in enumerate(boxes)]
-    return [label for label, is_free in zip(labels, free[len(occupied) :], strict=True) if is_free]
+    centers = [*occupied, *(label.position for label in labels)]
+    boxes: list[tuple[float, float, float]] = []
+    for center, half in zip(centers, halves, strict=True):
+        x, y = plot.transData.transform(center).tolist()
+        boxes.append((x, y, half))
+    result = []
+    for number, label in enumerate(labels, len(occupied)):
+        x, y, half = boxes[number]
+        if _is_free(x, y, half, high, boxes[:number] + boxes[number + 1 :]):
+            result.append(label)
+    return result
 
 
 def arrange(figure: "Figure") -> None:
