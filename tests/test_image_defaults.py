@@ -48,8 +48,23 @@ def test_a_gan_has_a_least_number_of_steps_of_its_own():
     gan = {**DATA, "model": {"family": "gan"}}
     small, large = make_recipe(gan, GREY, 4800), make_recipe(gan, GREY, 60_000)
     assert small.training.epochs * 75 >= 4500 and large.training.epochs == 10
-    assert small.model["augment"] and not large.model["augment"]
-    assert any("model.augment=true, because" in line for line in lines(gan, GREY, 4800))
+    assert not small.model["augment"] and not large.model["augment"]
+
+
+def test_a_gan_of_very_few_images_sees_augmented_images():
+    gan = {**DATA, "model": {"family": "gan"}}
+    assert make_recipe(gan, GREY, 500).model["augment"]
+    assert any("model.augment=true, because" in line for line in lines(gan, GREY, 500))
+    given = {**DATA, "model": {"family": "gan", "augment": False}}
+    assert not make_recipe(given, GREY, 500).model["augment"]
+
+
+def test_the_rate_of_a_gan_is_stable_for_its_net_too():
+    rates = {
+        net: make_recipe({**DATA, "model": {"family": "gan"}, "net": {"name": net}}).training.rate
+        for net in ("conv-resize", "mlp", "dcgan")
+    }
+    assert rates == {"conv-resize": 2e-3, "mlp": 2e-3, "dcgan": 2e-4}
 
 
 def test_colour_images_get_a_likelihood_for_colours_with_the_reason():

@@ -21,7 +21,7 @@ from zatlas.models.nets import Net, Shape, join, one_hot
 from zatlas.models.noise import first_rows, normal
 from zatlas.models.trainable import Choice, Terms
 
-SMALL_SET = 10_000  # training images below which the discriminator sees augmented images
+SMALL_SET = 1000  # training images below which the discriminator sees augmented images
 Part = Annotated[float, Within(0.0, 1.0, above=True)]
 
 
@@ -31,14 +31,14 @@ class GANConfig:
 
     dim: Dim = 64  # dimensions of the latent space
     conditional: bool = False  # give generator and discriminator the label
-    r1: Weight = 1.0  # weight of the discriminator's gradient penalty on real images; 0 for none
+    r1: Weight = 0.3  # weight of the discriminator's gradient penalty on real images; 0 for none
     r1_part: Part = 0.125  # part of the batch on which that penalty is computed
     augment: bool = False  # shift and cut out parts of the images that the discriminator sees
     half_batches: bool = False  # train the discriminator on half a batch of each kind
 
     NET: ClassVar[str] = "conv-resize"
     TRAINING: ClassVar[dict[str, object]] = {
-        "rate": 1e-3,
+        "rate": 2e-3,
         "beta1": 0.5,
         "beta2": 0.99,
         "schedule": "constant",

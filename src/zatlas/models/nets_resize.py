@@ -21,11 +21,11 @@ SLOPE = 0.2  # of the leaky ReLU, below 0
 class ConvResize:
     """A decoder that resizes and then convolves, and an encoder of convolutions with stride 2."""
 
-    width: Width = 16  # channels of the decoder at full resolution; they double as the side halves
+    width: Width = 8  # channels of the decoder at full resolution; they double as the side halves
     widest: Width = 128  # maximum number of channels
-    hidden: Units = 256  # units between the convolutions and the latent; 0 for no hidden layer
+    hidden: Units = 128  # units between the convolutions and the latent; 0 for no hidden layer
 
-    TRAINING: ClassVar[dict[str, object]] = {"batch": 64, "rate": 1e-3}
+    TRAINING: ClassVar[dict[str, object]] = {"batch": 64, "rate": 2e-3}
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
         """Return convolutions until the side is 4 to 7, then linear layers over features and labels."""

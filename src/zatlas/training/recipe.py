@@ -117,7 +117,10 @@ def make_recipe(tables: Mapping[str, Any], shape: Shape | None = None, count: in
     choices = choices_for(kind, shape, count, model) if shape and count else {}
     model |= {key: choice.value for key, choice in choices.items()}
     config, layers = fill(kind, model, "model"), fill(style, net, "net")
-    training = fill(Training, {**style.TRAINING, **kind.TRAINING, **given}, "training")
+    usual = {**style.TRAINING, **kind.TRAINING}
+    if rates := [each.TRAINING["rate"] for each in (style, kind) if "rate" in each.TRAINING]:
+        usual["rate"] = min(rates)  # what is stable for the net and for the family
+    training = fill(Training, {**usual, **given}, "training")
     if count and "epochs" not in given:
         length = _length(kind, training, count)
         training = replace(training, epochs=length.enough_epochs)
