@@ -5,7 +5,7 @@ python -m benchmarks.null_directions [--coins 34] [--only NAME ...]
 Six small models of drawn faces, digits and clothes: an auto-encoder, VAEs, an auto-encoder with spatial
 latents as in latent diffusion, and a GAN. Each image gets random booleans, true of a half, a fifth or a
 tenth of the images. For the GAN, a function that looks random decides from the pixels, and a trained
-classifier predicts the true classes. True attributes count if their AUC on held-out latents is over 0.8.
+classifier predicts the true attributes. True attributes count if their AUC on held-out latents is over 0.8.
 """
 
 import argparse
@@ -118,7 +118,7 @@ CASES = (
     Case("VAE, digits", "digits", 8, 1797, small("vae", 8, 40)),
     Case("VAE, clothes", "fashion-mini", 28, 3000, small("vae", 32, 15)),
     Case("VAE, faces", "faces:count=20000", 32, 20000, small("vae", 64, 6)),
-    Case("GAN, digits", "digits", 8, 1797, small("gan", 12, 80), classifier=True),
+    Case("GAN, faces", "faces:count=3000", 16, 3000, small("gan", 16, 60), classifier=True),
 )
 
 
@@ -147,7 +147,7 @@ def pixel_coins(count: int) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 def with_classifier(images: ImageDataset, count: int) -> Classifier:
-    """A classifier of the true classes that also predicts random booleans."""
+    """A classifier of the true attributes that also predicts random booleans."""
     trained = train_classifier(images, show=False)
     coins = pixel_coins(count)
     names = (*trained.names, *(f"{COIN} {i}" for i in range(count)))
@@ -195,7 +195,8 @@ def main() -> None:
             counts = [sum(r.significant for r in random), len(random)]
             counts += [sum(r.significant for r in clear), len(clear)]
             total += counts
-            p_values += [r.shuffled.p for r in random if r.shuffled is not None]
+            if not case.classifier:  # whose readings of the moved images are random for a random attribute
+                p_values += [r.shuffled.p for r in random if r.shuffled is not None]
             cells = [case.name, str(workspace.dim), f"{len(workspace.cloud):,}"]
             cells += [row("random", *counts[:2]), row("true", *counts[2:]), f"{seconds:.0f}"]
             print(" | ".join(cells), flush=True)
@@ -203,7 +204,7 @@ def main() -> None:
                 print(f"  {report.name}: {report.summary()}", file=sys.stderr)
     print(" | ".join(["all", "", "", row("random", *total[:2]), row("true", *total[2:]), ""]))
     low = np.mean(np.array(p_values) <= 0.05) if p_values else float("nan")
-    print(f"random attributes with p at most 0.05 in the effect alone: {low:.1%} of {len(p_values)}")
+    print(f"with an encoder, p is at most 0.05 for {low:.1%} of {len(p_values)} random attributes")
 
 
 if __name__ == "__main__":

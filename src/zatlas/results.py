@@ -116,7 +116,7 @@ class RunDirection:
         return edit_path(self.workspace, self.direction, locate_all(self.workspace, [anchor])[0], reach)
 
     def evaluate(self, classifier: Classifier | None = None, *, seed: int = 0) -> DirectionReport:
-        """Measure what the direction changes in decoded images, compared with random directions.
+        """Measure what the direction changes in decoded images, compared with shuffled labels.
 
         Parameters
         ----------

@@ -42,7 +42,7 @@ def evaluate(
     """Measure effect and side effects of directions.
 
     zatlas decodes images before and after a step along each direction, compares the change with that of
-    random directions, and draws a strip of each.
+    shuffled labels and of random directions, and draws a strip of each.
 
     Args:
         names: Classes, attributes or saved directions. (default: all that have enough images; without

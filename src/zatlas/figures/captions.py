@@ -12,7 +12,7 @@ def prior_caption(workspace: Workspace) -> str:
     if imported is not None and imported.kind == "diffusers":
         return "the normal prior is a substitute: only the diffusion model defines which latents are images"
     if is_spatial(workspace):
-        return f"each position of the {_shape(workspace)} latents is sampled independently"
+        return f"each position of the {_shape(workspace)} latents is sampled independently, unlike in images"
     return ""
 
 
