@@ -1,16 +1,28 @@
-"""Compare default settings: held-out -ELBO after the same wall time on the same images.
+"""Compare default settings on the same images.
 
-A short run sets the number of epochs of each candidate, so that its one-cycle schedule fits the time.
+`networks`: held-out -ELBO after the same wall time. A short run sets the number of epochs of each candidate,
+so that its one-cycle schedule fits the time.
+`gan`: Frechet distance of samples against processor seconds, on one thread.
+`likelihoods`: reconstruction error and Frechet distance after the same number of steps, on colour images.
+`lengths`: reconstruction error after trainings of different numbers of steps.
 
-    python benchmarks/defaults.py [--seconds 25] [--data fashion-mini] [--dims 2,16]
+    python benchmarks/defaults.py networks [--seconds 25] [--data fashion-mini] [--dims 2,16]
+    python benchmarks/defaults.py gan [--seconds 240] [--data fashion-mini] [--only "default,as before"]
+    python benchmarks/defaults.py likelihoods [--data faces:count=3000] [--size 32] [--steps 1500]
+    python benchmarks/defaults.py lengths [--data FOLDER] [--size 128] [--only 240,1000,2000]
 """
 
 import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import torch
+
+from training_watch import RealImages, Watch, watched
 from zatlas.data import sources
 from zatlas.training.loop import fit
 from zatlas.training.recipe import make_recipe
@@ -37,21 +49,90 @@ CANDIDATES = {
 }
 
 
+BEFORE = {
+    "net.name": "conv",
+    "model.r1": 1.0,
+    "model.r1_part": 1.0,
+    "model.augment": False,
+    "training.rate": 2e-4,
+}
+GANS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "as before": BEFORE,
+    "as before, rate 1e-3": {**BEFORE, "training.rate": 1e-3},
+    "not augmented": {"model.augment": False},
+    "augmented": {"model.augment": True},
+}
+LIKELIHOODS: dict[str, dict[str, Any]] = {
+    "bernoulli": {"model.likelihood": "bernoulli"},
+    "gaussian, fitted std": {"model.likelihood": "gaussian"},
+    "gaussian, std 0.1": {"model.likelihood": "gaussian", "model.sigma": 0.1},
+    "mse": {"model.likelihood": "mse"},
+}
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=25)
-    parser.add_argument("--data", default="fashion-mini")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["networks", "gan", "likelihoods", "lengths"])
+    parser.add_argument("--seconds", type=float)
+    parser.add_argument("--data")
+    parser.add_argument("--size", type=int)
     parser.add_argument("--dims", default="2,16")
+    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--only")
     given = parser.parse_args()
-    images = sources.load(given.data)
-    for dim in map(int, given.dims.split(",")):
+    only = given.only.split(",") if given.only else None
+    if given.what == "networks":
+        networks(
+            given.data or "fashion-mini", given.seconds or 25, [int(dim) for dim in given.dims.split(",")]
+        )
+        return
+    torch.set_num_threads(1)
+    if given.what == "gan":
+        seconds = given.seconds or 240
+        limits = {"seconds": seconds, "every": seconds / 4}
+        compare(given.data or "fashion-mini", given.size, GANS, only, {"model.family": "gan"}, limits)
+    elif given.what == "likelihoods":
+        common = {"model.dim": 32, "net.name": "conv"}
+        limits = {"steps": given.steps, "each": given.steps}
+        compare(given.data or "faces:count=3000", given.size or 32, LIKELIHOODS, only, common, limits)
+    else:
+        for steps in map(int, only or ("240", "500", "1000", "2000")):
+            limits = {"steps": steps, "each": steps}
+            compare(
+                given.data or "faces:count=500", given.size or 128, {f"{steps:,} steps": {}}, None, {}, limits
+            )
+
+
+def compare(
+    data: str,
+    size: int | None,
+    candidates: Mapping[str, Mapping[str, Any]],
+    only: Sequence[str] | None,
+    common: Mapping[str, Any],
+    limits: Mapping[str, Any],
+) -> None:
+    """Train each candidate on one thread, and print its quality."""
+    source, options = sources.resolve(data)
+    real = RealImages(sources.load(source, size=size, **options))
+    for name, settings in candidates.items():
+        if only is None or name in only:
+            watched(data, {"data.size": size, **common, **settings}, Watch(name, real, **limits))
+
+
+def networks(data: str, seconds: float, dims: Sequence[int]) -> None:
+    """Print the held-out loss of each net, by the dimensions of the latent space."""
+    images = sources.load(data)
+    for dim in dims:
         result = {}
         for name, tables in CANDIDATES.items():
-            _, seconds, _ = trained(images, given.data, tables, dim, 1)
-            epochs = max(int(given.seconds / seconds), 1)
-            loss, seconds, rate = trained(images, given.data, tables, dim, epochs)
+            _, once, _ = trained(images, data, tables, dim, 1)
+            epochs = max(int(seconds / once), 1)
+            loss, spent, rate = trained(images, data, tables, dim, epochs)
             result[name] = loss
-            labelled = f"{epochs:4} epochs {seconds:6.1f} s {rate:8,.0f} images/s"
+            labelled = f"{epochs:4} epochs {spent:6.1f} s {rate:8,.0f} images/s"
             print(f"dim {dim:3}  {name:34} -elbo {loss:8.2f}  {labelled}", flush=True)
         best = min(result, key=lambda name: result[name])
         print(f"dim {dim:3}  best: {best}", flush=True)

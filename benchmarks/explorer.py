@@ -185,8 +185,8 @@ def places(browser: Browser, room: Path) -> None:
     chart = Chart(tree.latents.astype(np.float16).astype(np.float32), places_of(folder))
     written = folder / "data/manifest.json"
     manifest = json.loads(written.read_bytes())
-    for what, latents in {"refined": manifest["runs"][0]["codes"], "lattice alone": None}.items():
-        manifest["runs"][0]["codes"] = latents
+    for what, latents in {"refined": manifest["runs"][0]["latents"], "lattice alone": None}.items():
+        manifest["runs"][0]["latents"] = latents
         written.write_text(json.dumps(manifest))
         with hosted(folder) as url:
             with opened(browser, url) as page:
@@ -241,8 +241,8 @@ def crowded(workspace: Workspace, folder: Path) -> Path:
     latents = np.clip(latents, [left, bottom], [right, top]).astype(np.float32)
     table = {"index": np.arange(MILLION, dtype=np.int32), "label": kinds.astype(np.uint8)}
     table |= {"x:0": latents[:, 0], "y:0": latents[:, 1]}
-    (folder / entry["points"]).write_bytes(arrow(table))
-    (folder / entry["codes"]).write_bytes(latents.astype("<f2").tobytes())
+    (folder / entry["table"]).write_bytes(arrow(table))
+    (folder / entry["latents"]).write_bytes(latents.astype("<f2").tobytes())
     entry |= {"count": MILLION, "total": MILLION, "sprites": None, "geodesics": []}
     entry["columns"] = [one for one in entry["columns"] if one["name"] == "label"]
     (folder / "data/manifest.json").write_text(json.dumps(manifest))
@@ -254,7 +254,7 @@ def places_of(folder: Path) -> np.ndarray:
     import pyarrow as pa
 
     (entry,) = json.loads((folder / "data/manifest.json").read_bytes())["runs"]
-    table = pa.ipc.open_file(folder / entry["points"]).read_all()
+    table = pa.ipc.open_file(folder / entry["table"]).read_all()
     site = entry["charts"][0]
     return np.stack([table[site["x"]].to_numpy(), table[site["y"]].to_numpy()], axis=1)
 

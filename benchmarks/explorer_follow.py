@@ -79,7 +79,7 @@ def watch(run: Path, training: subprocess.Popen) -> None:
             result = json.load(urlopen(f"{url}data/manifest.json"))["runs"][0]
             if result["stamp"] not in stamps:
                 stamps.append(result["stamp"])
-                urlopen(url + result["points"]).read()
+                urlopen(url + result["table"]).read()
             time.sleep(1)
         taken = processor(explorer.pid) - before
         SHARES.append(taken / (time.monotonic() - begun))

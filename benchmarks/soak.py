@@ -142,9 +142,9 @@ def load(url: str) -> None:
     """Load the files of a page."""
     with urlopen(url + "data/manifest.json") as answer:
         entry = json.load(answer)["runs"][0]
-    names = [entry["points"], entry["codes"], entry["charts"][0]["cover"]]
+    names = [entry["table"], entry["latents"], entry["charts"][0]["coverage"]]
     names += [entry["charts"][0]["lattice"]["url"], entry["decoder"]["url"]]
-    for name in [*names, *entry["sprites"]["pages"], ""]:
+    for name in [*names, *entry["sprites"]["sheets"], ""]:
         with urlopen(url + name) as answer:
             answer.read()
 
@@ -230,10 +230,12 @@ def main() -> None:
         with subprocess.Popen(command, stdout=pipe, text=True, env=quiet()) as server:
             assert server.stdout is not None
             url = server.stdout.readline().strip()
-            load(url)  # the page is there when its manifest is
-            measured = asyncio.run(soak(url, server.pid, run, given))
-            print(f"end:   {resources(server.pid)}")
-            server.terminate()
+            try:
+                load(url)  # the page is there when its manifest is
+                measured = asyncio.run(soak(url, server.pid, run, given))
+                print(f"end:   {resources(server.pid)}")
+            finally:
+                server.terminate()
     print(f"all:   {spread(measured.seconds)}")
     print(f"{measured.sent:,} sent, {measured.dropped / max(measured.sent, 1):.0%} replaced")
     if measured.charts:

@@ -15,7 +15,7 @@ import numpy as np
 from zatlas import cli
 from zatlas.data import sources
 from zatlas.metrics.evaluation import EvaluationResult, evaluate
-from zatlas.metrics.findings import Finding
+from zatlas.metrics.run_summary import Finding
 from zatlas.metrics.titles import format_value, metric_title
 from zatlas.workspace import Workspace
 

@@ -15,8 +15,8 @@ from zatlas.data import faces
 from zatlas.data.image_dataset import ImageDataset, image_dataset
 from zatlas.directions.find import find_direction
 from zatlas.locate import locate
-from zatlas.models.classifier import Classifier, load_classifier, resized_for, save_classifier
-from zatlas.models.external_classifiers import open_classifier, python_classifier
+from zatlas.models.classifier import Classifier, load_classifier, resized, save_classifier
+from zatlas.models.external_classifiers import python_classifier
 from zatlas.predictions import Predictions, load_predictions, save_predictions
 from zatlas.sample import sample_latents
 from zatlas.training.classifier_training import (
@@ -188,10 +188,8 @@ def test_a_classifier_can_be_limited_to_some_names(few, trained):
         trained.select(["bald"])
 
 
-def test_images_of_another_shape_are_refused_in_one_sentence(trained):
-    with pytest.raises(ShapeError, match=r"takes images of 3x16x16; these are 1x16x16"):
-        trained.predict(np.zeros((2, 1, 16, 16), np.float32))
-    with pytest.raises(ShapeError, match="takes images of 3x16x16"):
+def test_an_array_that_holds_no_images_is_refused_in_one_sentence(trained):
+    with pytest.raises(ShapeError, match=r"this array has shape \(3, 16, 16\)"):
         trained.predict(np.zeros((3, 16, 16), np.float32))
 
 
@@ -244,70 +242,25 @@ def portraits(count: int) -> ImageDataset:
     return image_dataset("faces", faces.draw(factors, 64), attributes=table, split=split)
 
 
-# Imported classifiers --------------------------------------------------------------------------
-
-
-def onnx_file(path: Path, name: str, *, scale: float = 1.0, last: str = "Identity") -> Path:
-    """An ONNX classifier of brightness with the given range of pixels."""
-    from onnx import TensorProto, helper, numpy_helper, save
-
-    sizes = numpy_helper.from_array(np.array([1, 2, 3]), "axes")
-    complete = numpy_helper.from_array(np.float32(scale), "scale")
-    nodes = [
-        helper.make_node("Div", ["x", "scale"], ["y"]),
-        helper.make_node("ReduceMean", ["y", "axes"], ["m"], keepdims=0),
-        helper.make_node(last, ["m"], [name]),
-    ]
-    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 16, 16])
-    resized = helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"])
-    graph = helper.make_graph(nodes, "scorer", [given], [resized], [sizes, complete])
-    opset = [helper.make_opsetid("", 18)]
-    save(helper.make_model(graph, opset_imports=opset, ir_version=9), str(path))
-    return path
-
-
-def test_an_onnx_classifier_describes_its_input(tmp_path, few):
-    images = few.images(np.arange(5))
-    plain = open_classifier(onnx_file(tmp_path / "plain.onnx", "light"))
-    assert (plain.names, plain.kinds, plain.shape) == (("light",), ("number",), (3, 16, 16))
-    assert "3x16x16, nchw, pixels unit (assumed)" in plain.about
-    np.testing.assert_allclose(plain.predict(images)[:, 0], images.mean((1, 2, 3)), rtol=1e-5)
-    signed = open_classifier(f"{tmp_path / 'plain.onnx'}:pixels=signed")
-    np.testing.assert_allclose(signed.predict(images), 2 * plain.predict(images) - 1, atol=1e-5)
-    bytes_ = open_classifier(onnx_file(tmp_path / "bytes.onnx", "light", scale=255.0))
-    assert "pixels bytes (from the file)" in bytes_.about
-    np.testing.assert_allclose(bytes_.predict(images), plain.predict(images), atol=1e-5)
-    flag = open_classifier(onnx_file(tmp_path / "flag.onnx", "output", last="Sigmoid"))
-    assert (flag.names, flag.kinds) == (("flag",), ("flag",))
-    with pytest.raises(UnknownName, match="setting of an ONNX classifier"):
-        open_classifier(f"{tmp_path / 'plain.onnx'}:pixels=round")
-
-
-def test_a_function_in_the_current_folder_works_as_a_classifier(tmp_path, monkeypatch, few):
-    text = "def light(x):\n    return x.mean((1, 2, 3))\n\nlight.kind = 'flag'\n"
-    (tmp_path / "own_scorers.py").write_text(text)
-    monkeypatch.chdir(tmp_path)
-    classifier = open_classifier("own_scorers:light")
-    images = few.images(np.arange(4))
-    np.testing.assert_allclose(classifier.predict(images)[:, 0], images.mean((1, 2, 3)), rtol=1e-5)
-    assert (classifier.names, classifier.kinds) == (("light",), ("flag",))
-    with pytest.raises(BadRun, match="cannot be imported"):
-        open_classifier("own_scorers:dark")
-    with pytest.raises(BadRun, match="Give a file that"):
-        open_classifier("none.onnx")
-
-
 def test_a_flag_has_an_area_under_its_curve(few, trained):
     result = evaluate_classifier(trained, few)
     assert 0.5 < result["Bald"].auc <= 1
     assert result["skin_tone"].auc is None
 
 
-def test_images_are_resized_to_the_input_of_the_classifier(trained):
+def test_images_of_any_size_are_converted_to_the_input_of_the_classifier(trained):
     large = np.random.default_rng(0).random((2, 3, 32, 32), np.float32)
-    assert resized_for(trained, large).shape == (2, 3, 16, 16)
-    grey = large[:, :1, :16, :16]
-    np.testing.assert_array_equal(resized_for(trained, grey), np.repeat(grey, 3, axis=1))
+    small = resized(torch.from_numpy(large), (3, 16, 16)).numpy()
+    assert 0 < small.min() < small.max() < 1
+    np.testing.assert_array_equal(trained.predict(large), trained.predict(small))
+    grey = small[:, :1]
+    np.testing.assert_array_equal(trained.predict(grey), trained.predict(np.repeat(grey, 3, axis=1)))
+
+
+def test_gradients_pass_through_the_resizing(trained):
+    images = torch.rand(2, 1, 32, 40, requires_grad=True)
+    trained.select(["Bald"])(images).sum().backward()
+    assert images.grad.shape == images.shape and images.grad.abs().sum() > 0
 
 
 # Predictions for a run ------------------------------------------------------------------------

@@ -126,3 +126,34 @@ def test_every_command_in_a_message_exists_with_its_options():
             names = signature(COMMANDS[name].function).parameters
             wrong += [(path.name, name, each) for each in options if each.replace("-", "_") not in names]
     assert not wrong and count > 50
+
+
+WRONG = {
+    "edit": "zatlas edit needs RUN.",
+    "directions find": "zatlas directions find needs RUN and METHOD.",
+    "import net.pt": "zatlas import needs --out RUN.",
+    "prior RUN mixture": "zatlas prior does not take 'mixture'.",
+    "sample RUN --cuont 3": "zatlas sample does not take '--cuont', '3'. Did you mean --count?",
+    "sample RUN --count many": "--count takes a whole number, not 'many'.",
+    "sample RUN --temperature warm": "--temperature takes a number, not 'warm'.",
+    "grid RUN --by": "--by needs a value.",
+    "grid RUN --dimensions 1": "--dimensions takes INT INT, not '1'.",
+    "encode RUN DATA --on mars": "--on takes here or ray, not 'mars'.",
+    "prior RUN --kind maybe": "--kind takes flow or mixture, not 'maybe'.",
+}
+
+
+@pytest.mark.parametrize("call", WRONG)
+def test_a_wrong_call_gets_one_sentence_that_names_the_help_page(call, capsys):
+    assert main(call.split()) == 2
+    program = "zatlas " + ("directions find" if call == "directions find" else call.split()[0])
+    printed = capsys.readouterr()
+    assert printed.err == f"zatlas: {WRONG[call]} List the options: {program} --help\n" and not printed.out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_refuses_an_unknown_option_in_one_line(name, capsys):
+    assert main([*name.split(), "--nosuch"]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("zatlas: ") and printed.err.count("\n") == 1 and not printed.out
+    assert re.search(r"does not take '--nosuch'|needs [A-Z]", printed.err)

@@ -183,7 +183,7 @@ def celeba(folder, count=6, promised=None, packed=False):
     names = [f"{index:06d}.jpg" for index in range(1, count + 1)]
     for index, name in enumerate(names):
         (folder / "img_align_celeba").mkdir(exist_ok=True)
-        face = np.full((218, 178, 3), 40 * index, np.uint8)
+        face = np.full((218, 178, 3), min(40, 255 // count) * index, np.uint8)
         Image.fromarray(face).save(folder / "img_align_celeba" / name)
     rows = [f"{name}  {1 if i % 2 else -1} -1" for i, name in enumerate(names)]
     head = [str(promised or count), "Smiling Male"]
@@ -259,6 +259,62 @@ def test_utkface_parses_file_names_and_skips_others(tmp_path):
         sources.load("utkface", root=str(tmp_path / "none"))
 
 
+def utkface(folder, count):
+    """Faces named by age; the grey of each is its age."""
+    folder.mkdir()
+    for age in range(count):
+        name = f"{age}_{age % 2}_{age % 5}_20170116.png"
+        Image.fromarray(np.full((20, 20, 3), age, np.uint8)).save(folder / name)
+    return {"text": "utkface", "root": str(folder)}
+
+
+def numbered(folder, count):
+    """A folder of images; the grey of each is its number, and so is its attribute."""
+    folder.mkdir()
+    for number in range(count):
+        Image.fromarray(np.full((20, 20, 3), number, np.uint8)).save(folder / f"{number:03}.png")
+    rows = [f"{number:03}.png,{number}\n" for number in range(count)]
+    (folder / "metadata.csv").write_text("file,age\n" + "".join(rows))
+    return {"text": str(folder)}
+
+
+@pytest.mark.parametrize("make", [utkface, numbered])
+def test_a_count_takes_random_images_that_depend_on_the_seed_alone(tmp_path, make):
+    source = make(tmp_path / "faces", 100)
+
+    def ages(**options):
+        images = sources.load(**source, size=16, **options)
+        np.testing.assert_array_equal(images.pixels[:, 0, 8, 8], images.attributes["age"])
+        return set(images.attributes["age"].tolist())
+
+    chosen = ages(count=40)
+    assert chosen == ages(count=40, seed=0) != ages(count=40, seed=1)
+    assert len(chosen) == 40 and 40 < np.mean(list(chosen)) < 60  # in the order of the files it is 20 to 50
+    assert min(chosen) < 10 and max(chosen) > 90
+    assert ages(count=20) < chosen < ages(count=100) == ages() == ages(count=1000)
+
+
+def test_a_count_of_celeba_is_random_and_keeps_attributes_and_split(tmp_path):
+    celeba(tmp_path, 60)
+    every = sources.load("celeba", root=str(tmp_path), size=16)
+    few = sources.load("celeba", root=str(tmp_path), size=16, count=20)
+    rows = [int(np.flatnonzero((every.pixels == image).all(axis=(1, 2, 3)))[0]) for image in few.pixels]
+    assert rows == sorted(rows) and max(rows) > 40
+    for name, column in few.attributes.items():
+        np.testing.assert_array_equal(column, every.attributes[name][rows])
+    other = sources.load("celeba", root=str(tmp_path), size=16, count=20, seed=1)
+    assert (other.pixels != few.pixels).any()
+
+
+def test_files_with_odd_names_are_no_larger_a_share_of_a_small_count(tmp_path):
+    source = utkface(tmp_path / "faces", 100)
+    for number in range(3):
+        Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(tmp_path / "faces" / f"odd{number}.png")
+    for seed in range(5):
+        images = sources.load(**source, count=10, seed=seed, size=16, tolerate=0.3)
+        assert len(images) == 10 and len(images.report["skipped"]) <= 3
+
+
 def test_a_recipe_s_source_is_found_from_any_folder(tmp_path, monkeypatch):
     np.save(tmp_path / "a.npy", np.zeros((4, 6, 5), np.uint8))
     monkeypatch.chdir(tmp_path)
@@ -267,6 +323,10 @@ def test_a_recipe_s_source_is_found_from_any_folder(tmp_path, monkeypatch):
     assert sources.resolve("mnist:root=2024") == ("mnist", {"root": str(tmp_path / "2024")})
     assert sources.resolve("faces:count=3") == ("faces", {"count": 3})
     assert sources.resolve("hf:a/b") == ("hf:a/b", {})
+    assert sources.resolve("a.npz:classes=[cat,big dog],x=2") == (
+        "a.npz",
+        {"classes": ["cat", "big dog"], "x": 2},
+    )
 
 
 def test_missing_labels_become_a_class():

@@ -123,7 +123,7 @@ def test_an_edit_is_imitated_without_gradients(soft_spot):
 
 def test_an_edit_that_a_model_cannot_do_is_reported(soft_spot):
     generator, latents = soft_spot
-    (direction,) = transform.fit(generator, latents, names=["rotation"], steps=30)
+    (direction,) = transform.fit(generator, latents, names=["rotation"], samples=480)
     assert direction.facts["requested"] is None and "cannot" in direction.facts["reason"]
 
 
@@ -136,7 +136,7 @@ def test_an_edit_saturates_at_the_largest_brightness(soft_spot):
 
 def test_a_network_imitates_an_edit(soft_spot):
     generator, latents = soft_spot
-    (direction,) = transform.fit(generator, latents, names=["shift_x"], method="net", steps=150)
+    (direction,) = transform.fit(generator, latents, names=["shift_x"], method="net", samples=2400)
     assert isinstance(direction, FieldDirection)
     moved = direction.move(latents[:50], 1.0) - latents[:50]
     assert moved[:, 0].mean() > 0.7 and direction.facts["amount_per_std"] > 0.07
@@ -261,7 +261,7 @@ def test_an_example_direction_leads_from_one_group_to_the_other(soft_spot):
 
 def test_unsupervised_directions_are_recognized_better_than_at_random(soft_spot):
     generator, latents = soft_spot
-    result = unsupervised.fit(generator, latents, count=3, steps=120)
+    result = unsupervised.fit(generator, latents, count=3, samples=2880)
     axes = np.stack([direction.vector for direction in result])
     assert (np.linalg.norm(axes[:, :3], axis=1) > 0.7).sum() >= 2
     assert result[0].facts["accuracy"] > 2 * result[0].facts["random_accuracy"]
@@ -305,7 +305,7 @@ def test_nonlinear_directions_are_saved_and_loaded(wide, tmp_path):
     latents = wide.cloud
     flags = {"first": latents[:, 0] > 0, "second": latents[:, 1] > 0}
     (local,) = labels.fit(wide.generator, latents, flags=flags, names=["first"], method="local", steps=30)
-    (network,) = transform.fit(wide.generator, latents, names=["contrast"], method="net", steps=5)
+    (network,) = transform.fit(wide.generator, latents, names=["contrast"], method="net", samples=80)
     scaled = predictor.fit(wide.generator, latents, classifier=LIGHT)[0]
     store = DirectionStore(tmp_path, "this model", (12,))
     for direction in (replace(local, description="attribute"), replace(network, name="field"), scaled):

@@ -15,8 +15,9 @@ from tests import broken_runs
 from zatlas import cli
 from zatlas.create import train
 from zatlas.metrics.evaluation import GROUPS, evaluate
-from zatlas.metrics.findings import RunSummary, diagnose
+from zatlas.metrics.findings import diagnose
 from zatlas.metrics.metric import Metric
+from zatlas.metrics.run_summary import RunSummary
 from zatlas.metrics.titles import format_value
 from zatlas.report import write_report
 from zatlas.training.recipe import make_recipe
@@ -104,6 +105,39 @@ def test_a_collapse_that_only_the_rate_shows_does_not_mention_dimensions():
 
 def test_missing_metrics_give_no_findings():
     assert diagnose(RunSummary(Path("run"), "gan", 8, "normal", {}, None)) == []
+
+
+def sampled(frechet, floor=2.3, family="gan", steps=4500, **others):
+    """A summary of a run whose samples have this Frechet distance."""
+    figures = {"frechet": Metric("frechet", "samples", frechet, "", 1, baseline=floor)}
+    figures |= {name: Metric(name, "samples", value, "", 1) for name, value in others.items()}
+    trained = make_recipe({"data": {"source": "digits"}, "model": {"family": family}}, (1, 8, 8))
+    return RunSummary(Path("run"), family, 8, "normal", figures, trained, [{"step": steps}])
+
+
+def test_samples_far_from_the_data_are_named_with_both_distances():
+    (finding,) = diagnose(sampled(28.9))
+    assert finding.name == "samples far from the data"
+    assert "samples to real images is 28.9; between equally many real images it is 2.3." in finding.text
+    assert any("train --resume run --epochs" in each.command for each in finding.suggestions)
+    assert diagnose(sampled(7.9)) == []
+
+
+def test_samples_of_a_model_with_an_encoder_may_be_blurred_but_not_without_limit():
+    assert diagnose(sampled(40.0, family="vae", posterior_frechet=38.0)) == []
+    (finding,) = diagnose(sampled(200.0, family="vae", posterior_frechet=190.0))
+    assert finding.name == "samples far from the data"
+    assert "--prior flow" in finding.suggestions[0].command
+    imported = replace(sampled(200.0, posterior_frechet=190.0, steps=0), family="other", recipe=None)
+    assert [each.name for each in diagnose(imported)] == ["samples far from the data"]
+
+
+def test_a_gan_of_few_steps_is_called_unfinished(rival):
+    findings = {finding.name: finding for finding in evaluate(rival, groups=("samples",)).findings}
+    finding = findings["training not converged"]
+    assert "trained for 22 steps" in finding.text and "Frechet distance of samples" in finding.text
+    assert "--resume" in finding.suggestions[0].command
+    assert [each.name for each in diagnose(sampled(3.0, steps=22))] == []
 
 
 def test_a_suggestion_changes_a_setting_and_its_command_can_be_copied():

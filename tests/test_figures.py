@@ -1,18 +1,22 @@
 """Every command that draws figures, on every kind of run."""
 
 import json
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.conftest import small_run
 from zatlas.cli import main
 from zatlas.directions.find import find_direction
-from zatlas.figures import paths
-from zatlas.figures.comparison import compare_run
-from zatlas.figures.paths import attribute, interpolation
+from zatlas.figures import film_panel
+from zatlas.figures.attribute_edits import attribute
+from zatlas.figures.comparison import compare_run, verdict
+from zatlas.figures.paths import interpolation
 from zatlas.latent import landmarks
 from zatlas.locate import locate_all
 from zatlas.workspace import Workspace
@@ -99,7 +103,8 @@ def test_samples_follow_seed_temperature_and_class(conditional, digits, tmp_path
 def test_a_manifold_has_the_prior_s_quantiles_on_its_axes(digits, tmp_path):
     (path,) = run("grid", digits, "--n", 10, out=tmp_path / "m.svg")
     text = path.read_text()
-    assert ">1.6" in text and "5 % to 95 % of the prior" in text
+    assert all(f">{mark}<" in text for mark in ("1.64", "1.04", "0.67", "0.39", "0.13"))
+    assert "5 % to 95 % of the prior" in text
     for by in ("range", "std", "chart"):
         assert seen(run("grid", digits, "--n", 4, "--by", by, out=tmp_path / f"{by}.png")[0])
 
@@ -200,13 +205,47 @@ def test_runs_are_compared_side_by_side(digits, plain, conditional, tmp_path, ca
     assert names <= {path.name for path in paths}
     rows = json.loads((tmp_path / "comparison.json").read_text())
     assert [row["family"] for row in rows] == ["ae", "vae", "vae"]
+    assert {"value", "error"} == set(rows[0]["detour"])
 
 
-def test_comparison_metrics_distinguish_an_auto_encoder_from_a_vae(digits, plain, conditional):
-    vae, ae, cvae = compare_run(digits), compare_run(plain), compare_run(conditional)
-    assert ae.reconstruction < vae.reconstruction
+def test_the_table_of_a_comparison_fits_eighty_columns_and_shows_few_digits(
+    digits, plain, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["compare", str(plain.run.folder), str(digits.run.folder), "--out", str(tmp_path)]) == 0
+    table = capsys.readouterr().err
+    assert max(map(len, table.split("In ")[0].splitlines())) <= 80
+    assert "length of straight paths" in table and not re.search(r"\d\.\d{4}", table)
+
+
+@pytest.fixture(scope="module", params=[2, 16])
+def pair_of_runs(request, tmp_path_factory):
+    """An auto-encoder and a VAE of the same digits, with the same net, seed and number of epochs."""
+    folder = tmp_path_factory.mktemp("pair")
+    return [
+        small_run(folder / model, "digits", model=model, dim=request.param, epochs=30)
+        for model in ("ae", "vae")
+    ]
+
+
+def test_an_auto_encoder_is_emptier_between_its_images_than_a_vae_and_overlaps_less(pair_of_runs):
+    plain, vae = map(compare_run, pair_of_runs)
+    assert plain.detour.interval[0] > vae.detour.interval[1]
+    assert plain.samples.value > vae.samples.value
+    assert plain.overlap.interval[1] < vae.overlap.interval[0]
+    assert "straight paths are longer" in verdict([plain, vae])
+
+
+def test_a_comparison_says_what_its_images_do_not_show(plain):
+    measured = compare_run(plain)
+    text = verdict([measured, replace(measured, family="vae")])
+    assert text.startswith("These images show no such difference in: range unlike any image")
+    assert verdict([measured, measured]) == ""
+
+
+def test_a_probe_reads_less_of_the_class_from_a_conditional_model(digits, conditional):
+    vae, cvae = compare_run(digits), compare_run(conditional)
     assert cvae.probe < 0.6 * vae.probe and cvae.most_frequent < 0.2
-    assert 0 <= vae.gap <= 1 and vae.samples > 0
 
 
 def test_comparing_can_train_for_itself(tmp_path, monkeypatch, capsys):
@@ -226,8 +265,6 @@ def test_runs_of_other_images_are_not_compared(digits, portraits, capsys):
 
 @pytest.mark.parametrize("name", RUNS)
 def test_the_gallery_shows_all_that_applies_and_leads_nowhere_else(request, name, tmp_path):
-    import re
-
     workspace = request.getfixturevalue(name)
     (page,) = run("gallery", workspace, "--no-open", out=tmp_path)
     text = page.read_text()
@@ -281,6 +318,6 @@ def test_a_chart_of_a_sample_of_the_latents_keeps_their_own_labels(wide, tmp_pat
     near = np.argsort(far, axis=0)[:10]
     assert with_it[near[:, 1]].mean() > 0.9 and with_it[near[:, 0]].mean() < 0.1
     visible = []
-    monkeypatch.setattr(paths, "cloud_panel", lambda places, labels, z, theme: visible.append(labels))
+    monkeypatch.setattr(film_panel, "cloud_panel", lambda cloud, labels, z, **_: visible.append(labels))
     interpolation(workspace, locate_all(workspace, ["0", "1"])).film(tmp_path / "a.gif", 2, panel="chart")
     assert np.array_equal(visible[0], workspace.labels(workspace.chart().rows))

@@ -65,6 +65,35 @@ def test_booleans_are_recognized_in_their_usual_forms(tmp_path):
     assert kinds == {"a": "b", "b": "b", "c": "b", "n": "f"}
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ("yes no yes", [True, False, True]),
+        ("Yes NO yes", [True, False, True]),
+        ("y n N", [True, False, False]),
+        ("TRUE false True", [True, False, True]),
+        ("t F t", [True, False, True]),
+        ("0 1 1", [False, True, True]),
+        ("-1 1 -1", [False, True, False]),
+        ("no no no", [False, False, False]),
+        ("yes , no", [1, np.nan, 0]),
+        ("-1 , 1", [0, np.nan, 1]),
+        ("f f f", ["f", "f", "f"]),
+        ("yes no perhaps", ["yes", "no", "perhaps"]),
+        ("1 2 1", [1, 2, 1]),
+    ],
+)
+def test_a_column_of_yes_and_no_in_any_form_is_boolean(tmp_path, values, expected):
+    values = ["" if value == "," else value for value in values.split()]
+    for index in range(3):
+        picture(tmp_path / f"{index}.png", grey=index)
+    rows = [f"{index}.png,{value}\n" for index, value in enumerate(values)]
+    (tmp_path / "labels.csv").write_text("file,smiling\n" + "".join(rows))
+    column = sources.load(str(tmp_path)).attributes["smiling"]
+    np.testing.assert_array_equal(column, expected)
+    assert (column.dtype == bool) == isinstance(expected[0], bool)
+
+
 def labelled(folder, table, *names, **options):
     """The classes of images of these names, as the table tells."""
     for name in names:

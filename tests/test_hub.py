@@ -50,6 +50,18 @@ def test_columns_are_found_by_their_types(tmp_path):
     assert len(hub.load(path, count=2)) == 2
 
 
+def test_a_count_takes_random_rows_of_each_split_by_the_seed(tmp_path):
+    greys = np.arange(40)
+    images = [Image.fromarray(np.full((6, 5), grey, np.uint8)) for grey in greys]
+    ages = (greys.tolist(), datasets.Value("int32"))
+    path = put(tmp_path / "set", image=pictures(images), age=ages)
+    few = hub.load(path, count=15)
+    np.testing.assert_array_equal(few.pixels[:, 0, 0, 0], few.attributes["age"])
+    assert few.attributes["age"].max() > 25 and len(few) == 15
+    np.testing.assert_array_equal(hub.load(path, count=15).pixels, few.pixels)
+    assert (hub.load(path, count=15, seed=1).pixels != few.pixels).any()
+
+
 def test_a_second_class_column_becomes_an_attribute(tmp_path):
     columns = {"label": ([0, 1, -1, 0], KINDS), "smiling": ([1, 0, 1, -1], KINDS)}
     images = hub.load(put(tmp_path / "set", image=pictures(), **columns))

@@ -10,7 +10,7 @@ import pytest
 from zatlas.core.errors import NotSupported
 from zatlas.create import import_model
 from zatlas.directions.find import find_direction
-from zatlas.figures import maps, paths, sheets
+from zatlas.figures import attribute_edits, maps, sheets
 from zatlas.locate import locate
 from zatlas.site import run_tree
 from zatlas.workspace import Workspace
@@ -83,7 +83,7 @@ def test_labels_color_latents_in_charts_and_on_the_page(clouds, tmp_path, monkey
     for ask in (
         lambda: sheets.reconstruction_sheet([workspace]),
         lambda: sheets.sample_sheet(workspace, 4),
-        lambda: paths.attribute(workspace, "right").strip(),
+        lambda: attribute_edits.attribute(workspace, "right").strip(),
         lambda: sheets.chart_positions(workspace, workspace.chart("pca"), np.zeros((1, 2), np.float32)),
     ):
         with pytest.raises(NotSupported, match=r"imported without|no encoder"):

@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from zatlas.core.errors import UnknownName
 from zatlas.core.shell import quote, shell_command
 from zatlas.data.image_dataset import image_dataset
-from zatlas.latent.attributes import all_flags, dataset_names, flags_of, key_of, properties
+from zatlas.latent.attributes import (
+    all_flags,
+    attribute_names,
+    binary_names,
+    dataset_names,
+    flags_of,
+    key_of,
+    limit_text,
+    properties,
+)
 from zatlas.latent.names import KnownNames, ParsedName, find, parse, split_list, split_terms, text_of
 
 HOSTILE = json.loads((Path(__file__).parent / "names.json").read_text())
@@ -37,6 +46,8 @@ def vocabularies(draw):
     kinds = [ParsedName("class", word) for word in classes]
     kinds += [ParsedName("attribute", word) for word in attributes]
     kinds += [ParsedName("attribute", word, value) for word in texts for value in values]
+    limits = draw(st.sampled_from([">40", "<=-1.5", ">=0", "<1e-3"]))
+    kinds += [ParsedName("attribute", word, limit=limits) for word in attributes]
     numbered = [replace(name, number=draw(st.integers(0, 99))) for name in kinds]
     kinds += [*numbered, *(ParsedName("direction", word) for word in directions)]
     kinds += [replace(name, negated=True) for name in kinds]
@@ -191,3 +202,54 @@ def test_quoting_holds_one_word_on_one_line(word):
 def test_a_path_that_begins_with_a_dash_is_no_option():
     assert shell_command("gallery", Path("-run")) == "zatlas gallery ./-run"
     assert shell_command("train", "--resume", Path("my run")) == "zatlas train --resume 'my run'"
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [("age>40", ">40"), ("age <= 12.5", "<=12.5"), ("attribute:age<-1e3", "<-1e3"), ('"age">=0', ">=0")],
+)
+def test_a_number_takes_a_limit(text, limit):
+    names = KnownNames(attributes=["age"], texts=["hair"])
+    assert parse(text, names) == ParsedName("attribute", "age", limit=limit)
+    assert parse(f"not {text}:3", names) == ParsedName(
+        "attribute", "age", number=3, negated=True, limit=limit
+    )
+
+
+@pytest.mark.parametrize("text", ["age>", "age>old", "hair>3", "height>3", "age=>3"])
+def test_what_is_no_limit_of_a_number_is_refused(text):
+    with pytest.raises(UnknownName):
+        parse(text, KnownNames(attributes=["age"], texts=["hair"]))
+
+
+def numbered(**columns):
+    count = len(next(iter(columns.values())))
+    return image_dataset("numbers", np.zeros((count, 1, 4, 4), np.uint8), attributes=columns)
+
+
+def test_a_number_is_true_above_its_median_or_within_its_limit():
+    images = numbered(age=[10, 20, 30, np.nan, 50])
+    rows = np.arange(5)
+    assert flags_of(images, rows, "age").tolist() == [False, False, True, False, True]
+    assert flags_of(images, rows, "age>30").tolist() == [False, False, False, False, True]
+    assert flags_of(images, rows, "age>=30").tolist() == [False, False, True, False, True]
+    assert flags_of(images, rows, "not age<20").tolist() == [False, True, True, False, True]
+    assert limit_text(images, parse("age", dataset_names(images))) == "age: above 25, the median"
+    assert limit_text(images, parse("age>30", dataset_names(images))) == ""
+
+
+def test_a_number_that_is_mostly_at_its_maximum_still_separates_images():
+    images = numbered(stars=[5, 5, 5, 4, 3], smiling=[1, 1, 1, np.nan, 0])
+    rows = np.arange(5)
+    assert flags_of(images, rows, "stars").tolist() == [True, True, True, False, False]
+    assert flags_of(images, rows, "smiling").tolist() == [True, True, True, False, False]
+    assert flags_of(images, rows, "not smiling").tolist() == [False, False, False, False, True]
+    assert binary_names(images) == ["smiling"]
+
+
+def test_without_booleans_numbers_and_categories_are_the_attributes():
+    images = numbered(age=[1, 2, 3, 4], gender=["male", "female", "male", "female"])
+    texts = [text_of(name, dataset_names(images), anchor=False) for name in attribute_names(images)]
+    assert texts == ["age", "gender=female", "gender=male"]
+    images = numbered(age=[1, 2, 3, 4], smiling=[True, False, True, False])
+    assert [name.text for name in attribute_names(images)] == ["smiling"]

@@ -112,6 +112,39 @@ def test_columns_of_every_type_are_attributes_or_counted_as_left_out(tmp_path):
     assert images.report["converted"]["column-left-out"] == 2
 
 
+ANIMALS = np.array(["cat", "dog", "elephant"])
+
+
+def test_labels_of_an_npz_have_the_names_in_the_file_or_in_the_option(tmp_path):
+    path = str(tmp_path / "a.npz")
+    np.savez(path, x_train=SQUARE, y_train=[2, 0, 1, 2], x_test=SQUARE, y_test=[1, 1, 0, 2], classes=ANIMALS)
+    images = sources.load(path)
+    assert images.classes == tuple(ANIMALS) and not images.attributes
+    assert images.labels.tolist() == [2, 0, 1, 2, 1, 1, 0, 2]
+    renamed = sources.load(f"{path}:classes=[Katze,Hund,Elefant,Maus]")
+    assert renamed.classes == ("Katze", "Hund", "Elefant", "Maus")
+    assert renamed.labels.tolist() == images.labels.tolist()
+
+
+def test_class_names_that_do_not_fit_the_labels_are_refused(tmp_path):
+    path = str(tmp_path / "a.npz")
+    np.savez(path, images=SQUARE, labels=[0, 1, 2, 3], classes=ANIMALS)
+    with pytest.raises(BadData, match="go from 0 to 3, and `classes` has 3 different names"):
+        sources.load(path)
+    assert sources.load(path, classes=["a", "b", "c", "d"]).classes == ("a", "b", "c", "d")
+    np.savez(path, images=SQUARE, labels=["x", "y", "x", "y"])
+    with pytest.raises(BadData, match="has no labels from 0 that `classes` could name"):
+        sources.load(path, classes=["a", "b"])
+
+
+def test_a_text_for_each_image_called_classes_is_an_attribute(tmp_path):
+    path = str(tmp_path / "a.npz")
+    np.savez(path, images=SQUARE, labels=[0, 1, 0, 1], classes=["x", "y", "y", "z"], smiling=[0, 1, 1, 0])
+    images = sources.load(path)
+    assert images.classes == ("0", "1") and images.attributes["classes"].tolist() == ["x", "y", "y", "z"]
+    assert images.attributes["smiling"].tolist() == [False, True, True, False]
+
+
 def test_a_header_that_asks_for_all_memory_is_refused(tmp_path):
     file = io.BytesIO()
     header = {"descr": "|u1", "fortran_order": False, "shape": (1 << 40, 28, 28)}

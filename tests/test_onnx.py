@@ -26,7 +26,13 @@ def run(path, **inputs):
 
 
 @pytest.mark.parametrize(
-    "net", ["mlp", "conv", *(pytest.param(net, marks=pytest.mark.slow) for net in ("conv-even", "conv-deep"))]
+    "net",
+    [
+        "mlp",
+        "conv",
+        "conv-resize",
+        *(pytest.param(net, marks=pytest.mark.slow) for net in ("conv-even", "conv-deep")),
+    ],
 )
 def test_every_net_gives_the_same_results_in_onnxruntime(net, tmp_path):
     model = exported(net=net, shape=(3, 32, 32))

@@ -19,7 +19,7 @@ from tests.serving import FILES, get
 from zatlas.cli import main
 from zatlas.core.errors import ZatlasError
 from zatlas.directions.find import known_names
-from zatlas.figures import geometry, paths
+from zatlas.figures import attribute_edits, geometry
 from zatlas.gallery import draw_gallery
 from zatlas.latent.attributes import pretty
 from zatlas.latent.names import ParsedName, text_of
@@ -155,7 +155,9 @@ def test_classes_that_look_like_words_of_zatlas_work_everywhere(classes, tmp_pat
         assert locate(workspace, text_of(ParsedName("class", name, number=0), names)).label == number
         turned = workspace.flags(text_of(ParsedName("class", name, negated=True), names), workspace.rows())
         assert (turned == (workspace.labels(workspace.rows()) != number)).all()
-        assert paths.attribute(workspace, text_of(ParsedName("class", name), names, anchor=False)).curves
+        assert attribute_edits.attribute(
+            workspace, text_of(ParsedName("class", name), names, anchor=False)
+        ).curves
     texts = [text_of(ParsedName("class", name), names) for name in classes]
     _, words = geometry.arithmetic(workspace, " - ".join(texts))
     assert all(pretty(name) in words for name in classes)

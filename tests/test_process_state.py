@@ -17,7 +17,11 @@ from zatlas.metrics.evaluation import evaluate
 from zatlas.workspace import Workspace
 
 SOURCES = Path(__file__).parent.parent / "src" / "zatlas"
-OWN_PROCESS = {"cli.py", "server/session.py"}  # these files run only where the process is zatlas's own
+OWN_PROCESS = {
+    "cli.py",
+    "commands/thread_count.py",
+    "server/session.py",
+}  # these files run only where the process is zatlas's own
 SETTERS = {
     "torch.set_num_threads",
     "torch.set_num_interop_threads",

@@ -48,7 +48,7 @@ def test_nan_survives_being_written():
 
 def test_missing_settings_have_the_defaults_of_the_family():
     recipe = make_recipe({"data": {"source": "digits"}, "model": {"family": "gan"}})
-    assert recipe.net == "conv"
+    assert recipe.net == "conv-resize"
     assert recipe.training.schedule == "constant" and recipe.training.beta1 == 0.5
 
 

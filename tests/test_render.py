@@ -148,7 +148,7 @@ def test_rows_that_are_dimmed_fade_into_the_paper():
     images = np.zeros((4, 1, 8, 8), np.float32)
     canvas = sheet(images, 2, dim=np.array([False, True, False, False]))
     (grid,) = tiles_of(canvas)
-    assert [int(tile.mean()) for tile in grid.pixels] == [0, 209, 0, 0]
+    assert [int(tile.mean()) for tile in grid.pixels] == [0, 128, 0, 0]
     with pytest.raises(ShapeError, match="4 images and 3 flags"):
         sheet(images, 2, dim=np.zeros(3, bool))
 
@@ -300,16 +300,20 @@ def test_plots_are_written_in_every_usual_format(tmp_path, kind):
     assert save(second, tmp_path / f"again.{kind}").read_bytes() == path.read_bytes()
 
 
-def test_classes_are_labelled_in_the_plot_or_in_a_legend_where_they_overlap():
+def test_classes_have_a_legend_box_and_names_in_the_plot_where_they_do_not_overlap():
     positions, labels = points(kinds=10, n=300)
     names = [f"class {i}" for i in range(10)]
     distance = cloud(positions, labels, names, title="", axes=("x", "y"), marks={"A": (0, 0)})
-    assert {text.get_text() for text in distance.figure.axes[0].texts} == {*names, "A"}
-    assert distance.figure.axes[0].get_legend() is None
+    assert {text.get_text() for text in distance.figure.axes[0].texts} == {*names[1:], "A"}
+    legend = distance.figure.axes[0].get_legend()
+    assert legend.get_frame_on() and [text.get_text() for text in legend.get_texts()] == names
     same = positions - 4 * labels[:, None].astype(np.float32)
     together = cloud(same, labels, names, title="", axes=("x", "y"), density=True, theme=DARK)
-    assert not together.figure.axes[0].texts
+    assert len({text.get_text() for text in together.figure.axes[0].texts}) < 3
     assert [text.get_text() for text in together.figure.axes[0].get_legend().get_texts()] == names
+    near = positions - 4 * labels[:, None].astype(np.float32) * (labels[:, None] < 2)  # 0 and 1 overlap
+    some = cloud(near, labels, names, title="", axes=("x", "y"))
+    assert {text.get_text() for text in some.figure.axes[0].texts} == set(names[2:])
 
 
 @pytest.mark.parametrize("values", [None, np.linspace(0, 1, 300)])
@@ -332,7 +336,12 @@ def test_clouds_stand_side_by_side_with_a_line_of_numbers_under_each():
         title="two",
         axes=("x", "y"),
         notes={"ae": "gaps 0.4", "vae": "gaps 0.1"},
+        note="a line for all",
     )
+    (legend,) = figure.figure.legends  # one for all plots
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b", "c"]
+    assert not any(plot.texts or plot.get_legend() for plot in figure.figure.axes)
+    assert figure.figure.get_supxlabel() == "a line for all"
     assert [plot.get_title(loc="left") for plot in figure.figure.axes] == ["ae", "vae"]
     assert [plot.get_xlabel() for plot in figure.figure.axes] == ["x\ngaps 0.4", "x\ngaps 0.1"]
 

@@ -3,6 +3,7 @@ import pytest
 
 from zatlas.core.errors import BadRecipe, NotSupported, ShapeError, UnknownName
 from zatlas.core.space import Space
+from zatlas.latent.curves import lerp, slerp
 from zatlas.latent.density import density, prior_gap
 from zatlas.latent.dimensions import ball_volume, norm_density, shell
 from zatlas.latent.sampling import fit_mixture, from_posterior, from_prior
@@ -73,6 +74,40 @@ def test_codes_are_near_the_data_and_far_points_are_not(wide):
     default = wide.density.relative_distance(wide.latents("test"))
     assert np.median(default) < 1.5 and (default > 2).mean() < 0.1
     assert wide.density.relative_distance(np.full((1, 12), 9, np.float32))[0] > 2
+
+
+@pytest.mark.parametrize("dim", [16, 100])
+def test_the_center_of_many_dimensions_is_outside_the_data_and_samples_are_inside(dim):
+    far = density(Space((dim,)).sample(4000, seed=0)).relative_distance
+    sampled = Space((dim,)).sample(400, seed=1)
+    half = np.full((200, 1), 0.5, np.float32)
+    line, arc = (curve(sampled[:200], sampled[200:], half) for curve in (lerp, slerp))
+    assert (far(sampled) > 2).mean() < 0.04 and np.median(far(sampled)) == pytest.approx(1, abs=0.1)
+    assert far(np.zeros((1, dim), np.float32))[0] > 2 and np.median(far(1.7 * sampled)) > 2
+    assert np.median(far(line)) > np.quantile(far(arc), 0.9)
+
+
+def test_gaps_in_few_dimensions_are_outside_the_data_and_its_center_is_not():
+    rng = np.random.default_rng(0)
+    angle, radius = rng.uniform(0, 2 * np.pi, 3000), rng.normal(1, 0.05, 3000)
+    ring = (radius * [np.cos(angle), np.sin(angle)]).T.astype(np.float32)
+    places = np.float32([[0, 0], [0.5, 0], [0, 1], [0, -1.6]])
+    assert (density(ring).relative_distance(places) > 2).tolist() == [True, True, False, True]
+    round_cloud = density(Space((2,)).sample(3000, seed=0))
+    assert round_cloud.relative_distance(np.zeros((1, 2), np.float32))[0] < 1.5
+
+
+def test_noise_in_dimensions_without_information_does_not_count_as_distance():
+    # As of a VAE that uses 4 of 24 dimensions: the others hold 0 as a mean, and noise as a sample.
+    rng = np.random.default_rng(0)
+    used = np.arange(24) < 4
+    encoded = (rng.standard_normal((3000, 24)) * used).astype(np.float32)
+    std = np.where(used, 0.1, 1).astype(np.float32) * np.ones_like(encoded)
+    far = density(encoded[:2500], std[:2500]).relative_distance
+    held_out = encoded[2500:]
+    for inside in (held_out, from_posterior(held_out, std[2500:], seed=1), Space((24,)).sample(500, seed=2)):
+        assert (far(inside) > 2).mean() < 0.05
+    assert far(np.float32([[5] + [0] * 23]))[0] > 2
 
 
 def test_the_gap_is_the_share_of_the_prior_without_codes():

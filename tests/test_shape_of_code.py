@@ -126,7 +126,7 @@ def test_the_floors_have_no_exceptions():
 
 
 def test_the_atlas_is_a_face_and_only_delegates():
-    """It has at most 30 public members, each of at most 10 lines besides its docstring."""
+    """It has at most 30 public members, each of at most 14 lines besides its docstring."""
     classes = [
         node
         for file in ("atlas_data.py", "atlas.py")
@@ -138,7 +138,7 @@ def test_the_atlas_is_a_face_and_only_delegates():
     members = [n for n in body if isinstance(n, Function) and not n.name.startswith("_")]
     fields = [n.target.id for n in body if isinstance(n, ast.AnnAssign)]
     assert len(members) + len(fields) <= 30
-    assert not [member.name for member in members if length(member) > 10]
+    assert not [member.name for member in members if length(member) > 14]
 
 
 def test_nothing_below_the_roof_takes_an_atlas():

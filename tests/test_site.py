@@ -2,7 +2,7 @@ import io
 import json
 import os
 import shutil
-from dataclasses import replace
+from dataclasses import astuple, replace
 from functools import partial
 
 import numpy as np
@@ -197,11 +197,17 @@ def test_a_single_dimension_is_charted_as_a_strip(tmp_path):
     assert tree.entry["summary"] == "VAE, 1 latent dimension"
 
 
-def test_the_density_holds_the_distances_of_the_data(wide):
+def test_the_density_is_that_of_the_latents_and_their_posteriors(wide):
     tree = run_tree(wide)
-    data = density(tree.latents)
-    assert tree.entry["density"]["typical_distance"] == pytest.approx(data.typical_distance, rel=1e-5)
-    assert tree.entry["density"]["outside_distance"] == pytest.approx(data.outside_distance, rel=1e-5)
+    tables = [wide.table("train"), wide.table("test")]
+    std = np.zeros((len(wide.dataset), wide.dim), np.float32)
+    for part in tables:
+        std[part.rows] = part.std
+    data = density(tree.latents, std[table_of(tree)["index"].to_numpy()])
+    entry = tree.entry["density"]
+    for name in ("scale", "norm_scale", "distance_scale"):
+        np.testing.assert_allclose(entry[name], astuple(getattr(data, name)), rtol=1e-5)
+    np.testing.assert_allclose(entry["weights"], data.coordinates.weights, rtol=1e-5)
     np.testing.assert_allclose(tree.entry["mean"], tree.latents.mean(axis=0), atol=1e-5)
 
 
@@ -245,7 +251,7 @@ def test_a_model_without_an_encoder_shows_samples(rival):
     entry = tree.entry
     assert entry["sprites"] is None and entry["encoder"] is None and entry["decoder"]
     assert set(table_of(tree)["index"].to_pylist()) == {-1} and (tree.rows == -1).all()
-    assert entry["columns"] == [] and entry["charts"][0]["name"] == "pca"
+    assert entry["columns"] == [] and entry["charts"][0]["name"] == "grid_umap"
     with pytest.raises(NotSupported, match="samples without images"):
         tree.chart("grid_umap", "label")
 

@@ -11,6 +11,7 @@ import pytest
 from zatlas import contents
 from zatlas import workspace as module
 from zatlas.directions import find
+from zatlas.latent import saved_charts
 from zatlas.sample import fit_prior, prior_of
 from zatlas.store.cache import Cache
 from zatlas.workspace import Workspace
@@ -48,7 +49,7 @@ def counted(monkeypatch):
     count(contents, "model_digest")
     for name in ("latent_blocks", "density", "neighbor_index", "make_recipe"):
         count(module, name)
-    count(module.charts, "make_chart")
+    count(saved_charts, "make_chart")
     count(find, "fit_probes")
     return counts
 

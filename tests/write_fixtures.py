@@ -21,6 +21,7 @@ from zatlas.latent import arithmetic, chart, curves, density, priors
 from zatlas.latent.neighbors import nearest
 from zatlas.latent.sampling import fit_mixture
 from zatlas.models.flow import Flow
+from zatlas.site.run_page import density_entry
 
 FIXTURES = Path(__file__).parents[1] / "web" / "test" / "fixtures"
 COUNT, DIM = 80, 6
@@ -153,18 +154,19 @@ def chart_case(name: str, fitted: chart.Chart, rng: np.random.Generator) -> dict
 
 
 def neighbor_case(latents: Latents, rng: np.random.Generator) -> dict[str, Any]:
-    """Neighbors of a few latents, and their distance from the data."""
+    """Neighbors of a few latents, and their distance from the data; the last dimension is noise."""
+    latents = np.concatenate([latents[:, :5], 0.01 * latents[:, 5:]], axis=1)
     z = np.concatenate([latents[:2], rng.standard_normal((4, DIM)).astype(np.float32) * 4])
     rows, distances = nearest(z, latents, 7)
-    data = density.density(latents)
+    std = np.full_like(latents, 0.2)
+    std[:, 5] = 1
+    data = density.density(latents, std)
     return {
         "latents": latents,
         "z": z,
         "rows": rows,
         "distances": distances,
-        "typical_distance": data.typical_distance,
-        "outside_distance": data.outside_distance,
-        "neighbors": density.NEIGHBORS,
+        "density": density_entry(data),
         "relative_distances": data.relative_distance(z),
     }
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from common import arguments, print_paths, trained
 from layouts import celeba
-from zatlas.figures import file_name, maps, paths, sheets
+from zatlas.figures import attribute_edits, file_name, maps, sheets
 from zatlas.gallery import FACE_ATTRIBUTES
 from zatlas.render.pixels import save
 
@@ -32,7 +32,7 @@ def main() -> None:
         save(sheets.chart_positions(workspace, supervised, POSITIONS), out / "a5-positions.png"),
     )
     for name in (*FACE_ATTRIBUTES, "Random"):
-        move = paths.attribute(workspace, name, method="chart")
+        move = attribute_edits.attribute(workspace, name, method="chart")
         print_paths(
             save(move.strip(10), out / f"a6-{file_name(name)}.png"),
             move.film(out / f"a6-{file_name(name)}.gif", 10, fps=5),

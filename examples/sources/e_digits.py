@@ -1,7 +1,7 @@
 """Source E: from auto-encoder to VAE, in 20 and in 2 dimensions (E1-E4)."""
 
 from common import arguments, print_paths, trained
-from zatlas.figures import maps, sheets
+from zatlas.figures import anchor_sheets, maps, sheets
 from zatlas.locate import locate_all
 from zatlas.render.pixels import save
 
@@ -19,10 +19,10 @@ def main() -> None:
         save(maps.latent_scatter(small), out / "e3-scatter.png"),
         save(sheets.manifold(small, 20), out / "e3-manifold.png"),
         save(
-            sheets.pair_rows(large, locate_all(large, [str(i) for i in range(0, 800, 100)])),
+            anchor_sheets.pair_rows(large, locate_all(large, [str(i) for i in range(0, 800, 100)])),
             out / "e4-pairs.png",
         ),
-        save(sheets.four_corners(large, corners), out / "e4-corners.png"),
+        save(anchor_sheets.four_corners(large, corners), out / "e4-corners.png"),
     )
 
 

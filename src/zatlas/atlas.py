@@ -11,7 +11,8 @@ from zatlas.encoder import train_encoder
 from zatlas.figures.paths import LatentPath, interpolation
 from zatlas.latent.chart import Chart
 from zatlas.latent.priors import SavedPrior
-from zatlas.locate import locate_all
+from zatlas.latent.saved_charts import ChartRequest
+from zatlas.locate import Anchor, locate_all
 from zatlas.metrics.evaluation import GROUPS, evaluate
 from zatlas.models.classifier import Classifier
 from zatlas.notebook import ExplorerFrame, show
@@ -40,7 +41,12 @@ class Atlas(AtlasData):
     # Curves and charts
 
     def interpolate(
-        self, *anchors: str, method: str | None = None, closed: bool = False, constant_speed: bool = False
+        self,
+        *anchors: str,
+        method: str | None = None,
+        closed: bool = False,
+        constant_speed: bool = False,
+        label: int | str | None = None,
     ) -> LatentPath:
         """Return the path through named latents.
 
@@ -54,6 +60,9 @@ class Atlas(AtlasData):
             Return to the first anchor.
         constant_speed : bool
             Change the image by the same amount in each step.
+        label : int or str
+            The class of a conditional model for the whole path. By default each anchor keeps its class, and
+            the class between two anchors is a mix of both.
 
         Returns
         -------
@@ -64,15 +73,20 @@ class Atlas(AtlasData):
         ------
         ShapeError
             Fewer than two anchors are given.
+        NotSupported
+            The anchors have several classes, and the model takes its class only as a number.
 
         Examples
         --------
         >>> atlas.interpolate("left", "below").images(5).shape
         (5, 1, 8, 8)
         """
-        located = locate_all(self.workspace, anchors)
-        settings = {"closed": closed, "constant_speed": constant_speed}
-        return interpolation(self.workspace, located, method=method, **settings)
+        settings: dict[str, Any] = {"method": method, "closed": closed, "constant_speed": constant_speed}
+        return interpolation(self.workspace, *self._located(anchors, label), **settings)
+
+    def _located(self, anchors: Sequence[str], label: int | str | None) -> tuple[list[Anchor], int | None]:
+        number = self.generator.class_number(label)
+        return locate_all(self.workspace, anchors, label=number), number
 
     def chart(
         self,
@@ -80,10 +94,13 @@ class Atlas(AtlasData):
         supervise: str | None = None,
         *,
         split: str = "test",
+        samples: bool = False,
         seed: int = 0,
         settings: Mapping[str, object] | None = None,
     ) -> Chart:
         """Lay the latents of a split out in two dimensions, and save the chart in the run.
+
+        Figures and the explorer use the chart that was made last.
 
         Parameters
         ----------
@@ -94,6 +111,8 @@ class Atlas(AtlasData):
         supervise : str
             Separate the classes ("label"), or one class or attribute.
         split : {"train", "valid", "test"}
+        samples : bool
+            Lay out a sample of each posterior instead of its mean.
         seed : int
             Random seed (default 0).
         settings : mapping
@@ -115,7 +134,9 @@ class Atlas(AtlasData):
         >>> atlas.decode(chart.inverse_transform(chart.positions)).shape
         (30, 1, 8, 8)
         """
-        return self.workspace.chart(method, supervise, split=split, seed=seed, settings=settings)
+        layout = method or self.workspace.charts.default_layout
+        request = ChartRequest(layout, supervise, split, samples, seed, settings or {})
+        return self.workspace.charts.make_current(request, self.workspace.chart_of)
 
     # Directions
 

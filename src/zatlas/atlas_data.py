@@ -169,8 +169,9 @@ class AtlasData:
         ----------
         z : array (n, dim)
             Latents.
-        label : int, str or sequence of n of them
-            The class for a conditional model, by number or name (default: its first class).
+        label : int, str, sequence of n of them, or array (n, classes)
+            The class for a conditional model, by number or name (default: its first class), or a weight for
+            each class.
 
         Returns
         -------
@@ -337,7 +338,7 @@ class AtlasData:
         """
         return self.workspace.nearest(z, k, split)
 
-    def locate(self, text: str) -> Anchor:
+    def locate(self, text: str, *, label: int | str | None = None) -> Anchor:
         """Return the latent that a text names.
 
         Parameters
@@ -345,6 +346,8 @@ class AtlasData:
         text : str
             The number of an image ("7"), a class or attribute ("left", "left:3" for the fourth typical
             image, "not left"), an image file, a saved direction, or "random:5".
+        label : int or str
+            The class of an image file, for a conditional model (default: predicted).
 
         Returns
         -------
@@ -361,7 +364,7 @@ class AtlasData:
         >>> atlas.locate("left").latent.shape
         (1, 2)
         """
-        return locate(self.workspace, text)
+        return locate(self.workspace, text, self.generator.class_number(label))
 
 
 def _with_lists(table: "pa.Table", dim: int) -> "pa.Table":

@@ -7,9 +7,7 @@ from difflib import get_close_matches
 from importlib.metadata import version
 from types import FrameType
 
-import tyro
-from tyro.conf import FlagCreatePairsOff
-
+from zatlas.commands.arguments import parse
 from zatlas.commands.overview import SETS, overview, overview_of
 from zatlas.commands.registration import COMMANDS
 from zatlas.core import runtime
@@ -60,20 +58,16 @@ def _run(words: list[str]) -> None:
     elif first == "--version":
         print(f"zatlas {version('zatlas')}")
     elif first in COMMANDS:
-        _parse(first, rest)
+        parse(COMMANDS[first], rest)()
     elif first not in SETS:
         raise _unknown("zatlas", first, {name.partition(" ")[0] for name in COMMANDS})
     elif not rest or rest[0] in ("--help", "-h"):
         print(overview_of(first))
     elif (name := f"{first} {rest[0]}") in COMMANDS:
-        _parse(name, rest[1:])
+        parse(COMMANDS[name], rest[1:])()
     else:
         names = {key.removeprefix(f"{first} ") for key in COMMANDS if key.startswith(f"{first} ")}
         raise _unknown(f"zatlas {first}", rest[0], names)
-
-
-def _parse(name: str, words: list[str]) -> None:
-    tyro.cli(COMMANDS[name].function, prog=f"zatlas {name}", args=words, config=(FlagCreatePairsOff,))
 
 
 def _unknown(program: str, name: str, names: set[str]) -> BadRecipe:

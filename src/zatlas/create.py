@@ -24,7 +24,15 @@ from zatlas.store import run as runs
 from zatlas.training import loop
 from zatlas.training.array_data import npz_bytes
 from zatlas.training.callbacks import Callback, TensorBoard, Terminal
-from zatlas.training.recipe import RUN_DATA, Recipe, change, make_recipe, preset, read_recipe
+from zatlas.training.recipe import (
+    RUN_DATA,
+    Recipe,
+    change,
+    explain_defaults,
+    make_recipe,
+    preset,
+    read_recipe,
+)
 from zatlas.workspace import Workspace
 
 CHECK_SAMPLES = 64  # largest number of samples that an imported model decodes for its check
@@ -67,7 +75,8 @@ def train(
         Number of latent dimensions. The default is that of the preset or recipe, without one that of the
         model (2 for a VAE).
     epochs : int
-        Passes over the training images (default: as the recipe, or 30).
+        Passes over the training images (default: as the recipe; without one, at least 30 and enough for
+        2,000 optimizer steps, for a GAN at least 10 and enough for 4,500 steps).
     seed : int
         Random seed for weights, order and noise (default: as the recipe, or 0).
     size : int
@@ -120,14 +129,19 @@ def train(
     if out is not None:
         runs.check_free(Path(out))
     images = _open_images(first, arrays)
-    complete = make_recipe(tables, images.shape)
+    count = len(images.rows("train"))
+    complete = make_recipe(tables, images.shape, count)
     name = ARRAYS if arrays else Path(complete.source.removeprefix("hf:")).stem
     folder = Path(out) if out else runs.free_folder(f"{name}-{preset or complete.family}")
+    all_callbacks = [*default_callbacks(verbose), *callbacks]
+    for line in explain_defaults(tables, complete, images.shape, count):
+        for callback in all_callbacks:
+            callback.on_message(line)
     run = loop.fit(
         complete,
         images,
         folder,
-        [*default_callbacks(verbose), *callbacks],
+        all_callbacks,
         device=device,
         files={} if arrays is None else {Path(RUN_DATA).name: arrays},
     )

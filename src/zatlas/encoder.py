@@ -1,4 +1,4 @@
-"""Latents of images for a run without an encoder: train one on its samples, or search by optimisation."""
+"""Latents of images without an encoder, by training one or by optimisation; and the class of an image."""
 
 import numpy as np
 
@@ -7,6 +7,7 @@ from zatlas.core.arrays import Images, Labels
 from zatlas.core.errors import NotSupported
 from zatlas.latent.inversion import STARTS, STEPS, InversionResult
 from zatlas.latent.inversion import invert as search
+from zatlas.latent.names import LABEL
 from zatlas.models.inverter import Inverter, save_inverter
 from zatlas.sample import sample_latents
 from zatlas.store import atomic
@@ -15,6 +16,7 @@ from zatlas.workspace import Workspace
 
 MAX_SAMPLES, MIN_SAMPLES = 16_384, 2048  # limits of the number of samples to train an encoder on
 MAX_BYTES = 48 << 20  # bytes of their images
+MAX_CLASSES = 20  # classes in which an image is searched for without an encoder, a search for each
 
 
 def train_encoder(
@@ -61,3 +63,29 @@ def invert(
     return search(
         generator, images, labels, guess=guess, pool=pool, starts=starts, steps=steps, seed=seed, show=show
     )
+
+
+def predict_class(workspace: Workspace, image: Images) -> tuple[int, str]:
+    """Return the class number of one image (1, c, h, w) for a conditional model, and how it was predicted.
+
+    The classifier of the run predicts it, or else it is the class in which the model reconstructs the image
+    with the smallest error.
+    """
+    generator, classes = workspace.generator, workspace.generator.classes
+    columns = [f"{LABEL}={name}" for name in classes]
+    classifier = workspace.classifier
+    if classifier is not None and set(columns) <= set(classifier.names):
+        scores = classifier.select(columns).predict(image)
+        return int(scores[0].argmax()), "predicted by the classifier of the run"
+    if generator.encoder is None and len(classes) > MAX_CLASSES:
+        raise NotSupported(
+            f"This conditional model has {len(classes)} classes and no encoder, so trying every class takes "
+            "too long. Give the class with --label CLASS (in Python: label=)."
+        )
+    images, labels = np.repeat(image, len(classes), axis=0), np.arange(len(classes))
+    if generator.encoder is None:
+        errors = invert(workspace, images, labels).rms
+    else:
+        rebuilt = generator.decode(generator.encode(images, labels), labels)
+        errors = ((rebuilt - images) ** 2).mean(axis=(1, 2, 3))
+    return int(errors.argmin()), "the class in which the model reconstructs it best"

@@ -12,8 +12,10 @@ from pathlib import Path
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.progress import bar, console
 from zatlas.core.shell import shell_command
-from zatlas.directions.find import known_names
-from zatlas.figures import file_names, geometry, maps, paths, sheets
+from zatlas.directions.find import find_directions, known_names
+from zatlas.figures import attribute_edits, edits, file_name, file_names, geometry, maps, paths, sheets
+from zatlas.figures.anchor_sheets import class_sheet, four_corners
+from zatlas.figures.class_inputs import default_label
 from zatlas.figures.paths import LatentPath
 from zatlas.latent.attributes import binary_names, pretty
 from zatlas.latent.curves import spiral
@@ -31,20 +33,11 @@ Words = tuple[str | Path, ...]  # arguments of a command
 
 GRID_SIDE = 15  # positions along each side of a grid
 FACE_ATTRIBUTES = (
-    "Smiling",
-    "Mouth_Slightly_Open",
-    "Bald",
-    "Bangs",
-    "Gray_Hair",
-    "Black_Hair",
-    "Brown_Hair",
-    "Blond_Hair",
-    "No_Beard",
-    "Pale_Skin",
-    "Oval_Face",
-    "Male",
+    *("Smiling", "Mouth_Slightly_Open", "Bald", "Bangs", "Gray_Hair", "Black_Hair", "Brown_Hair"),
+    *("Blond_Hair", "No_Beard", "Pale_Skin", "Oval_Face", "Male"),
 )
 FRAMES = 150  # of a film
+CLOSED_FORM = 3  # directions of a model without an encoder
 MAX_FILMS = 2  # attributes that also get a film
 MAX_ATTRIBUTES = 12  # attributes with a figure
 
@@ -106,9 +99,13 @@ def _entries(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
     yield from _generated(workspace, theme)
     if workspace.source.indexed or not workspace.source.decodes:
         yield from _latent_space(workspace, theme)
+    if workspace.dim > 2:
+        yield from _charts(workspace, theme)
     yield from _paths(workspace, theme)
     if workspace.source.indexed:
         yield from _directions(workspace, theme)
+    if workspace.source.kind == "sample" and workspace.dim > 1:
+        yield from _closed_form(workspace, theme)
     yield from _geometry(workspace, theme)
 
 
@@ -182,31 +179,42 @@ def _latent_space(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         shell_command("scatter", run),
         lambda path: save(maps.latent_scatter(workspace, theme=theme), path),
     )
-    if workspace.dim > 2:
-        yield Entry(
-            section,
-            "chart.png",
-            "A chart",
-            f"A two-dimensional layout of the {latents}: {workspace.dim} dimensions become two, and neighbors stay neighbors.",
-            "Large distances on a chart mean little. Its trustworthiness says how reliable neighborhoods are.",
-            shell_command("chart", run),
-            lambda path: save(maps.chart_scatter(workspace, workspace.chart(), theme=theme), path),
-        )
-        yield Entry(
-            section,
-            "chart-sheet.png",
-            "The chart, decoded",
-            "The decoded image at each position of the chart; faded where there is no data.",
-            "The latent of a position is interpolated from the latents around it, and then decoded.",
-            shell_command("grid", run, "--by", "chart"),
-            lambda path: save(sheets.chart_sheet(workspace, workspace.chart(), GRID_SIDE, theme=theme), path),
-        )
+
+
+def _charts(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
+    """The chart that was made last, or the default one."""
+    run, section, charts = workspace.run.folder, "The latent space", workspace.charts
+    request, options = charts.request(), [] if charts.current is None else charts.current.options
+    subject = "what the samples look like" if workspace.source.kind == "sample" else "the latents"
+    yield Entry(
+        section,
+        "chart.png",
+        "A chart",
+        f"A two-dimensional layout of {subject}: neighbors stay neighbors.",
+        "Large distances on a chart mean little. Its trustworthiness says how reliable neighborhoods are.",
+        shell_command("chart", run, *options),
+        lambda path: save(maps.chart_scatter(workspace, workspace.chart_of(request), theme=theme), path),
+    )
+    yield Entry(
+        section,
+        "chart-sheet.png",
+        "The chart, decoded",
+        "The decoded image at each position of the chart; paler outside the data.",
+        "The latent of a position is interpolated from the latents around it, and then decoded.",
+        shell_command("grid", run, "--by", "chart"),
+        lambda path: save(
+            sheets.chart_sheet(workspace, workspace.chart_of(request), GRID_SIDE, theme=theme), path
+        ),
+    )
 
 
 def _paths(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
     run, section = workspace.run.folder, "Paths"
     anchors, kind = default_anchors(workspace, 4), workspace.source.kind
     names = [anchor.name for anchor in anchors]
+    # A conditional model that cannot mix classes keeps one on a path.
+    label = default_label(workspace, anchors)
+    option = () if label is None else ("--label", workspace.generator.classes[label])
     theory = "In two dimensions a straight line is a good path."
     if workspace.dim > 2:
         theory = "The path keeps the distance from the center at which the data lies."
@@ -216,8 +224,8 @@ def _paths(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         f"From {kind} to {kind}",
         f"A path through three {kind}s and back to the first.",
         f"{theory} Its speed is adjusted so that the image changes evenly.",
-        ("interpolate", run, *names[:3], "--loop", "--constant-speed"),
-        lambda: paths.interpolation(workspace, anchors[:3], closed=True, constant_speed=True),
+        ("interpolate", run, *names[:3], "--loop", "--constant-speed", *option),
+        lambda: paths.interpolation(workspace, anchors[:3], closed=True, constant_speed=True, label=label),
         theme,
         panel="prior" if workspace.dim == 2 else "none",
     )
@@ -227,8 +235,8 @@ def _paths(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         "Between four images",
         f"Four {kind}s at the corners, and interpolations between them.",
         "A latent between two others decodes to a plausible image, not to a cross-fade of the two.",
-        shell_command("interpolate", run, *names, "--corners"),
-        lambda path: save(sheets.four_corners(workspace, anchors, theme=theme), path),
+        shell_command("interpolate", run, *names, "--corners", *option),
+        lambda path: save(four_corners(workspace, anchors, label=label, theme=theme), path),
     )
     yield from _path(
         section,
@@ -242,17 +250,35 @@ def _paths(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         film=False,
     )
     if workspace.dim == 2:
-        yield from _path(
-            section,
-            "path",
-            "A spiral",
-            "From the center of the plane outwards, with the position next to the image.",
-            "The prior is densest at the center, so the model is trained most for images there.",
-            ("path", run),
-            lambda: paths.plane_walk(workspace, spiral(), f"A spiral in {workspace.name}"),
-            theme,
-            panel="prior",
-        )
+        yield from _spiral(workspace, theme)
+    if workspace.generator.classes:
+        yield _classes(workspace, theme)
+
+
+def _spiral(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
+    return _path(
+        "Paths",
+        "path",
+        "A spiral",
+        "From the center of the plane outwards, with the position next to the image.",
+        "The prior is densest at the center, so the model is trained most for images there.",
+        ("path", workspace.run.folder),
+        lambda: paths.plane_walk(workspace, spiral(), f"A spiral in {workspace.name}"),
+        theme,
+        panel="prior",
+    )
+
+
+def _classes(workspace: Workspace, theme: Theme) -> Entry:
+    return Entry(
+        "Paths",
+        "classes.png",
+        "One latent in every class",
+        f"Each row decodes the latent of one {workspace.source.kind} in every class of the model.",
+        "The latent of a conditional model stores what the class does not say, such as the style.",
+        shell_command("grid", workspace.run.folder, "--by", "class"),
+        lambda path: save(class_sheet(workspace, theme=theme), path),
+    )
 
 
 def _directions(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
@@ -271,7 +297,7 @@ def _directions(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
             if number == 0
             else "",
             ("edit", run, typed),
-            partial(paths.attribute, workspace, typed),
+            partial(attribute_edits.attribute, workspace, typed),
             theme,
             film=number < MAX_FILMS,
         )
@@ -285,6 +311,23 @@ def _directions(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         shell_command("arithmetic", run, equation),
         lambda path: save(geometry.arithmetic(workspace, equation, theme=theme)[0], path),
     )
+
+
+def _closed_form(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
+    """The directions of a model without an encoder."""
+    command = ("directions", "find", workspace.run.folder, "closed_form", "--set", f"count={CLOSED_FORM}")
+    for number, direction in enumerate(find_directions(workspace, "closed_form", count=CLOSED_FORM)):
+        yield Entry(
+            "What directions mean",
+            f"{file_name(f'direction-closed_form-{direction.name}')}.png",
+            pretty(direction.name).capitalize(),
+            "Four samples moved against and along the direction; the middle column is unchanged.",
+            "The first layer of the decoder reacts most to these directions, so they change the image most."
+            if number == 0
+            else "",
+            shell_command(*command),
+            partial(_save_figure, partial(edits.unlabelled_strip, workspace, direction, theme=theme)),
+        )
 
 
 def _geometry(workspace: Workspace, theme: Theme) -> Iterator[Entry]:

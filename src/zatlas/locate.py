@@ -15,7 +15,7 @@ from zatlas.data.image_dataset import NO_LABEL, SPLITS
 from zatlas.data.image_reader import BadImage, read_image
 from zatlas.directions.find import known_names, store_of
 from zatlas.directions.types import in_std, is_nonlinear
-from zatlas.encoder import invert
+from zatlas.encoder import invert, predict_class
 from zatlas.latent.arithmetic import Group
 from zatlas.latent.attributes import flags_of, title_of
 from zatlas.latent.curves import Curve
@@ -23,7 +23,7 @@ from zatlas.latent.interpolation import interpolate_latents
 from zatlas.latent.names import RANDOM, ParsedName, find, parse, split_list, split_terms, text_of
 from zatlas.latent.neighbors import nearest
 from zatlas.latent_source import Given
-from zatlas.sample import numbered_sample
+from zatlas.sample import NUMBERED, numbered_sample
 from zatlas.store.latent_table import LatentTable
 from zatlas.workspace import Workspace
 
@@ -46,15 +46,20 @@ class Anchor:
     title: str = ""  # for figures
 
 
-def locate(workspace: Workspace, text: str) -> Anchor:
-    """Return the latent that a text names: "7", "Sneaker:3", "not Smiling", "face.png", "random:5"."""
+def locate(workspace: Workspace, text: str, label: int | None = None) -> Anchor:
+    """Return the latent that a text names: "7", "Sneaker:3", "not Smiling", "face.png", "random:5".
+
+    `label` is the class of an image file, for a conditional model; without it, zatlas predicts the class.
+    """
     names = known_names(workspace)
-    if not workspace.source.indexed and find(text, names) is None:
-        raise _no_images(workspace, text)
-    return _anchor(workspace, text, parse(text, names))
+    if not workspace.source.indexed:
+        names = replace(names, classes=workspace.generator.classes or names.classes)
+        if find(text, names) is None:
+            raise _no_images(workspace, text)
+    return _anchor(workspace, text, parse(text, names), label)
 
 
-def _anchor(workspace: Workspace, text: str, name: ParsedName) -> Anchor:
+def _anchor(workspace: Workspace, text: str, name: ParsedName, label: int | None = None) -> Anchor:
     if name.kind in RANDOM:
         prior = "model" if name.kind == RANDOM[0] else name.kind
         latent = numbered_sample(workspace, name.number or 0, prior)
@@ -64,21 +69,26 @@ def _anchor(workspace: Workspace, text: str, name: ParsedName) -> Anchor:
     if name.kind == "image":
         return _of_dataset(workspace, name.number or 0, text)
     if name.kind == "file":
-        return _from_file(workspace, Path(name.text))
+        return _from_file(workspace, Path(name.text), label)
     if name.kind == "direction":
         latent = _moved(workspace, name, workspace.cloud.mean(axis=0, keepdims=True))
         return Anchor(text, latent, title=title_of(name))
     return _typical(workspace, text, name)
 
 
-def locate_all(workspace: Workspace, texts: Sequence[str]) -> list[Anchor]:
-    """Return the anchors of several texts. Each "random" without a number is a different sample."""
-    anchors, number = [], 0
+def locate_all(
+    workspace: Workspace, texts: Sequence[str], *, seed: int = 0, label: int | None = None
+) -> list[Anchor]:
+    """Return the anchors of several texts. Each "random" without a number gets the next one from `seed` on.
+
+    `label` is the class of image files, as for `locate`.
+    """
+    anchors = []
     for text in texts:
         if text in RANDOM:
-            text = f"{text}:{number}"
-            number += 1
-        anchors.append(locate(workspace, text))
+            text = f"{text}:{seed}"
+            seed += 1
+        anchors.append(locate(workspace, text, label))
     return anchors
 
 
@@ -167,6 +177,8 @@ def _numbered(workspace: Workspace, number: int, name: str) -> Anchor:
             raise ShapeError(f"Latents are numbered from 0 to {len(source.latents) - 1}.")
         return Anchor(name, source.latents[number : number + 1], title=title)
     if not source.indexed:
+        if not 0 <= number < NUMBERED:
+            raise ShapeError(f"Samples are numbered from 0 to {NUMBERED - 1}; there is no {number}.")
         return Anchor(name, numbered_sample(workspace, number), title=title)
     latents = workspace.table("test")
     if not 0 <= number < len(latents):
@@ -196,10 +208,16 @@ def _real(workspace: Workspace, table: LatentTable, number: int, name: str, titl
 def _typical(workspace: Workspace, text: str, name: ParsedName) -> Anchor:
     """The image nearest to the median of a class or an attribute; with a number, the next ones.
 
-    Held-out images are taken; training images where none is held out, which the title says.
+    Held-out images are taken; training images where none is held out, which the title says. Where images have
+    no latents, a conditional model has samples of each class.
     """
     if not workspace.source.indexed:
-        raise _no_images(workspace, text)
+        classes = workspace.generator.classes
+        if name.kind != "class" or name.negated or name.text not in classes:
+            raise _no_images(workspace, text)
+        sample = _numbered(workspace, name.number or 0, text)
+        title = f"{title_of(replace(name, number=None))} ({sample.title})"
+        return replace(sample, label=classes.index(name.text), title=title)
     table, members, split = _members_of(workspace, replace(name, number=None), ("test", "train"))
     trained_on = split == "train" and workspace.holds_out
     index = name.number or 0
@@ -236,23 +254,27 @@ def _members_of(
     raise BadData(f"{workspace.name} has no image of {title_of(name)!r}. Name another class or attribute.")
 
 
-def _from_file(workspace: Workspace, path: Path) -> Anchor:
+def _from_file(workspace: Workspace, path: Path, label: int | None) -> Anchor:
     image = image_of(workspace, path)
-    if workspace.generator.classes:
-        raise NotSupported("A conditional model needs the class of an image, and a file has none.")
+    classes = workspace.generator.classes
+    if classes and label is None:
+        label, reason = predict_class(workspace, image)
+        console().print(f"{path.name}: class {classes[label]}, {reason}.", soft_wrap=True, markup=False)
+    labels = workspace.generator.class_numbers(1, label)
+    label = label if classes else None
     if workspace.generator.encoder is not None:
-        return Anchor(path.name, workspace.generator.encode(image), image, title=path.name)
+        return Anchor(path.name, workspace.generator.encode(image, labels), image, label, path.name)
     console().print(
         f"This model has no encoder, so zatlas searches for the latent of {path.name}. Train an encoder: "
         f"{shell_command('invert', workspace.run.folder, '--train-encoder')}",
         soft_wrap=True,
         markup=False,
     )
-    result = invert(workspace, image)
+    result = invert(workspace, image, labels)
     console().print(
         f"The decoded latent matches {path.name} with a PSNR of {result.psnr[0]:.1f} dB.", markup=False
     )
-    return Anchor(path.name, result.latents, image, title=path.name)
+    return Anchor(path.name, result.latents, image, label, path.name)
 
 
 def image_of(workspace: Workspace, path: Path) -> Images:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zatlas.core.errors import UnknownName
-from zatlas.figures import geometry, maps, paths, sheets
+from zatlas.figures import anchor_sheets, geometry, maps, paths, sheets
+from zatlas.figures.class_inputs import default_label
 from zatlas.locate import default_anchors, locate, locate_all
 from zatlas.render.figure import Figure
 from zatlas.render.loss_plots import loss_curves
@@ -110,6 +111,7 @@ class Plots:
         n: int = 15,
         *,
         by: str | None = None,
+        anchors: Sequence[str] = (),
         dimensions: tuple[int, int] | None = None,
         label: int | str | None = None,
         ax: "Axes | None" = None,
@@ -120,8 +122,11 @@ class Plots:
         ----------
         n : int
             Positions along each side.
-        by : {"quantile", "range", "std"}
-            Equal steps of the prior's mass, of the range of the latents, or of standard deviations.
+        by : {"quantile", "range", "std", "class"}
+            Equal steps of the prior's mass, of the range of the latents, or of standard deviations; "class"
+            decodes each anchor in every class of a conditional model.
+        anchors : sequence of str
+            With "class": names as for `Atlas.locate`, a row for each (default: typical images).
         dimensions : tuple of two int
             The dimensions (default: those that change the image most).
         label : int or str
@@ -137,8 +142,13 @@ class Plots:
         --------
         >>> atlas.plot.grid(5, by="range").save("grid.png").name
         'grid.png'
+        >>> conditional.plot.grid(by="class", anchors=["left", "7"]).save("classes.png").name
+        'classes.png'
         """
         number, theme = self._number(label), self.theme
+        if by == "class":
+            located = locate_all(self.workspace, anchors, label=number) if anchors else None
+            return _on(ax, anchor_sheets.class_sheet(self.workspace, located, theme=theme))
         figure = sheets.manifold(self.workspace, n, by=by, dimensions=dimensions, label=number, theme=theme)
         return _on(ax, figure)
 
@@ -190,10 +200,10 @@ class Plots:
         supervise: str | None = None,
         *,
         color_by: str | None = None,
-        split: str = "test",
+        split: str | None = None,
         ax: "Axes | None" = None,
     ) -> Figure:
-        """Draw the latents on a chart.
+        """Draw the latents on a chart: the one that was made last, if it has the options that are given.
 
         Parameters
         ----------
@@ -213,13 +223,16 @@ class Plots:
         >>> atlas.plot.chart("pca").save("chart.png").name
         'chart.png'
         """
-        chart = self.workspace.chart(method, supervise, split=split)
-        return maps.chart_scatter(
-            self.workspace, chart, split=split, color_by=color_by, theme=self.theme, ax=ax
-        )
+        chart = self.workspace.chart_of(self.workspace.charts.request(method, supervise, split=split))
+        return maps.chart_scatter(self.workspace, chart, color_by=color_by, theme=self.theme, ax=ax)
 
     def interpolation(
-        self, *anchors: str, method: str | None = None, frames: int = 10, ax: "Axes | None" = None
+        self,
+        *anchors: str,
+        method: str | None = None,
+        frames: int = 11,
+        label: int | str | None = None,
+        ax: "Axes | None" = None,
     ) -> Figure:
         """Draw decoded images along a path through named latents.
 
@@ -230,7 +243,9 @@ class Plots:
         method : {"lerp", "slerp", "spline", "geodesic"}
             The default suits the prior.
         frames : int
-            Number of images.
+            Number of images; at least one for each anchor.
+        label : int or str
+            The class of a conditional model for the whole path (default: the class of each anchor).
         ax : matplotlib axes
             Axes to draw into.
 
@@ -243,8 +258,11 @@ class Plots:
         >>> atlas.plot.interpolation("left", "below").save("path.png").name
         'path.png'
         """
-        located = locate_all(self.workspace, anchors) if anchors else default_anchors(self.workspace, 2)
-        path = paths.interpolation(self.workspace, located, method=method)
+        number, run = self._number(label), self.workspace
+        located = locate_all(run, anchors, label=number) if anchors else default_anchors(run, 2)
+        if number is None and not anchors:
+            number = default_label(run, located)
+        path = paths.interpolation(self.workspace, located, method=method, label=number)
         return _on(ax, path.strip(frames, theme=self.theme))
 
     def traversal(
@@ -252,7 +270,8 @@ class Plots:
         anchor: str | None = None,
         *,
         dimensions: Sequence[int] = (),
-        frames: int = 9,
+        frames: int = 11,
+        label: int | str | None = None,
         ax: "Axes | None" = None,
     ) -> Figure:
         """Draw one latent that changes in one dimension at a time.
@@ -265,6 +284,8 @@ class Plots:
             The dimensions, a row for each (default: those that change the image most).
         frames : int
             Images in a row.
+        label : int or str
+            The class for a conditional model (default: the class of the anchor).
         ax : matplotlib axes
             Axes to draw into.
 
@@ -277,8 +298,9 @@ class Plots:
         >>> atlas.plot.traversal("left", dimensions=[1]).save("dimension.png").name
         'dimension.png'
         """
-        start = None if anchor is None else locate(self.workspace, anchor)
-        path = paths.traversal(self.workspace, start, dimensions=dimensions)
+        number = self._number(label)
+        start = None if anchor is None else locate(self.workspace, anchor, number)
+        path = paths.traversal(self.workspace, start, dimensions=dimensions, label=number)
         return _on(ax, path.strip(frames, theme=self.theme))
 
     def arithmetic(
@@ -365,8 +387,7 @@ class Plots:
         return loss_curves(rows, title=title, term=term, theme=self.theme, ax=ax)
 
     def _number(self, label: int | str | None) -> int | None:
-        numbers = None if label is None else self.workspace.generator.class_numbers(1, label)
-        return None if numbers is None else int(numbers[0])
+        return self.workspace.generator.class_number(label)
 
 
 def _on(ax: "Axes | None", figure: Figure) -> Figure:

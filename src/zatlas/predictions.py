@@ -3,8 +3,9 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 from zatlas.core.errors import Damaged, NotSupported
 from zatlas.core.progress import bar
 from zatlas.data.image_dataset import Column, ImageDataset
-from zatlas.models.classifier import Classifier, resized_for
+from zatlas.models.classifier import Classifier
 from zatlas.store import atomic, digests
 from zatlas.training.classifier_training import targets_of
 
@@ -28,6 +29,7 @@ class Predictions:
 
     data: str  # fingerprint of the images
     columns: Mapping[str, Column]
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # of classifiers, by SHA-256
 
     def add_to(self, images: ImageDataset) -> ImageDataset:
         """Return the images with the predictions as further attributes."""
@@ -42,6 +44,13 @@ class Predictions:
         table = {**images.attributes, **self.columns}
         return replace(images, attributes=table, fingerprint=digest.hexdigest())
 
+    def updated(self, newer: "Predictions") -> "Predictions":
+        """Return newer predictions, with those of the same images that they do not replace."""
+        older = self.columns if self.data == newer.data else {}
+        return replace(
+            newer, columns={**older, **newer.columns}, settings={**self.settings, **newer.settings}
+        )
+
 
 def predict(classifier: Classifier, images: ImageDataset) -> Predictions:
     """Return the predictions of a classifier: flags (probability of at least 0.5), classes and numbers."""
@@ -49,7 +58,7 @@ def predict(classifier: Classifier, images: ImageDataset) -> Predictions:
     with bar("predicting", len(images)) as advance:
         for start in range(0, len(images), BLOCK):
             rows = np.arange(start, min(start + BLOCK, len(images)))
-            parts.append(classifier.predict(resized_for(classifier, images.images(rows))))
+            parts.append(classifier.predict(images.images(rows)))
             advance(len(rows))
     scores = np.concatenate(parts)
     columns: dict[str, Column] = {}
@@ -59,15 +68,16 @@ def predict(classifier: Classifier, images: ImageDataset) -> Predictions:
             columns[target.name] = np.array(target.classes)[values.argmax(1)]
         else:
             columns[target.name] = values[:, 0] >= MIN_CONFIDENCE if target.kind == "flag" else values[:, 0]
-    return Predictions(images.fingerprint, columns)
+    settings = {classifier.digest: classifier.settings} if classifier.digest else {}
+    return Predictions(images.fingerprint, columns, settings)
 
 
 def save_predictions(path: Path, predictions: Predictions, model: str) -> Path:
-    """Write one Parquet file, with the digest of the model in its metadata."""
+    """Write one Parquet file, with the model's digest and the classifiers' settings in its metadata."""
     table = pa.table({name: pa.array(column) for name, column in predictions.columns.items()})
-    metadata = json.dumps({"fingerprint": predictions.data, "model": model}).encode()
+    metadata = {"fingerprint": predictions.data, "model": model, "settings": predictions.settings}
     with atomic.file(path) as side:
-        pq.write_table(table.replace_schema_metadata({KEY: metadata}), side)
+        pq.write_table(table.replace_schema_metadata({KEY: json.dumps(metadata).encode()}), side)
     return path
 
 
@@ -87,8 +97,9 @@ def load_predictions(path: Path, model: str) -> Predictions | None:
         if metadata.get("model") != model:
             return None
         columns = {name: _column(table[name]) for name in table.column_names}
-        return Predictions(str(metadata["fingerprint"]), columns)
-    except (ValueError, LookupError, AttributeError, RecursionError, pa.ArrowInvalid) as error:
+        settings = {str(digest): dict(values) for digest, values in metadata.get("settings", {}).items()}
+        return Predictions(str(metadata["fingerprint"]), columns, settings)
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError, pa.ArrowInvalid) as error:
         raise Damaged(f"{path} does not contain predictions of a classifier: {error}.") from error
 
 

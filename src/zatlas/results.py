@@ -16,8 +16,8 @@ from zatlas.figures.edits import MAX_STD, edit_path, edit_strip, pixel_change
 from zatlas.figures.paths import LatentPath
 from zatlas.locate import default_anchors, locate_all
 from zatlas.metrics.evaluation import EvaluationResult
-from zatlas.metrics.findings import Finding
 from zatlas.metrics.metric import Metric
+from zatlas.metrics.run_summary import Finding
 from zatlas.metrics.titles import format_baseline, format_value, metric_title
 from zatlas.models.classifier import Classifier
 from zatlas.render.figure import Figure

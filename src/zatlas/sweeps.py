@@ -177,7 +177,7 @@ def _prepared(
     """
     rows: list[SweepRow] = []
     jobs: dict[str, SweepJob] = {}
-    shapes: dict[str, tuple[int, int, int]] = {}
+    sizes: dict[str, tuple[tuple[int, int, int], int]] = {}
     wrong: list[ZatlasError] = []
     for settings in combinations:
         varied_settings = {key: settings[key] for key in varied}
@@ -187,9 +187,10 @@ def _prepared(
             tables = _tables(recipe, settings)
             resolved = make_recipe(tables)
             key = repr((resolved.source, resolved.size, sorted(resolved.options.items())))
-            if key not in shapes:
-                shapes[key] = sources.load(resolved.source, size=resolved.size, **resolved.options).shape
-            jobs[name] = SweepJob(folder / name, make_recipe(tables, shapes[key]))
+            if key not in sizes:
+                images = sources.load(resolved.source, size=resolved.size, **resolved.options)
+                sizes[key] = images.shape, len(images.rows("train"))
+            jobs[name] = SweepJob(folder / name, make_recipe(tables, *sizes[key]))
         except ZatlasError as error:
             wrong.append(error)
             rows[-1] = replace(rows[-1], error=str(error))

@@ -4,7 +4,6 @@ Every function that needs a run takes a `Workspace`. Slow results are computed o
 several threads request them.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,16 +15,16 @@ from zatlas import contents
 from zatlas.core.arrays import Flags, Images, Labels, Latents, Rows
 from zatlas.core.errors import NotSupported
 from zatlas.data.image_dataset import ImageDataset
-from zatlas.latent import chart as charts
 from zatlas.latent.attributes import all_flags, flags_of, labels_by
 from zatlas.latent.chart import Chart
 from zatlas.latent.density import Density, density
-from zatlas.latent.landmarks import chart_digest, landmarks, write_positions
+from zatlas.latent.landmarks import landmarks
 from zatlas.latent.latent_blocks import latent_blocks
-from zatlas.latent.layouts import DEFAULT_LAYOUT
+from zatlas.latent.layouts import default_layout
 from zatlas.latent.neighbor_index import NeighborIndex, neighbor_index
 from zatlas.latent.sample_dataset import sample_dataset, samples
 from zatlas.latent.sampling import from_posterior
+from zatlas.latent.saved_charts import ChartRequest, ChartStore, short_digest
 from zatlas.latent_source import Encoded, Given, LatentSource, Sampled
 from zatlas.models import importers
 from zatlas.models.classifier import Classifier, ClassifierNet, load_classifier, save_classifier
@@ -42,6 +41,7 @@ from zatlas.store.safe_paths import file_name
 from zatlas.training.recipe import Recipe, make_recipe, read_recipe
 
 NO_ROW = -1  # row number of a latent that belongs to no image of the dataset
+MAX_DECODED = 2000  # latents of a chart that is laid out by their decoded images
 
 
 @dataclass(frozen=True)
@@ -200,11 +200,18 @@ class Workspace:
             return table.latents
         return from_posterior(table.latents, table.std, seed=seed)
 
-    def chart_table(self, split: str = "test") -> LatentTable:
-        """The latents of a scatter plot: those of a split, or the cloud with rows `NO_ROW`."""
-        if self.source.indexed:
-            return self.table(split)
-        return LatentTable(np.full(len(self.cloud), NO_ROW), self.cloud)
+    def chart_table(self, split: str = "test", *, samples: bool = False, seed: int = 0) -> LatentTable:
+        """The latents of a scatter plot: those of a split, or the cloud with rows `NO_ROW`.
+
+        With `samples`, a sample from the posterior of each image.
+        """
+        indexed = self.source.indexed
+        table = self.table(split) if indexed else LatentTable(np.full(len(self.cloud), NO_ROW), self.cloud)
+        if not samples:
+            return table
+        if table.std is None:
+            raise NotSupported(f"{self.name} has no posterior to sample from. Omit --samples.")
+        return LatentTable(table.rows, from_posterior(table.latents, table.std, seed=seed))
 
     def encode(self, split: str = "test") -> Path:
         """The file of the latents of a split, written in blocks if it does not exist."""
@@ -231,12 +238,12 @@ class Workspace:
     def density(self) -> Density:
         """The density of the data, which gives the distance of any latent from it."""
         return self.cache.get(
-            "density", lambda: density(self.posterior_samples("train") if self.source.indexed else self.cloud)
+            "density", lambda: density((table := self.chart_table("train")).latents, table.std)
         )
 
     def decode(self, z: Latents, label: ClassLabel = None) -> Images:
-        """The images of latents (n, dim); a conditional model takes one class, or one for each."""
-        return self.generator.decode(z, self.generator.class_numbers(len(z), label))
+        """The images of latents (n, dim); a conditional model takes one class, one for each, or weights."""
+        return self.generator.decode(z, self.generator.class_inputs(len(z), label))
 
     def nearest(self, z: Latents, k: int = 5, split: str = "train") -> tuple[Rows, np.ndarray]:
         """Rows (n, k) of the images or samples nearest to each latent, and their distances (n, k)."""
@@ -253,12 +260,18 @@ class Workspace:
         paths = {split: self.encode(split) for split in splits}
         return tables.query({"latents": paths[splits[0]], **paths}, sql)
 
+    @property
+    def charts(self) -> ChartStore:
+        """The saved charts, and which of them was made last."""
+        return ChartStore(self.folder("charts"), self.cache, default_layout(self.dim))
+
     def chart(
         self,
         method: str | None = None,
         supervise: str | None = None,
         *,
         split: str = "test",
+        samples: bool = False,
         seed: int = 0,
         settings: Mapping[str, Any] | None = None,
     ) -> Chart:
@@ -266,36 +279,26 @@ class Workspace:
 
         `supervise` separates the classes ("label") or an attribute; `settings` are those of the layout.
         """
-        settings = settings or {}
-        count = len(self.chart_table(split))
-        chosen = landmarks(count)
-        method = method or {1: "pca", 2: "dimensions"}.get(self.dim, DEFAULT_LAYOUT)
-        provenance = {"layout": method, "by": supervise, "seed": seed, **settings}
-        provenance |= self.provenance(split) | ({} if len(chosen) == count else {"landmarks": len(chosen)})
-        path = self.folder("charts") / f"{method}-{_digest(provenance)}.safetensors"
-        with self.cache.lock(path.name):
-            if path.exists() and (saved := Chart.load(path)).rows is not None:
-                return saved
-            table = self.chart_table(split)
-            rows, latents = table.rows[chosen], table.latents[chosen]
-            if method == "dimensions":
-                chart = charts.dimension_chart(latents, **settings)
-            else:
-                labels = self.supervision(supervise, rows) if supervise else None
-                chart = charts.make_chart(latents, method, labels, seed=seed, **settings)
-            chart = replace(chart, rows=rows)
-            chart.save(path)
-            return chart
+        layout = method or default_layout(self.dim)
+        return self.chart_of(ChartRequest(layout, supervise, split, samples, seed, settings or {}))
+
+    def chart_of(self, request: ChartRequest) -> Chart:
+        """The chart of this request, saved in the run."""
+        table = self.chart_table(request.split, samples=request.samples, seed=request.seed)
+        decode = self.decode if self.source.kind == "sample" and request.layout != "dimensions" else None
+        chosen = landmarks(len(table), None if decode is None else MAX_DECODED)
+        rows = table.rows[chosen]
+        provenance = {**self.provenance(request.split), "latents": len(chosen), "images": decode is not None}
+
+        def make() -> Chart:
+            labels = self.supervision(request.supervise, rows) if request.supervise else None
+            return request.fit(table.latents[chosen], rows, labels, decode)
+
+        return self.charts.get(request, provenance, make, decode)
 
     def chart_positions(self, chart: Chart, split: str = "test") -> Path:
         """The file of the positions of all latents of a split on their chart, saved in the run."""
-        provenance = {**self.provenance(split), "chart": chart_digest(chart)}
-        path = self.folder("charts") / f"{chart.layout}-{_digest(provenance)}.parquet"
-        total = len(self.chart_table(split))
-        encoded = isinstance(self.source, Encoded)
-        parts = tables.blocks(self.encode(split)) if encoded else [self.chart_table(split)]
-        with self.cache.lock(path.name):
-            return write_positions(chart, path, parts, total, provenance)
+        return self.charts.positions(chart, self.chart_table(split), self.provenance(split))
 
     def supervision(self, name: str, rows: Rows) -> Labels:
         """The labels, or an attribute as 0 and 1, that supervise a chart of these rows."""
@@ -307,11 +310,10 @@ class Workspace:
 
     @property
     def classifier(self) -> Classifier | None:
-        """The classifier that is saved in the run, if it takes images of this size."""
+        """The classifier that is saved in the run."""
         if self.predictions is None or not self.run.classifier.exists():
             return None
-        classifier = load_classifier(self.run.classifier)
-        return classifier if classifier.shape in (None, self.description.shape) else None
+        return load_classifier(self.run.classifier)
 
     def annotate(self, classifier: Classifier, *, save: bool = False) -> "Workspace":
         """The same run with a classifier's predictions as attributes of its images.
@@ -324,8 +326,7 @@ class Workspace:
         before = self.predictions or Predictions("", {})
         images = replace(self, predictions=before, cache=Cache()).unlabelled_dataset
         predictions = predict(classifier, images)
-        older = before.columns if before.data == predictions.data else {}
-        predictions = replace(predictions, columns={**older, **predictions.columns})
+        predictions = before.updated(predictions)
         if save:
             save_predictions(self.run.predictions, predictions, self.digest)
             atomic.remove_file(self.run.classifier)
@@ -391,9 +392,5 @@ class Workspace:
 
     def _index(self, split: str) -> NeighborIndex:
         latents = self.chart_table(split).latents
-        digest = _digest((self.provenance(split), latents.shape))
+        digest = short_digest((self.provenance(split), latents.shape))
         return neighbor_index(latents, self.folder("latents") / f"{file_name(self.data[0])}-{split}", digest)
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(repr(value).encode()).hexdigest()[:12]

@@ -16,8 +16,8 @@ NAMES = DIRECTION_METHODS.names()
 SETTINGS = {
     "closed_form": {"count": 3},
     "principal": {"count": 3, "samples": 600},
-    "transform": {"names": ("brightness",), "steps": 25},
-    "unsupervised": {"count": 3, "steps": 10},
+    "transform": {"names": ("brightness",), "samples": 400},
+    "unsupervised": {"count": 3, "samples": 240},
 }
 NONLINEAR = [
     ("labels", {"method": "local"}),

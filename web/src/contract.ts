@@ -116,6 +116,7 @@ export interface ChartEntry {
   coverage: string; // (n * n) uint8 for the same grid: 255 inside the data, 0 in a gap
   projection: Projection | null; // of a linear chart
   reach: number; // the 17th nearest point is at most this far inside the data
+  averaged: number; // nearest points that the latent of a position is averaged over
   tiles: Tiles | null;
 }
 
@@ -130,12 +131,17 @@ export interface Sprites {
 
 /** The relative distance of a latent from the data: 1 is typical, and 1 % of encoded images are beyond 2.
 
-max(0, 1 + (d - typical_distance) / (outside_distance - typical_distance)), where d is the mean distance
-to the `neighbors` nearest latents. */
+`scale` of the larger of two numbers: `distance_scale` of d and `norm_scale` of |norm - typical_norm|,
+where norm = sqrt(sum(weights * (z - center)^2)), and d is the mean over the nearest latents of
+sqrt(max(0, distance^2 - noise)), with the noise = sum((z - center)^2) over dimensions without weight. */
 export interface DensityEntry {
-  typical_distance: number;
-  outside_distance: number;
   neighbors: number;
+  center: number[];
+  weights: number[]; // the inverse of each dimension's variance; 0 if it holds only noise
+  distance_scale: [number, number]; // the values that count as 1 and as 2; it is linear
+  typical_norm: number;
+  norm_scale: [number, number];
+  scale: [number, number];
 }
 
 /** An ONNX file that the page runs. */
@@ -177,7 +183,7 @@ export interface FieldEntry {
 export interface DirectionEntry {
   name: string;
   title: string;
-  kind: "attribute" | "class" | "principal" | "saved";
+  kind: "attribute" | "class" | "closed_form" | "principal" | "saved";
   std: number; // of the latents along the vector
   score: ScoreEntry | null;
   explained_variance: number | null; // of a principal component: share of the total variance

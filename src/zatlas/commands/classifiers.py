@@ -61,8 +61,9 @@ def predict(
     accuracy where the data has the same attributes.
 
     Args:
-        file: A file of `zatlas classifier train`, an ONNX file (FILE.onnx or FILE.onnx:pixels=signed), or
-            package.module:function, which maps arrays of images to numbers.
+        file: A file of `zatlas classifier train`, an ONNX file (FILE.onnx or FILE.onnx:SETTING=VALUE,...), or
+            package.module:function, which maps arrays of images to numbers. Settings of ONNX files: names,
+            pixels, mean, std, channels and layout.
         data: Run folder, or data as for `zatlas train`.
     """
     from zatlas.data import sources
@@ -70,12 +71,13 @@ def predict(
     from zatlas.training.classifier_training import evaluate_classifier
     from zatlas.workspace import Workspace
 
-    classifier = classifier_of(file)
+    opened = Workspace.open(data) if (Path(data) / "made.json").exists() else None
+    classifier = classifier_of(file, opened)
     assert classifier is not None
     if classifier.about:
         message(f"The classifier {classifier.about}.")
-    if (Path(data) / "made.json").exists():
-        workspace = Workspace.open(data).annotate(classifier, save=True)
+    if opened is not None:
+        workspace = opened.annotate(classifier, save=True)
         assert workspace.predictions is not None
         subject = "samples" if workspace.source.generated else "images"
         message(f"Saved predictions for {len(workspace.dataset):,} {subject} of {workspace.name}.")

@@ -6,8 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from zatlas.commands.options import Dark, OrthogonalTo, OutputFolder, Run, Seed
-from zatlas.commands.printing import classifier_of, message, open_workspace, print_rows, theme_of
+from zatlas.commands.options import Dark, OrthogonalTo, OutputFolder, Run, Samples, Seed
+from zatlas.commands.printing import (
+    classifier_of,
+    message,
+    open_workspace,
+    print_rows,
+    sample_count,
+    theme_of,
+)
 from zatlas.commands.registration import command
 
 if TYPE_CHECKING:
@@ -25,6 +32,7 @@ def evaluate(
     orthogonal_to: OrthogonalTo = (),
     classifier: Annotated[str | None, arg(metavar="FILE|MODULE:FUNCTION")] = None,
     save: bool = False,
+    samples: Samples = None,
     seed: Seed = 0,
     dark: Dark = False,
     out: OutputFolder = None,
@@ -35,8 +43,8 @@ def evaluate(
     random directions, and draws a strip of each.
 
     Args:
-        names: Classes, attributes or saved directions. (default: all that have enough images; principal
-            directions if the run has no labels)
+        names: Classes, attributes or saved directions. (default: all that have enough images; without
+            labels principal directions, or closed-form ones if the model has no encoder)
         method: mean_difference, median_difference or linear fit each direction separately; joint fits all
             together, so that each changes the others as little as possible.
         classifier: Measure by this classifier instead of the model's own encoder. It also labels images or
@@ -44,13 +52,18 @@ def evaluate(
         save: Save the directions in the run, named after attribute and method.
     """
     from zatlas.directions.default_names import default_properties
+    from zatlas.directions.evaluator import MAX_STARTS
+    from zatlas.directions.find import check_names
     from zatlas.directions.measure import evaluate_directions
-    from zatlas.directions.named_directions import fit_named
+    from zatlas.directions.named_directions import check_method, fit_named
     from zatlas.figures.direction_reports import report_rows
     from zatlas.latent.attributes import names as names_of
 
-    workspace, model = open_workspace(run), classifier_of(classifier)
+    check_method(method)
+    workspace = open_workspace(run)
+    model = classifier_of(classifier, workspace)
     if model is not None and not (workspace.source.indexed and names_of(workspace.dataset)):
+        check_names(workspace, [*names, *orthogonal_to], model)
         workspace = workspace.annotate(model)  # labels of the dataset are better evidence than predictions
     if not names:
         names, omitted = default_properties(workspace)
@@ -58,7 +71,13 @@ def evaluate(
             message(f"omitted: {omitted}")
     fitted = fit_named(workspace, names, method=method, orthogonal_to=orthogonal_to, seed=seed)
     reports = evaluate_directions(
-        workspace, fitted.directions, model, refit=fitted.refit, saved=fitted.reports, seed=seed
+        workspace,
+        fitted.directions,
+        model,
+        refit=fitted.refit,
+        saved=fitted.reports,
+        samples=sample_count(samples, MAX_STARTS),
+        seed=seed,
     )
     for report in reports:
         message(f"{report.name}: {report.summary()}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from zatlas.commands.options import IN_GALLERY, Anchors, Dark, Label, Names, Run, Seed
+from zatlas.commands.options import IN_GALLERY, Anchors, Dark, Label, Names, Run, Samples, Seed
 from zatlas.commands.printing import (
     FILMS,
     class_of,
@@ -14,6 +14,7 @@ from zatlas.commands.printing import (
     message,
     open_workspace,
     print_rows,
+    sample_count,
     theme_of,
 )
 from zatlas.commands.registration import command
@@ -22,10 +23,10 @@ from zatlas.core.errors import BadRecipe
 if TYPE_CHECKING:
     from zatlas.directions.direction_report import DirectionReport
     from zatlas.directions.types import Direction
+    from zatlas.locate import Anchor
     from zatlas.models.classifier import Classifier
     from zatlas.workspace import Workspace
 
-STRIP_ROWS = 4  # starting images of a strip
 FRAMES = 90
 EXAMPLES = ("plus", "minus")  # settings that name latents
 LISTS = ("orthogonal_to",)  # settings that take several names
@@ -34,7 +35,7 @@ LISTS = ("orthogonal_to",)  # settings that take several names
 @command("Directions", "directions find")
 def find(
     run: Run,
-    method: Annotated[Positional[str], arg(metavar="METHOD")],
+    method: Annotated[Positional[str | None], arg(metavar="[METHOD]")] = None,
     names: Annotated[Positional[tuple[str, ...]], arg(metavar="[NAME ...]")] = (),
     *,
     set: Annotated[Names, arg(metavar="NAME=VALUE")] = (),
@@ -42,6 +43,7 @@ def find(
     anchor: Anchors = (),
     label: Label = None,
     save: Annotated[str | None, arg(metavar="NAME")] = None,
+    samples: Samples = None,
     seed: Seed = 0,
     dark: Dark = False,
     out: Annotated[Path | None, arg(metavar="FILE|FOLDER"), IN_GALLERY] = None,
@@ -49,7 +51,8 @@ def find(
     """Find directions with a method, evaluate and draw them.
 
     Args:
-        method: labels, principal, closed_form, transform, predictor, examples or unsupervised.
+        method: labels, principal, closed_form, transform, predictor, examples or unsupervised. (default:
+            labels if there are any; else closed_form without an encoder, and principal with one)
         names: Attributes, edits (zoom, shift_x, rotation, brightness ...) or outputs of the classifier; for
             the other methods, a name for the direction.
         set: A setting of the method, such as method=local, count=5, layers=0-6 or orthogonal_to=Male,Bald.
@@ -59,29 +62,42 @@ def find(
         save: Save the directions under this name, with their stability over three refits.
         out: Figure or film (.gif, .mp4) for one direction, folder for several. (default: the run's gallery)
     """
-    from zatlas.directions.find import find_directions, refit_method
+    from zatlas.directions.default_names import caution, default_method
+    from zatlas.directions.evaluator import MAX_STARTS
+    from zatlas.directions.find import find_directions, refit_method, takes_setting
     from zatlas.directions.measure import evaluate_directions
+    from zatlas.figures.edits import STRIP_ROWS
+    from zatlas.locate import default_anchors, locate_all
 
-    workspace, model = open_workspace(run), classifier_of(classifier)
-    number, settings = class_of(workspace, label), _settings(workspace, set)
-    if names:
-        settings["names"] = names
-    if model is not None and method == "predictor":
-        settings["classifier"] = model
+    workspace = open_workspace(run)
+    model, starts = classifier_of(classifier, workspace), locate_all(workspace, anchor)
+    number, measured = class_of(workspace, label), sample_count(samples, MAX_STARTS)
+    settings = _settings(workspace, set)
+    if method is None:
+        method = default_method(workspace)
+        message(f"method: {method}")
+    if text := caution(workspace, method, settings):
+        message(text)
+    given = {"names": names, "classifier": model if method == "predictor" else None, "samples": samples}
+    for name, value in given.items():
+        if value and (name != "samples" or takes_setting(method, name)):
+            settings[name] = value
     directions = find_directions(workspace, method, label=number, seed=seed, show=True, **settings)
     if out is not None and out.suffix and len(directions) > 1:
         raise BadRecipe(
             f"One file cannot hold {len(directions)} directions. Give a folder with --out, not {out}."
         )
     refit = None if save is None else refit_method(workspace, method, label=number, seed=seed, **settings)
-    reports = evaluate_directions(workspace, directions, model, label=number, refit=refit, seed=seed)
+    reports = evaluate_directions(
+        workspace, directions, model, label=number, refit=refit, samples=measured, seed=seed
+    )
     if save is not None:
         _save(workspace, reports, save)
-    rows = []
+    rows, starts = [], starts or default_anchors(workspace, STRIP_ROWS)
     for report in reports:
         message(f"{report.name}: {report.summary()}")
         file = _file(workspace, method, report.direction, out)
-        figure = _draw(workspace, report.direction, method, model, anchor, number, dark, file)
+        figure = _draw(workspace, report.direction, method, model, starts, number, dark, file)
         rows.append({**_row(report), "figure": str(figure)})
     print_rows(rows)
 
@@ -140,16 +156,14 @@ def _draw(
     direction: "Direction",
     method: str,
     classifier: "Classifier | None",
-    anchors: Sequence[str],
+    starts: "Sequence[Anchor]",
     label: int | None,
     dark: bool,
     file: Path,
 ) -> Path:
     from zatlas.figures.edits import edit_path, edit_strip, image_reader
-    from zatlas.locate import default_anchors, locate_all
     from zatlas.render.pixels import save
 
-    starts = locate_all(workspace, anchors) if anchors else default_anchors(workspace, STRIP_ROWS)
     theme = theme_of(dark)
     if file.suffix.lower() in FILMS:
         return edit_path(workspace, direction, starts[0], label=label).film(file, FRAMES, theme=theme)

@@ -1,7 +1,8 @@
 """Commands that draw the latent space of a run."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, UseAppendAction, arg
 
@@ -12,16 +13,22 @@ from zatlas.commands.options import (
     Dimensions,
     Label,
     Layout,
-    Names,
+    LayoutSettings,
     OutputFile,
     OutputFolder,
     Run,
     Seed,
     Split,
     Supervise,
+    UsedLayout,
 )
 from zatlas.commands.printing import class_of, message, open_workspace, print_figure, print_rows, theme_of
 from zatlas.commands.registration import command
+from zatlas.core.errors import BadRecipe
+
+if TYPE_CHECKING:
+    from zatlas.latent.chart import Chart
+    from zatlas.workspace import Workspace
 
 
 @command("Look")
@@ -105,33 +112,51 @@ def reconstruct(
 @command("Look")
 def grid(
     run: Run,
+    anchors: Annotated[Positional[tuple[str, ...]], arg(metavar="[ANCHOR ...]")] = (),
     *,
     n: int = 15,
     by: str | None = None,
     extent: float | None = None,
     dimensions: Dimensions = None,
-    layout: Layout = None,
+    layout: UsedLayout = None,
     supervise: Supervise = None,
+    set: LayoutSettings = (),
     label: Label = None,
     dark: Dark = False,
     out: OutputFile = None,
 ) -> None:
-    """Draw a plane of the latent space as a grid of images.
+    """Draw a plane of the latent space, or a chart, as a grid of images.
 
-    For a conditional model, zatlas draws a grid for each class.
+    For a conditional model, zatlas draws a grid of the plane for each class.
 
     Args:
+        anchors: With --by class: the latents to decode, named as for interpolate. (default: typical images)
         n: Number of images along each side.
-        by: Scale of the grid: quantile (of the prior), range (of the latents), std, or chart. (default:
-            quantile, or range without a prior)
+        by: Scale of the grid: quantile (of the prior), range (of the latents), std, chart, or class (each
+            anchor decoded in every class of a conditional model). (default: quantile, or range without a
+            prior; chart with --layout, --supervise or --set)
         extent: With --by std: standard deviations to either side. (default: 2)
     """
+    from zatlas.figures.anchor_sheets import class_sheet
     from zatlas.figures.sheets import chart_sheet, manifold
+    from zatlas.locate import locate_all
 
+    if layout or supervise or set:
+        by = by or "chart"
+        if by != "chart":
+            raise BadRecipe(
+                f"The options --layout, --supervise and --set go with `--by chart`, not with `--by {by}`."
+            )
     workspace, theme = open_workspace(run), theme_of(dark)
     number = class_of(workspace, label)
+    if by == "class":
+        located = locate_all(workspace, anchors, label=number) if anchors else None
+        print_figure(class_sheet(workspace, located, theme=theme), workspace, "classes", out)
+        return
+    if anchors:
+        raise BadRecipe("A grid of the latent space takes no anchors. Add --by class to decode them in each.")
     if by == "chart":
-        chart = workspace.chart(layout, supervise)
+        chart = _chart_of(workspace, layout, supervise, set)
         figure = chart_sheet(workspace, chart, n, label=number, theme=theme)
     else:
         figure = manifold(
@@ -183,30 +208,32 @@ def chart(
     supervise: Supervise = None,
     color_by: ColorBy = None,
     split: Split = "test",
-    set: Annotated[Names, arg(metavar="NAME=VALUE")] = (),
+    samples: bool = False,
+    set: LayoutSettings = (),
     seed: Seed = 0,
     dark: Dark = False,
     out: OutputFile = None,
 ) -> None:
     """Lay the latents out in two dimensions, and draw the chart.
 
-    The run stores the chart, so that other commands and the explorer use it.
+    The run stores the chart. `decode`, `grid --by chart` and the explorer use the chart that was made last.
 
     Args:
-        set: A setting of the layout, such as n_neighbors=25 or min_dist=0.1. Repeatable.
+        samples: Lay out a sample of each posterior instead of its mean.
     """
-    from zatlas.data.sources import parse_settings
     from zatlas.figures.maps import chart_scatter
+    from zatlas.latent.saved_charts import ChartRequest
 
     workspace = open_workspace(run)
-    settings = parse_settings(set, "NAME=VALUE", "n_neighbors=25")
-    result = workspace.chart(layout, supervise, split=split, seed=seed, settings=settings)
-    message(f"trustworthiness {result.trustworthiness:.4f}")
-    if len(result.positions) < len(workspace.chart_table(split)):
-        message(f"positions of all latents: {workspace.chart_positions(result, split)}")
-    figure = chart_scatter(
-        workspace, result, split=split, color_by=color_by or supervise, theme=theme_of(dark)
+    charts = workspace.charts
+    request = ChartRequest(
+        layout or charts.default_layout, supervise, split, samples, seed, _settings_of(set)
     )
+    result = charts.make_current(request, workspace.chart_of)
+    message(f"chart: {result.about}; trustworthiness {result.trustworthiness:.4f}")
+    if workspace.source.kind != "sample" and len(result.positions) < len(workspace.chart_table(split)):
+        message(f"positions of all latents: {workspace.chart_positions(result, split)}")
+    figure = chart_scatter(workspace, result, color_by=color_by, theme=theme_of(dark))
     print_figure(figure, workspace, f"chart-{result.layout}", out)
 
 
@@ -222,23 +249,23 @@ def decode(
         0.0,
     ),
     *,
-    layout: Layout = None,
+    layout: UsedLayout = None,
     supervise: Supervise = None,
+    set: LayoutSettings = (),
     label: Label = None,
     dark: Dark = False,
     out: OutputFile = None,
 ) -> None:
     """Decode positions of a chart to images.
 
-    Below each image is the real image whose latent is nearest.
+    Below each image is the real image whose latent is nearest. `grid --by chart` shows all positions.
 
     Args:
         positions: Positions on the chart, from -1 (left, bottom) to 1 (right, top).
     """
     import numpy as np
 
-    from zatlas.core.errors import BadRecipe
-    from zatlas.figures.sheets import chart_positions
+    from zatlas.figures.sheets import chart_positions, outside_texts
     from zatlas.latent.neighbors import nearest
     from zatlas.latent_source import Given
 
@@ -248,12 +275,32 @@ def decode(
         )
     workspace = open_workspace(run)
     pairs = np.array(positions, np.float32).reshape(-1, 2)
-    result = workspace.chart(layout, supervise)
+    result = _chart_of(workspace, layout, supervise, set)
     if isinstance(source := workspace.source, Given) and not source.indexed:  # there are no images to draw
         rows, _ = nearest(result.inverse_transform(result.denormalised(pairs)), source.latents, 5)
         print_rows(
             [{"position": p.tolist(), "latents": r.tolist()} for p, r in zip(pairs, rows, strict=True)]
         )
         return
+    for text in outside_texts(result, pairs):
+        message(text)
     figure = chart_positions(workspace, result, pairs, label=class_of(workspace, label), theme=theme_of(dark))
     print_figure(figure, workspace, "decoded", out)
+
+
+def _chart_of(
+    workspace: "Workspace", layout: str | None, supervise: str | None, set: Sequence[str]
+) -> "Chart":
+    """The chart that was made last, or the one that the options name; a message says which."""
+    charts = workspace.charts
+    request = charts.request(layout, supervise, _settings_of(set))
+    chart = workspace.chart_of(request)
+    last = " (the last that zatlas chart made)" if request == charts.current else ""
+    message(f"chart: {chart.about}{last}")
+    return chart
+
+
+def _settings_of(texts: Sequence[str]) -> dict[str, Any]:
+    from zatlas.data.sources import parse_settings
+
+    return parse_settings(texts, "NAME=VALUE", "n_neighbors=25")

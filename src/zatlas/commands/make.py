@@ -8,6 +8,7 @@ from tyro.conf import Positional, arg
 from zatlas.commands.options import Names, Size
 from zatlas.commands.printing import print_table
 from zatlas.commands.registration import command
+from zatlas.commands.thread_count import use_threads
 from zatlas.core.errors import BadRecipe, RunsFailed
 from zatlas.core.process_group import process_group
 
@@ -27,6 +28,7 @@ def train(
     out: Annotated[Path | None, arg(metavar="RUN")] = None,
     resume: Annotated[Path | None, arg(metavar="RUN")] = None,
     restart: bool = False,
+    threads: int | None = None,
 ) -> None:
     """Train a model on images, or resume a training.
 
@@ -35,7 +37,7 @@ def train(
             hf:owner/name. Options follow a colon: faces:count=20000,correlated=true.
         model: Model family from `zatlas models`. (default: vae)
         dim: Number of latent dimensions. (default: 2, or 64 for a GAN)
-        epochs: Number of epochs. (default: 30, or that of the recipe)
+        epochs: Number of epochs. (default: that of the recipe, or at least 30 and enough for 2,000 steps)
         seed: Random seed for weights, order and noise. (default: 0)
         preset: Start from a recipe of `zatlas presets`.
         recipe: Start from a recipe file, such as recipe.toml of another run.
@@ -43,9 +45,12 @@ def train(
         out: Run folder to write. (default: runs/DATA-MODEL)
         resume: Resume this run where it stopped. A larger --epochs extends it, except with schedule=onecycle.
         restart: With --resume: train the run again from the first epoch.
+        threads: Number of threads. (default: one for each idle core; with --resume, as the run)
     """
     from zatlas import create
     from zatlas.data.sources import parse_settings
+
+    use_threads(threads, resume)
 
     settings = parse_settings(set, "TABLE.NAME=VALUE", "model.beta=4")
     if preset and recipe:
@@ -82,7 +87,7 @@ def sweep(
     *,
     set: Annotated[Names, arg(metavar="TABLE.NAME=VALUE,VALUE")] = (),
     on: Literal["here", "processes", "ray"] = "here",
-    threads: int = 1,
+    threads: int | None = None,
     out: Annotated[Path | None, arg(metavar="FOLDER")] = None,
 ) -> None:
     """Train a run for each combination of settings.
@@ -93,7 +98,7 @@ def sweep(
         recipe: A preset, a recipe file (.toml), or data as for `zatlas train`.
         set: Values of a setting, such as model.beta=1,4,16 or net.widths=[64],[128,64]. Repeatable.
         on: Train in this process, in several processes, or as Ray tasks.
-        threads: Number of threads of each process or task.
+        threads: Number of threads. (default: one for each idle core; with --on processes or ray, 1 each)
         out: Folder of all runs. (default: runs/RECIPE-sweep)
     """
     from zatlas.sweeps import as_rows, parse_values, sweep
@@ -104,7 +109,9 @@ def sweep(
         if not equals or not values:
             raise BadRecipe(f"--set takes TABLE.NAME=VALUE,VALUE, such as model.beta=1,4, not {text!r}.")
         settings[key] = parse_values(values)
-    result = sweep(recipe, settings, on=on, threads=threads, out=out)
+    if on == "here":
+        use_threads(threads)
+    result = sweep(recipe, settings, on=on, threads=1 if threads is None else threads, out=out)
     print_table(as_rows(result))
     print(result.folder)
     if failed := result.failed:

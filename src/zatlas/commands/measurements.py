@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from zatlas.commands.options import IN_GALLERY, Dark, Names, OutputFolder, Run, Runs, Seed
-from zatlas.commands.printing import message, open_workspace, print_table, theme_of
+from zatlas.commands.options import IN_GALLERY, Dark, Names, OutputFolder, Run, Runs, Samples, Seed
+from zatlas.commands.printing import message, open_workspace, print_table, sample_count, theme_of
 from zatlas.commands.registration import command
 from zatlas.core.errors import BadRecipe
 
@@ -23,6 +23,7 @@ def evaluate(
     only: Annotated[Names, arg(metavar="GROUP")] = (),
     features: Annotated[str | None, arg(metavar="FILE.onnx")] = None,
     prior: str = "model",
+    samples: Samples = None,
     seed: Seed = 0,
     dark: Dark = False,
     out: Annotated[Path | None, arg(metavar="FILE.html")] = None,
@@ -40,6 +41,7 @@ def evaluate(
     """
     from zatlas.metrics.evaluation import GROUPS, evaluate
     from zatlas.metrics.features import read_features
+    from zatlas.metrics.sample_quality import MAX_IMAGES
     from zatlas.report import write_report
 
     if not runs:
@@ -47,9 +49,11 @@ def evaluate(
     if out is not None and len(runs) > 1:
         raise BadRecipe("--out takes the report of one run. Omit it: each run gets its own report.")
     net = None if features is None else read_features(features)
-    results = []
+    count, results = sample_count(samples, MAX_IMAGES), []
     for workspace in [open_workspace(run) for run in runs]:  # all are opened before the first is measured
-        result = evaluate(workspace, groups=only or GROUPS, features=net, prior=prior, seed=seed)
+        result = evaluate(
+            workspace, groups=only or GROUPS, features=net, prior=prior, samples=count, seed=seed
+        )
         report = out or workspace.folder("report.html")
         write_report(workspace, result, report, theme=theme_of(dark))
         message(f"report: {report}")
@@ -105,6 +109,7 @@ def compare(
     models: tuple[str, ...] = ("ae", "vae"),
     dim: int = 2,
     epochs: int | None = None,
+    samples: Samples = None,
     seed: Seed = 0,
     dark: Dark = False,
     out: Annotated[Path | None, arg(metavar="FOLDER"), IN_GALLERY] = None,
@@ -120,7 +125,7 @@ def compare(
         out: Output folder. (default: gallery/compare in the first run; runs/compare with --data)
     """
     from zatlas import create
-    from zatlas.figures.comparison import as_table, draw_comparison
+    from zatlas.figures.comparison import MAX_IMAGES, comparison_rows, draw_comparison, unique_names, verdict
 
     if data is not None and runs:
         raise BadRecipe("Give either runs to compare or --data to train on, not both.")
@@ -134,10 +139,14 @@ def compare(
     else:
         folder = out or Path("runs") / "compare"
         workspaces = create.train_comparable(data, models, dim=dim, epochs=epochs, seed=seed, folder=folder)
-    files, metrics = draw_comparison(workspaces, folder, theme=theme_of(dark))
+    files, metrics = draw_comparison(
+        workspaces, folder, samples=sample_count(samples, MAX_IMAGES), theme=theme_of(dark)
+    )
     for file in files:
         print(file)
-    print_table(as_table(metrics))
+    print_table(comparison_rows(metrics, unique_names(workspaces)))
+    if found := verdict(metrics):
+        message(found)
 
 
 @command("Measure")

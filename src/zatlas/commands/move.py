@@ -1,7 +1,7 @@
 """Commands that move through the latent space of a run: strips and films."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
@@ -13,14 +13,27 @@ from zatlas.commands.options import (
     Frames,
     FramesPerSecond,
     Label,
+    Names,
     OrthogonalTo,
     OutputFile,
     Run,
     Seed,
+    Steps,
 )
-from zatlas.commands.printing import class_of, message, open_workspace, print_figure, print_path, theme_of
+from zatlas.commands.printing import (
+    FilmSettings,
+    class_of,
+    message,
+    open_workspace,
+    print_figure,
+    print_path,
+    theme_of,
+)
 from zatlas.commands.registration import command
 from zatlas.core.errors import BadRecipe
+
+if TYPE_CHECKING:
+    from zatlas.figures.paths import LatentPath
 
 
 @command("Move")
@@ -32,14 +45,20 @@ def interpolate(
     loop: bool = False,
     corners: bool = False,
     pairs: bool = False,
+    to_all: bool = False,
+    label: Annotated[str | None, arg(metavar="CLASS")] = None,
     constant_speed: ConstantSpeed = False,
+    steps: Steps = 11,
     frames: Frames = 90,
     fps: FramesPerSecond = 30,
     panel: str = "none",
+    seed: Annotated[int, arg(help="Seed of the first anchor named random; the next ones count up.")] = 0,
     dark: Dark = False,
-    out: OutputFile = None,
+    out: Annotated[Path | None, arg(metavar="FILE|FOLDER"), IN_GALLERY] = None,
 ) -> None:
     """Interpolate between images: a strip and a film.
+
+    A conditional model morphs the class between anchors of different classes.
 
     Args:
         anchors: Two or more: the number of a test image, a class or an attribute ("Sneaker", "class:4",
@@ -48,27 +67,71 @@ def interpolate(
         loop: Return to the first anchor.
         corners: Draw a grid between four anchors instead.
         pairs: Draw a strip for each pair of anchors instead.
+        to_all: From one anchor to every other class: a film for each, and one strip of all.
+        label: Class of a conditional model for the whole path. (default: the class of each anchor)
         panel: Show the moving latent on the prior or on the chart, next to the film.
+        out: Output file; with --to-all, folder of the films. (default: the run's gallery)
     """
     from zatlas.figures import file_name
+    from zatlas.figures.anchor_sheets import four_corners, pair_rows, to_all_classes
+    from zatlas.figures.class_inputs import default_label
     from zatlas.figures.paths import interpolation
-    from zatlas.figures.sheets import four_corners, pair_rows
     from zatlas.locate import default_anchors, locate_all
 
     workspace = open_workspace(run)
-    result = locate_all(workspace, anchors) if anchors else default_anchors(workspace, 4 if corners else 2)
-    if corners or pairs:
-        if corners and len(result) != 4:
-            raise BadRecipe(f"--corners takes four anchors, not {len(result)}.")
-        if pairs and len(result) % 2:
-            raise BadRecipe(f"--pairs takes an even number of anchors, not {len(result)}.")
-        draw = four_corners if corners else pair_rows
-        figure = draw(workspace, result, theme=theme_of(dark))
-        print_figure(figure, workspace, "corners" if corners else "pairs", out)
+    number, theme, count = class_of(workspace, label), theme_of(dark), 4 if corners else 1 if to_all else 2
+    if anchors:
+        located = locate_all(workspace, anchors, seed=seed, label=number)
+    else:
+        located = default_anchors(workspace, count)
+        number = default_label(workspace, located) if number is None else number
+    _check_count(len(located), corners, pairs, to_all)
+    if corners:
+        print_figure(four_corners(workspace, located, label=number, theme=theme), workspace, "corners", out)
         return
-    path = interpolation(workspace, result, method=method, closed=loop, constant_speed=constant_speed)
-    name = "interpolation-" + "-".join(anchor.name for anchor in result) if anchors else "interpolation"
-    print_path(path, file_name(name), out, frames=frames, fps=fps, panel=panel, dark=dark)
+    if pairs:
+        figure = pair_rows(workspace, located, steps, method=method, label=number, theme=theme)
+        print_figure(figure, workspace, "pairs", out)
+        return
+    settings: FilmSettings = {"columns": steps, "frames": frames, "fps": fps, "panel": panel, "dark": dark}
+    names = "-".join(anchor.name for anchor in located)
+    speed = constant_speed
+    if to_all:
+        paths = to_all_classes(workspace, located[0], number, method=method, constant_speed=speed)
+        _print_all(paths, f"interpolation-{names}-to", out, settings)
+        return
+    path = interpolation(workspace, located, number, method=method, closed=loop, constant_speed=speed)
+    print_path(path, file_name(f"interpolation-{names}" if anchors else "interpolation"), out, **settings)
+
+
+def _check_count(count: int, corners: bool, pairs: bool, to_all: bool) -> None:
+    """Raise an error if there are too few or too many anchors for this figure."""
+    if corners + pairs + to_all > 1:
+        raise BadRecipe("--corners, --pairs and --to-all are different figures. Give one of them.")
+    if corners and count != 4:
+        raise BadRecipe(f"--corners takes four anchors, not {count}.")
+    if pairs and count % 2:
+        raise BadRecipe(f"--pairs takes an even number of anchors, not {count}.")
+    if to_all and count != 1:
+        raise BadRecipe(f"--to-all takes one anchor, not {count}.")
+
+
+def _print_all(paths: "list[LatentPath]", name: str, out: Path | None, settings: "FilmSettings") -> None:
+    """Save a film of each path and one strip of all; only the strip, if `out` is a file."""
+    from zatlas.figures import file_name, file_names
+    from zatlas.figures.anchor_sheets import together
+    from zatlas.render.pixels import save
+
+    folder = paths[0].workspace.run.gallery if out is None else out
+    if out is None or not out.suffix:
+        texts = [f"{name}-{path.marks[-1][1]}" for path in paths]
+        for path, file in zip(paths, file_names(texts), strict=True):
+            print_path(path, file, folder / f"{file}.gif", **settings)
+    sheet_file = out if out is not None and out.suffix else folder / f"{file_name(name)}-all.png"
+    start = paths[0].marks[0][1]
+    names = [f"{start} to {path.marks[-1][1]}" for path in paths]
+    sheet = together(paths, names, f"From {start} to every other class in {paths[0].workspace.name}")
+    print(save(sheet.strip(settings["columns"], theme=theme_of(settings["dark"])), sheet_file))
 
 
 @command("Move")
@@ -80,6 +143,8 @@ def traverse(
     count: int = 10,
     by: str | None = None,
     extent: float | None = None,
+    label: Label = None,
+    steps: Steps = 11,
     dark: Dark = False,
     out: OutputFile = None,
 ) -> None:
@@ -97,9 +162,10 @@ def traverse(
     from zatlas.locate import locate
 
     workspace = open_workspace(run)
-    start = None if anchor is None else locate(workspace, anchor)
-    path = traversal(workspace, start, dimensions=dimensions, count=count, by=by, extent=extent)
-    print_path(path, "traversal", out, frames=60, fps=30, panel="none", dark=dark)
+    number = class_of(workspace, label)
+    start = None if anchor is None else locate(workspace, anchor, number)
+    path = traversal(workspace, start, dimensions=dimensions, count=count, by=by, extent=extent, label=number)
+    print_path(path, "traversal", out, columns=steps, frames=60, fps=30, panel="none", dark=dark)
 
 
 @command("Move")
@@ -110,34 +176,46 @@ def path(
     extent: float = 2.0,
     x: Annotated[str | None, arg(metavar="FORMULA")] = None,
     y: Annotated[str | None, arg(metavar="FORMULA")] = None,
+    z: Annotated[Names, arg(metavar="FORMULA")] = (),
+    label: Label = None,
     constant_speed: ConstantSpeed = False,
     frames: Frames = 300,
     fps: FramesPerSecond = 30,
     dark: Dark = False,
     out: OutputFile = None,
 ) -> None:
-    """Follow a spiral or a formula in a plane: a film.
+    """Follow a spiral or a formula: a film.
 
     The film shows the position on the prior next to the decoded image.
 
     Args:
         turns: Number of turns of the spiral.
         extent: Radius of the spiral, in standard deviations.
-        x: Formula of the first coordinate for t from 0 to 1, such as "2*cos(4*pi*t)".
+        x: Formula of the first coordinate in a plane for t from 0 to 1, such as "2*cos(4*pi*t)".
         y: Formula of the second coordinate.
+        z: Formula of all dimensions, of t and the dimension i from 0 on, such as "2*cos(2*pi*t + i)". Repeat
+            it to give one formula for each dimension.
     """
-    from zatlas.figures.paths import plane_walk
+    from zatlas.figures.paths import curve_walk, plane_walk
     from zatlas.latent.curves import parametric_curve, spiral
-    from zatlas.latent.formula import plane_formula
+    from zatlas.latent.formula import latent_formula, plane_formula
 
     if (x is None) != (y is None):
         raise BadRecipe("A formula takes both --x and --y.")
+    if x is not None and z:
+        raise BadRecipe("Give --x and --y for a plane, or --z for all dimensions, not both.")
     workspace = open_workspace(run)
-    if x is not None and y is not None:
-        plane, title = parametric_curve(plane_formula(x, y)), f"({x}, {y}) in {workspace.name}"
+    number = class_of(workspace, label)
+    if z:
+        curve = parametric_curve(latent_formula(z, workspace.dim), dim=workspace.dim)
+        title = f"({', '.join(z)}) in {workspace.name}"
+        result = curve_walk(workspace, curve, title, constant_speed=constant_speed, label=number)
     else:
-        plane, title = spiral(turns=turns, extent=extent), f"A spiral in {workspace.name}"
-    result = plane_walk(workspace, plane, title, constant_speed=constant_speed)
+        if x is not None and y is not None:
+            plane, title = parametric_curve(plane_formula(x, y)), f"({x}, {y}) in {workspace.name}"
+        else:
+            plane, title = spiral(turns=turns, extent=extent), f"A spiral in {workspace.name}"
+        result = plane_walk(workspace, plane, title, constant_speed=constant_speed, label=number)
     file = out or workspace.run.gallery / "path.mp4"
     print_path(result, "path", file, frames=frames, fps=fps, panel="prior", dark=dark)
 
@@ -170,7 +248,7 @@ def edit(
     """
     from zatlas.directions.default_names import default_attributes
     from zatlas.figures import file_names
-    from zatlas.figures.paths import attribute
+    from zatlas.figures.attribute_edits import attribute
     from zatlas.locate import locate_all
 
     workspace = open_workspace(run)

@@ -18,6 +18,9 @@ OutputFolder = Annotated[
 ]
 Dark = Annotated[bool, arg(help="Draw on a dark background.")]
 Seed = Annotated[int, arg(help="Random seed.")]
+Samples = Annotated[
+    int | None, arg(metavar="N", help="Use at most this number of images. (default: what the method needs)")
+]
 Label = Annotated[str | None, arg(metavar="CLASS", help="Class to decode, for a conditional model.")]
 Split = Annotated[Literal["train", "valid", "test"], arg(help="Split of the dataset.")]
 Size = Annotated[
@@ -45,6 +48,17 @@ Layout = Annotated[
     str | None,
     arg(
         help="Layout: grid_umap, grid_tsne, umap, pca or dimensions. (default: grid_umap; in 2-D, dimensions)"
+    ),
+]
+Steps = Annotated[int, arg(help="Number of images in a row of the strip.")]
+UsedLayout = Annotated[
+    str | None, arg(help="Use a chart with this layout. (default: the chart that zatlas chart made last)")
+]
+LayoutSettings = Annotated[
+    Names,
+    arg(
+        metavar="NAME=VALUE",
+        help="A setting of the layout, such as n_neighbors=25 or min_dist=0.1. Repeatable.",
     ),
 ]
 Frames = Annotated[int, arg(help="Number of frames of the film.")]

@@ -1,9 +1,11 @@
-"""Progress on stderr: a bar with rate and time left on a terminal, nothing elsewhere."""
+"""Progress on stderr: a bar with rate and time left on a terminal, a line every few seconds elsewhere."""
 
 import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Event, Thread
+from time import perf_counter
 from typing import IO, TextIO, cast
 
 from rich.console import Console
@@ -22,6 +24,10 @@ from zatlas.core.process_group import process_group
 from zatlas.core.runtime import redirect_to_null
 
 Advance = Callable[[int], None]
+
+LINE_SECONDS = 5.0  # between two lines of progress outside a terminal
+LONG_SECONDS = 10.0  # from which a task says beforehand how long it takes
+_printing: list["_Lines"] = []  # tasks that run now; only the innermost prints
 
 
 class Messages(io.TextIOBase):
@@ -59,8 +65,15 @@ def console() -> Console:
 
 @contextmanager
 def bar(label: str, total: int, unit: str = "images", *, show: bool = True) -> Iterator[Advance]:
-    """Yield a function that advances a progress bar by a number of units. The bar needs a terminal."""
+    """Yield a function that advances the progress of a task by a number of units.
+
+    A terminal shows a bar. Elsewhere a line is printed every few seconds.
+    """
     screen = console()
+    if show and not screen.is_terminal:
+        with _Lines(label, total, unit) as lines:
+            yield lines.advance
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -68,9 +81,57 @@ def bar(label: str, total: int, unit: str = "images", *, show: bool = True) -> I
         RateColumn(unit),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=screen, disable=not (show and screen.is_terminal)) as progress:
+    with Progress(*columns, console=screen, disable=not show) as progress:
         task = progress.add_task(label, total=total)
         yield lambda step: progress.update(task, advance=step)
+
+
+def announce(task: str, seconds: float, advice: str = "") -> None:
+    """Print beforehand how long a task takes, and how to shorten it; nothing for a short task."""
+    if seconds >= LONG_SECONDS:
+        text = f"{task} takes about {duration(seconds)}. {advice}".rstrip()
+        console().print(text, soft_wrap=True, markup=False)
+
+
+def duration(seconds: float) -> str:
+    """Return a time as text, in seconds, minutes or hours."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"
+
+
+class _Lines:
+    """Lines about a task, printed every `LINE_SECONDS` by a thread, also while one unit takes long."""
+
+    def __init__(self, label: str, total: int, unit: str) -> None:
+        self.label, self.total, self.unit = label, total, unit
+        self.done, self.start, self.finished = 0, perf_counter(), Event()
+        self.thread = Thread(target=self._print, daemon=True)
+
+    def __enter__(self) -> "_Lines":
+        _printing.append(self)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.finished.set()
+        self.thread.join()
+        _printing.remove(self)
+
+    def advance(self, step: int) -> None:
+        """Count this number of units as done."""
+        self.done += step
+
+    def _print(self) -> None:
+        while not self.finished.wait(LINE_SECONDS):
+            if _printing[-1:] == [self]:
+                console().print(self.line(perf_counter() - self.start), soft_wrap=True, markup=False)
+
+    def line(self, seconds: float) -> str:
+        """The line to print this time after the start."""
+        left = f", {duration(seconds / self.done * (self.total - self.done))} left" if self.done else ""
+        return f"{self.label}: {self.done:,} of {self.total:,} {self.unit} in {duration(seconds)}{left}"
 
 
 class RateColumn(ProgressColumn):

@@ -11,6 +11,10 @@ from zatlas.core.arrays import Rows
 from zatlas.core.errors import BadData, CannotRead, TooLarge, first_line
 from zatlas.data.image_dataset import Column
 
+WORDS = (("no", "yes"), ("false", "true"))
+TRUTH = (*WORDS, ("n", "y"), ("f", "t"), ("0", "1"), ("-1", "1"))  # false and true, in any case
+MAX_SPELLINGS = 24  # different texts of a boolean column, such as yes, Yes and YES
+
 
 def read_table(path: Path, text: Collection[str] = ()) -> dict[str, np.ndarray]:
     """Return the columns of a CSV or Parquet file; missing values are None.
@@ -45,19 +49,54 @@ def read_table(path: Path, text: Collection[str] = ()) -> dict[str, np.ndarray]:
 
 
 def typed_column(values: Sequence[Any]) -> Column:
-    """Return booleans for booleans, 0 and 1, or -1 and 1; else numbers (NaN is missing) or text ("")."""
+    """Return booleans for yes and no in their usual forms; else numbers (NaN is missing) or text ("").
+
+    With a missing value, booleans become the numbers 0 and 1, and NaN.
+    """
     present = [value for value in values if not _is_missing(value)]
-    complete = len(present) == len(values)
-    if present and all(isinstance(value, bool) for value in present):
-        flags = [np.nan if _is_missing(value) else float(value) for value in values]
-        return np.array(flags) == 1 if complete else np.array(flags, np.float32)
+    if (flags := _flags(values, present)) is not None:
+        return flags
     if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in present):
-        numbers = np.array([np.nan if _is_missing(v) else v for v in values], np.float32)
-        distinct = set(np.unique(numbers[~np.isnan(numbers)]).tolist())
-        if complete and distinct and (distinct <= {0.0, 1.0} or distinct <= {-1.0, 1.0}):
-            return numbers == 1
-        return numbers
+        return np.array([np.nan if _is_missing(v) else v for v in values], np.float32)
     return np.array(["" if _is_missing(value) else str(value) for value in values], np.str_)
+
+
+def typed_array(column: np.ndarray) -> Column:
+    """Return an array of numbers or texts as booleans if it has only yes and no; else the same array."""
+    if column.dtype.kind not in "iufU":
+        return column
+    distinct = np.unique(column)
+    typed = typed_column(column.tolist()) if len(distinct) <= MAX_SPELLINGS else column
+    return column if typed.dtype.kind == column.dtype.kind == "U" else typed
+
+
+def _flags(values: Sequence[Any], present: Sequence[Any]) -> Column | None:
+    """Return booleans, or 0, 1 and NaN if a value is missing; None for a column of other values."""
+    if not present or not all(isinstance(value, (bool, int, float, str)) for value in present):
+        return None
+    words = {value: _word(value) for value in set(present)}
+    spellings = set(words.values())
+    pair = next((pair for pair in TRUTH if spellings <= set(pair)), None)
+    if pair is None or (len(spellings) == 1 and not _suffices(present[0], pair, values, present)):
+        return None
+    flags = [np.nan if _is_missing(value) else float(words[value] == pair[1]) for value in values]
+    return np.array(flags) == 1 if len(present) == len(values) else np.array(flags, np.float32)
+
+
+def _suffices(value: Any, pair: tuple[str, str], values: Sequence[Any], present: Sequence[Any]) -> bool:
+    """Return whether the only value of a column shows that the column is boolean.
+
+    A single "y" or "f" may be anything, and so may the only number of a column with missing values.
+    """
+    if isinstance(value, str):
+        return pair in WORDS
+    return isinstance(value, bool) or len(present) == len(values)
+
+
+def _word(value: bool | int | float | str) -> str:
+    if isinstance(value, (bool, str)):
+        return str(value).strip().lower()
+    return f"{value:.9g}"
 
 
 def match_rows(paths: Sequence[str], names: Sequence[Any] | np.ndarray) -> Rows:

@@ -12,7 +12,7 @@ from zatlas.core.errors import BadData, NotFound
 from zatlas.data.archive import unpacked_folder
 from zatlas.data.files import Listing, from_files
 from zatlas.data.image_dataset import ImageDataset
-from zatlas.data.source import DataSource, check_count
+from zatlas.data.source import DataSource, check_count, random_rows
 
 IMAGES = "img_align_celeba"
 ATTRIBUTES = ("list_attr_celeba.txt", "list_attr_celeba.csv")
@@ -20,11 +20,16 @@ PARTITION = ("list_eval_partition.txt", "list_eval_partition.csv")
 
 
 def load(
-    *, size: int | None = None, root: str | None = None, count: int | None = None, tolerate: float = 0.05
+    *,
+    size: int | None = None,
+    root: str | None = None,
+    count: int | None = None,
+    seed: int = 0,
+    tolerate: float = 0.05,
 ) -> ImageDataset:
     """Return the centre-cropped faces, 64x64 by default; `root` is the folder of the files.
 
-    `count` takes only the first images.
+    `count` takes that many random images, and `seed` chooses which.
     """
     check_count(count)
     root_folder = Path(root) if root else _default_folder()
@@ -32,10 +37,11 @@ def load(
     table = _attribute_file(root_folder)
     names, columns = _attributes(table)
     split = _partition(root_folder, table, names)
+    rows = random_rows(len(names), count, seed)
     listing = Listing(
-        [folder / name for name in names[:count]],
-        attributes={key: column[:count] for key, column in columns.items()},
-        split=None if split is None else split[:count],
+        [folder / names[row] for row in rows],
+        attributes={key: column[rows] for key, column in columns.items()},
+        split=None if split is None else split[rows],
     )
     return from_files("celeba", listing, size=size or 64, channels=3, tolerate=tolerate)
 

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from zatlas.core.arrays import Rows
-from zatlas.core.errors import BadData, BadRecipe, CannotRead, Damaged
+from zatlas.core.errors import BadData, CannotRead, Damaged
 from zatlas.data.archive import discard_unpacked, unpacked_folder, verify_unpacked
 from zatlas.data.attribute_table import match_rows, read_table, typed_column
 from zatlas.data.files import Listing, SkippedFile, from_files
 from zatlas.data.image_dataset import SPLITS, ImageDataset, Split
 from zatlas.data.image_reader import EXTENSIONS
+from zatlas.data.source import check_count, random_rows
 
 TABLES = tuple(
     f"{stem}{ending}" for stem in ("metadata", "labels", "attributes") for ending in (".csv", ".parquet")
@@ -37,12 +38,13 @@ def load(
     table: str | None = None,
     label: str | None = None,
     count: int | None = None,
+    seed: int = 0,
 ) -> ImageDataset:
     """Return the images of a folder or archive and its sub-folders.
 
     `table` is a CSV or Parquet file of labels and attributes, needed if it has an unusual name; `label` is
     its column of classes. Top folders named train, valid and test are the split; the other folders are the
-    classes. `count` takes only the first images.
+    classes. `count` takes that many random images, and `seed` chooses which.
     """
     with_options = partial(
         _load,
@@ -54,6 +56,7 @@ def load(
         table=table,
         label=label,
         count=count,
+        seed=seed,
     )
     try:
         return with_options()
@@ -74,12 +77,12 @@ def _load(
     table: str | None,
     label: str | None,
     count: int | None,
+    seed: int,
 ) -> ImageDataset:
-    if count is not None and (not isinstance(count, int) or count < 1):
-        raise BadRecipe(f"count must be a positive number of images, not {count!r}.")
+    check_count(count)
     root = _image_root(unpacked_folder(folder)) if folder.is_file() else folder
     files, skipped, notes = find_images(root)
-    files = files[:count]
+    files = [files[row] for row in random_rows(len(files), count, seed)]
     if not files and not skipped:
         raise BadData(_no_images_text(folder, root))
     split, classes = _split_and_classes(root, files)

@@ -20,7 +20,7 @@ from zatlas.data.files import check_skipped, check_unread
 from zatlas.data.image_dataset import Column, ImageDataset
 from zatlas.data.image_reader import BadImage, read_image
 from zatlas.data.pixel_cache import CachedTable, cached
-from zatlas.data.source import check_count
+from zatlas.data.source import check_count, random_rows
 
 SPLIT_NAMES = {"train": 0, "valid": 1, "validation": 1, "val": 1, "test": 2}
 BLOCK = 256
@@ -37,6 +37,7 @@ class HubOptions:
     label: str | None = None
     config: str | None = None
     count: int | None = None
+    seed: int = 0
     channels: int | None = None
     tolerate: float = 0.05
 
@@ -60,14 +61,16 @@ def load(
     label: str | None = None,
     config: str | None = None,
     count: int | None = None,
+    seed: int = 0,
     channels: int | None = None,
     tolerate: float = 0.05,
 ) -> ImageDataset:
     """Return the images of a dataset; `image` and `label` are its columns, found by default.
 
-    `config` selects a variant of the dataset. `count` takes only the first images of each split.
+    `config` selects a variant of the dataset. `count` takes that many random images of each split, and
+    `seed` chooses which.
     """
-    return fetch(repository, HubOptions(size, image, label, config, count, channels, tolerate))
+    return fetch(repository, HubOptions(size, image, label, config, count, seed, channels, tolerate))
 
 
 def fetch(
@@ -117,10 +120,12 @@ def _open(repository: str, choices: HubOptions) -> tuple[dict[str, Any], Counter
     parts = parts or {"train": dataset[next(iter(dataset))]}
     unused = [part for part in dataset if not any(dataset[part] is rows for rows in parts.values())]
     notes = Counter({f"split {part} left out": len(dataset[part]) for part in unused})
-    count = choices.count
-    return {
-        p: rows.select(range(min(count, len(rows)))) if count else rows for p, rows in parts.items()
-    }, notes
+    if choices.count is not None:
+        parts = {
+            part: rows.select(random_rows(len(rows), choices.count, choices.seed))
+            for part, rows in parts.items()
+        }
+    return parts, notes
 
 
 @contextmanager

@@ -52,6 +52,15 @@ class ImageDataset:
             raise UnknownName("split", split, SPLITS)
         return np.flatnonzero(self.split == SPLITS.index(split))
 
+    def kind_of(self, split: str) -> str:
+        """Return what to call the images that stand for a split: "test", "held-out" or "training".
+
+        Without test images, the validation images stand for them; without either, the training images.
+        """
+        if split == "test" and len(self.rows("test")):
+            return "test"
+        return "held-out" if split != "train" and len(self.rows("valid")) else "training"
+
     @cached_property
     def reader(self) -> RowReader | None:
         """The reader of rows of a large mapped file; None if the pixels are in memory."""

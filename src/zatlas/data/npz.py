@@ -2,7 +2,7 @@
 
 import zipfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,22 @@ from PIL import Image
 from zatlas.core.arrays import Pixels
 from zatlas.core.errors import BadData
 from zatlas.data import npy
+from zatlas.data.attribute_table import typed_array
 from zatlas.data.image_dataset import Column, ImageDataset, image_dataset
 from zatlas.data.image_reader import crop_and_resize
 
 IMAGES = ("images", "x", "data", "pixels", "arr_0")
 LABELS = ("labels", "y", "label", "targets")
+CLASSES = ("classes", "class_names", "label_names")
 SPLIT_CODES = {"train": 0, "valid": 1, "val": 1, "test": 2}
 
 
-def load(path: Path, *, size: int | None = None) -> ImageDataset:
+def load(path: Path, *, size: int | None = None, classes: tuple[str, ...] = ()) -> ImageDataset:
     """Return the arrays x_train, y_train, x_test and y_test, or images and labels, as a dataset.
 
     Pixels are bytes, booleans, or floats in [0, 1], [-1, 1] or [0, 255], of shape (n, h, w), (n, h, w, c) or
-    (n, c, h, w). Other arrays with one value per image become attributes.
+    (n, c, h, w). `classes` are the names of the labels 0, 1, 2 ..., instead of an array `classes` in the
+    file. Other arrays with one value per image become attributes.
     """
     arrays = _read_arrays(path)
     parts = [part for part in SPLIT_CODES if f"x_{part}" in arrays]
@@ -41,16 +44,23 @@ def load(path: Path, *, size: int | None = None) -> ImageDataset:
     split = np.repeat(np.array([SPLIT_CODES[part] for part in parts], np.uint8), counts)
     label_names = [f"y_{part}" for part in parts] or [name for name in LABELS if name in arrays][:1]
     labels = _read_labels(path, arrays, label_names, counts)
+    named_by, class_names = _class_names(path, arrays, labels, classes)
     columns = {}
     for name, column in arrays.items():
-        if name not in (*names, *label_names) and column.shape == (len(pixels),):
+        if name not in (*names, *label_names, named_by) and column.shape == (len(pixels),):
             if (plain := _plain_column(column)) is not None:
-                columns[name] = plain
+                columns[name] = typed_array(plain)
             else:
                 notes["column-left-out"] += 1
     report = {"used": len(pixels), "skipped": [], "converted": dict(notes)}
     return image_dataset(
-        path.stem, pixels, labels=labels, attributes=columns, split=split if parts else None, report=report
+        path.stem,
+        pixels,
+        labels=labels,
+        classes=class_names,
+        attributes=columns,
+        split=split if parts else None,
+        report=report,
     )
 
 
@@ -156,6 +166,42 @@ def _read_labels(
             raise BadData(f"{name} in {path} has the dtype {column.dtype}; labels are numbers or texts.")
         columns.append(plain)
     return np.concatenate(columns)
+
+
+def _class_names(
+    path: Path, arrays: Mapping[str, np.ndarray], labels: np.ndarray | None, given: Sequence[str]
+) -> tuple[str, tuple[str, ...]]:
+    """Return the array of class names and the names; "" and () where labels have no names.
+
+    The option wins over the array. An array names only labels that are whole numbers.
+    """
+    array = next((name for name in CLASSES if name in arrays and arrays[name].ndim == 1), "")
+    texts = _plain_column(arrays[array]) if array else None
+    count = 0 if labels is None else _label_count(labels)
+    if given:
+        if not count:
+            raise BadData(f"{path} has no labels from 0 that `classes` could name.")
+        names = tuple(given)
+    elif labels is None or not count or texts is None or texts.dtype.kind != "U":
+        return "", ()
+    elif len(set(texts)) < len(texts) == len(labels):
+        return "", ()  # a text of each image: an attribute
+    else:
+        names = tuple(texts.tolist())
+    if len(names) < count or len(set(names)) < len(names) or "" in names:
+        raise BadData(
+            f"The labels of {path} go from 0 to {count - 1}, and `classes` has {len(set(names) - {''})} "
+            "different names. Give one name for each label, in the order of the labels."
+        )
+    return array, names
+
+
+def _label_count(labels: np.ndarray) -> int:
+    """Return the largest label plus one, if labels are whole numbers; else 0."""
+    numbers = [label for label in labels.tolist() if label is not None and label == label]
+    if not numbers or not all(isinstance(n, (int, float)) and float(n).is_integer() for n in numbers):
+        return 0
+    return max(int(max(numbers)) + 1, 0)
 
 
 def _plain_column(column: np.ndarray) -> Column | None:

@@ -3,7 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
+from zatlas.core.arrays import Rows
 from zatlas.core.errors import BadRecipe
+from zatlas.core.seeds import stream
 from zatlas.data.image_dataset import ImageDataset
 
 
@@ -35,3 +39,18 @@ def check_count(count: int | None) -> None:
     """Raise `BadRecipe` unless count is positive or None."""
     if count is not None and count < 1:
         raise BadRecipe(f"count must be a positive number of images, not {count!r}.")
+
+
+def random_order(total: int, seed: int) -> Rows:
+    """Return the numbers below `total` in the random order in which a `count` takes images.
+
+    A smaller count takes a part of what a larger count takes.
+    """
+    return stream(seed, "subset").permutation(total)
+
+
+def random_rows(total: int, count: int | None, seed: int) -> Rows:
+    """Return `count` sorted random rows of `total`; all rows if there are no more, or without a count."""
+    if count is None or count >= total:
+        return np.arange(total)
+    return np.sort(random_order(total, seed)[:count])

@@ -1,6 +1,7 @@
 """Open the dataset that a text names: a known name, a folder, an npz file or `hf:owner/name`."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -16,6 +17,7 @@ from zatlas.data.image_reader import NOT_READ
 from zatlas.data.pixel_cache import discard_if_damaged, is_cached
 
 _accept_depth = 0  # number of open `accept_changed_data` blocks
+COMMA = re.compile(r",(?![^\[]*\])")  # not inside a list such as [64,64]
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
@@ -133,7 +135,7 @@ def parse(text: str) -> tuple[str, dict[str, Any]]:
         if name == "hf":
             return text, {}
     given = {}
-    for part in rest.split(","):
+    for part in COMMA.split(rest):
         key, equals, value = part.partition("=")
         if not equals:
             raise BadRecipe(f"{part!r} in {text!r} is not an option. Write it as name=value.")

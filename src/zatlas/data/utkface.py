@@ -5,15 +5,16 @@ Zhang, Song and Qi 2017, https://arxiv.org/abs/1702.08423
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from zatlas.core.errors import NotFound
-from zatlas.data.files import Listing, from_files
+from zatlas.data.files import Listing, SkippedFile, from_files
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.data.image_reader import EXTENSIONS
-from zatlas.data.source import DataSource, check_count
+from zatlas.data.source import DataSource, check_count, random_order
 
 NAME = re.compile(r"(\d{1,3})_([01])_([0-4])_\d+")
 GENDERS = ("male", "female")
@@ -21,11 +22,17 @@ RACES = ("White", "Black", "Asian", "Indian", "Others")
 
 
 def load(
-    *, size: int | None = None, root: str | None = None, count: int | None = None, tolerate: float = 0.05
+    *,
+    size: int | None = None,
+    root: str | None = None,
+    count: int | None = None,
+    seed: int = 0,
+    tolerate: float = 0.05,
 ) -> ImageDataset:
     """Return the centre-cropped faces, 64x64 by default; `root` is the folder of the files.
 
-    Files whose name is not age_gender_race_date are skipped; `count` takes only the first others.
+    Files whose name is not age_gender_race_date are skipped. `count` takes that many random images, and
+    `seed` chooses which.
     """
     check_count(count)
     folder = Path(root) if root else _default_folder()
@@ -35,16 +42,7 @@ def load(
             f"utkface is not in {folder}. Put files named age_gender_race_date.jpg there, or give another "
             "folder: utkface:root=FOLDER"
         )
-    skipped: list[dict[str, str]] = []
-    named: list[tuple[Path, tuple[str, ...]]] = []
-    for path in paths:
-        if len(named) == count:
-            break
-        if match := NAME.match(path.name):
-            named.append((path, match.groups()))
-        else:
-            detail = "the name is not age_gender_race_date"
-            skipped.append({"file": str(path), "reason": "odd-name", "detail": detail})
+    named, skipped = _choose(paths, count, seed)
     ages, genders, races = zip(*(parts for _, parts in named), strict=True) if named else ((), (), ())
     listing = Listing(
         [path for path, _ in named],
@@ -56,6 +54,26 @@ def load(
         skipped=skipped,
     )
     return from_files("utkface", listing, size=size or 64, channels=3, tolerate=tolerate)
+
+
+def _choose(
+    paths: Sequence[Path], count: int | None, seed: int
+) -> tuple[list[tuple[Path, tuple[str, ...]]], list[SkippedFile]]:
+    """Return random files with the age, gender and race in their names, and the files skipped on the way.
+
+    Both are in the order of their paths. Without a count, all files are chosen.
+    """
+    named: list[tuple[Path, tuple[str, ...]]] = []
+    skipped: list[SkippedFile] = []
+    for row in random_order(len(paths), seed):
+        if len(named) == count:
+            break
+        if match := NAME.match(paths[row].name):
+            named.append((paths[row], match.groups()))
+        else:
+            detail = "the name is not age_gender_race_date"
+            skipped.append({"file": str(paths[row]), "reason": "odd-name", "detail": detail})
+    return sorted(named), sorted(skipped, key=lambda entry: entry["file"])
 
 
 def is_available() -> bool:

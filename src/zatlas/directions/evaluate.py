@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from zatlas.core.progress import bar
 from zatlas.core.seeds import stream
 from zatlas.directions.direction_report import MAX_AMOUNT, DirectionReport, Effect
 from zatlas.directions.evaluator import DecodedImages, Evaluator, attribute_change, pixel_change, unit_vector
@@ -31,9 +32,12 @@ def evaluate(
     `refit(direction, number)` returns the direction as fitted to another draw of the data, or None if there
     are no more. A direction that cannot be fitted again keeps the stability of its saved report.
     """
-    return [
-        _evaluate(evaluator, direction, refit, (saved or {}).get(direction.name)) for direction in directions
-    ]
+    reports = []
+    with bar("evaluating", len(directions), "directions") as advance:
+        for direction in directions:
+            reports.append(_evaluate(evaluator, direction, refit, (saved or {}).get(direction.name)))
+            advance(1)
+    return reports
 
 
 def _evaluate(

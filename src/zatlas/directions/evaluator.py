@@ -10,12 +10,14 @@ from jaxtyping import Float32
 from zatlas.core.arrays import Images, Latents
 from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
+from zatlas.directions.direction_report import MAX_AMOUNT
 from zatlas.directions.estimate import std_along
 from zatlas.directions.field_networks import AttributeNetwork
 from zatlas.directions.probes import Probes
 from zatlas.directions.types import Direction, LinearDirection
 from zatlas.latent.density import Density
 from zatlas.models.classifier import Classifier
+from zatlas.models.decoding_time import announce_decoding
 from zatlas.models.generator import Generator
 
 Predictions = Float32[np.ndarray, "n k"]
@@ -62,6 +64,12 @@ class Evaluator:
         """Decode latents in batches, and keep the attributes and thumbnails of their images."""
         batches = [self._measure(images) for images in self.generator.decode_batches(z)]
         return DecodedImages(*(np.concatenate(column) for column in zip(*batches, strict=True)))
+
+    def announce(self, directions: int) -> None:
+        """Print how long the evaluation of this number of directions takes, if that is long."""
+        moves = 1 + 2 * RANDOM_DIRECTIONS + 2 * MAX_AMOUNT * directions
+        images = moves * len(self.starts)
+        announce_decoding("The evaluation", images, self.generator, self.latents, measure=self._measure)
 
     @cached_property
     def starts(self) -> Latents:

@@ -27,6 +27,7 @@ from zatlas.directions.types import Direction, Fit, LinearDirection
 from zatlas.latent.attributes import MIN_IMAGES, binary_names, dataset_names, flags_of, key_of, title_of
 from zatlas.latent.names import KnownNames, ParsedName, find, parse
 from zatlas.models.classifier import Classifier
+from zatlas.training.classifier_training import targets_of
 from zatlas.workspace import Workspace
 
 MAX_VALUES = 4_000_000  # numbers in a sample of latents that a direction is refitted to
@@ -72,6 +73,7 @@ def find_direction(
     With a classifier, the direction of what it predicts for the images, or for samples of the run.
     """
     if classifier is not None:
+        check_names(workspace, [name, *orthogonal_to], classifier)
         return fit_attribute(
             workspace.annotate(classifier), name, method=method, orthogonal_to=orthogonal_to, seed=seed
         )
@@ -107,6 +109,25 @@ def known_names(workspace: Workspace) -> KnownNames:
     if not workspace.has_dataset:
         return KnownNames(directions=store_of(workspace))
     return dataset_names(workspace.dataset, store_of(workspace))
+
+
+def check_names(workspace: Workspace, names: Sequence[str], classifier: Classifier) -> None:
+    """Raise UnknownName for a text that names nothing in the run and no attribute of the classifier.
+
+    It reads no image, so an error does not wait for the predictions.
+    """
+    names_of_run = known_names(workspace)
+    targets = {target.name: target for target in targets_of(classifier)}
+    texts = {name: target.classes for name, target in targets.items() if target.kind == "class"}
+    vocabulary = KnownNames(
+        names_of_run.classes or workspace.generator.classes,
+        {*names_of_run.attributes, *targets} - {*texts},
+        {*names_of_run.texts, *texts},
+        names_of_run.directions,
+        lambda key: texts.get(key) or names_of_run.values(key),
+    )
+    for text in names:
+        parse(text, vocabulary, anchor=False)
 
 
 def parse_property(workspace: Workspace, text: str) -> ParsedName:
@@ -238,6 +259,11 @@ def _sampler(workspace: Workspace, names: Sequence[str], seed: int) -> Sampler:
     return sample
 
 
+def takes_setting(method: str, name: str) -> bool:
+    """Whether a method of finding directions has this setting."""
+    return name in signature(DIRECTION_METHODS.get(method)).parameters
+
+
 def _resolve(workspace: Workspace, method: str, settings: Mapping[str, Any]) -> tuple[Fit, dict[str, Any]]:
     """The function of a method and its settings, with the flags of the images if it takes them."""
     fit: Fit = DIRECTION_METHODS.get(method)
@@ -246,6 +272,10 @@ def _resolve(workspace: Workspace, method: str, settings: Mapping[str, Any]) -> 
         if name not in accepted:
             raise UnknownName(f"setting of {method}", name, accepted)
     resolved = dict(settings)
+    if (classifier := resolved.get("classifier")) is not None:
+        classifier.select(
+            [*resolved.get("names", ()), *resolved.get("orthogonal_to", ())]
+        )  # checks the names
     if "flags" in accepted and "flags" not in resolved:
         resolved |= _with_flags(workspace, settings)
     for name, parameter in accepted.items():
@@ -261,6 +291,8 @@ def _with_flags(workspace: Workspace, settings: Mapping[str, Any]) -> dict[str, 
             f"The latents of {workspace.name} have no labels, and this method needs them. Use "
             "predictor with a classifier, transform, closed_form, principal or unsupervised."
         )
+    for text in (*settings.get("names", ()), *settings.get("orthogonal_to", ())):
+        parse(text, dataset_names(workspace.dataset), anchor=False)  # an error need not wait for the latents
     flags = dict(workspace.attributes(workspace.table("train").rows))
     result: dict[str, Any] = {"flags": flags}
     for setting in ("names", "orthogonal_to"):

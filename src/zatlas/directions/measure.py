@@ -8,6 +8,7 @@ from zatlas.core.seeds import stream
 from zatlas.directions.direction_report import DirectionReport
 from zatlas.directions.evaluate import Refit, evaluate
 from zatlas.directions.evaluator import (
+    MAX_STARTS,
     AttributePredictor,
     Evaluator,
     classifier_predictor,
@@ -31,6 +32,7 @@ def make_evaluator(
     *,
     label: int | None = None,
     nonlinear: bool = False,
+    samples: int = MAX_STARTS,
     seed: int = 0,
 ) -> Evaluator:
     """The evaluator of a run's directions.
@@ -41,7 +43,7 @@ def make_evaluator(
     """
     generator = workspace.generator.for_class(label)
     predictor = _predictor(workspace, generator, classifier or workspace.classifier, nonlinear)
-    return Evaluator(generator, workspace.cloud, workspace.density, predictor, seed)
+    return Evaluator(generator, workspace.cloud, workspace.density, predictor, seed, samples)
 
 
 def evaluate_directions(
@@ -52,11 +54,15 @@ def evaluate_directions(
     label: int | None = None,
     refit: Refit | None = None,
     saved: Mapping[str, DirectionReport] | None = None,
+    samples: int = MAX_STARTS,
     seed: int = 0,
 ) -> list[DirectionReport]:
-    """Return a report on each direction; all are measured at the same latents."""
+    """Return a report on each direction; all are measured at the same latents, `samples` of them."""
     nonlinear = any(map(is_nonlinear, directions))
-    evaluator = make_evaluator(workspace, classifier, label=label, nonlinear=nonlinear, seed=seed)
+    evaluator = make_evaluator(
+        workspace, classifier, label=label, nonlinear=nonlinear, samples=samples, seed=seed
+    )
+    evaluator.announce(len(directions))
     return evaluate(evaluator, directions, refit=refit, saved=saved)
 
 

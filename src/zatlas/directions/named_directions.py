@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zatlas.core.errors import BadRecipe, BadRun, UnknownName
+from zatlas.directions.default_names import unnamed_directions
 from zatlas.directions.direction_report import DirectionReport
-from zatlas.directions.estimate import ESTIMATORS, principal_directions
+from zatlas.directions.estimate import ESTIMATORS
 from zatlas.directions.evaluate import Refit
 from zatlas.directions.find import find_direction, parse_property, refit_attributes, refit_joint, store_of
 from zatlas.directions.joint import fit_jointly
@@ -17,7 +18,7 @@ from zatlas.store import direction_files
 from zatlas.workspace import Workspace
 
 JOINT = "joint"  # the method that fits all directions together
-PRINCIPAL = 6  # number of principal directions of a run without names
+UNNAMED = 6  # number of directions of a run without names
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,12 @@ class NamedDirections:
     reports: Mapping[str, DirectionReport]
 
 
+def check_method(method: str) -> None:
+    """Raise UnknownName for a method that `fit_named` does not have."""
+    if method not in (*ESTIMATORS, JOINT):
+        raise UnknownName("method for directions", method, (*ESTIMATORS, JOINT))
+
+
 def fit_named(
     workspace: Workspace,
     names: Sequence[str],
@@ -37,11 +44,10 @@ def fit_named(
     orthogonal_to: Sequence[str] = (),
     seed: int = 0,
 ) -> NamedDirections:
-    """Return the directions of classes and attributes, and saved ones; without names, principal ones."""
-    if method not in (*ESTIMATORS, JOINT):
-        raise UnknownName("method for directions", method, (*ESTIMATORS, JOINT))
+    """Return the directions of classes and attributes, and saved ones; without names, unnamed ones."""
+    check_method(method)
     if not names:
-        return NamedDirections(principal_directions(workspace.cloud, PRINCIPAL), None, {})
+        return NamedDirections(unnamed_directions(workspace, workspace.cloud, UNNAMED), None, {})
     properties = {text: parse_property(workspace, text) for text in names}
     store = store_of(workspace)
     saved_names = [name.text for name in properties.values() if name.kind == "direction"]

@@ -11,10 +11,9 @@ from zatlas.core.seeds import stream
 from zatlas.directions.probes import accuracy
 from zatlas.figures import file_name
 from zatlas.figures.sheets import manifold, reconstruction_sheet
-from zatlas.latent.density import MAX_GAP_DIM, prior_gap
-from zatlas.metrics.distances import frechet
-from zatlas.metrics.features import feature_tables, image_batches, principal_pixels
-from zatlas.metrics.sample_quality import cycle_classes, held_out_and_training
+from zatlas.metrics.latent_gaps import Estimate, decoded_images, latent_gaps
+from zatlas.metrics.sample_quality import cycle_classes
+from zatlas.models.decoding_time import announce_decoding
 from zatlas.render.figure import Figure
 from zatlas.render.pixels import save
 from zatlas.render.plot import clouds
@@ -24,7 +23,16 @@ from zatlas.sample import sample_latents
 from zatlas.store import atomic
 from zatlas.workspace import Workspace
 
-MAX_IMAGES = 2000  # images and samples that are measured
+MAX_IMAGES = 2000  # images that are measured and drawn
+SHOWN_IMAGES = 300  # about, in the figures of a run
+EXPLANATION = (
+    "Range unlike any image: share of latents from anywhere in the range of the latents that decode to an "
+    "image farther from every reconstruction than 99% of reconstructions are from each other. "
+    "Length of straight paths: through the decoded images between test images of different classes, over "
+    "the distance of the ends. Samples / reconstructions: Frechet distance of samples to real images, over "
+    "that of reconstructions; all samples are from a normal distribution fitted to the latents. "
+    "Overlap of classes: share of the nearest latents that have another class, among posterior samples."
+)
 
 
 @dataclass(frozen=True)
@@ -35,50 +43,52 @@ class RunComparison:
     family: str
     dim: int
     reconstruction: float  # root mean square pixel error on test images
-    gap: float | None  # few dimensions only: share of the prior's mass with almost no latents
-    gap_error: float | None
-    samples: float  # Frechet distance of samples over that of real images, in principal components
+    empty: Estimate  # share of the latents' range that decodes to images unlike reconstructions
+    detour: Estimate  # length of straight paths in decoded images, over the distance of their ends
+    samples: Estimate  # Frechet distance of samples to real images, over that of reconstructions
+    overlap: Estimate | None  # share of the nearest posterior samples that have another class
     probe: float | None  # accuracy of a linear probe for the label, on held-out latents
     most_frequent: float | None  # accuracy of always predicting the most frequent label
 
 
-def compare_run(workspace: Workspace, *, seed: int = 0, prior: str = "model") -> RunComparison:
-    """Measure reconstruction error, empty share of the prior, sample distance and a linear probe.
+def compare_run(workspace: Workspace, *, samples: int = MAX_IMAGES, seed: int = 0) -> RunComparison:
+    """Measure reconstruction error, emptiness of the latent space, and a linear probe.
 
-    Samples come from the model's prior, or from one that was fitted to the latents.
+    At most `samples` images of each kind are decoded.
     """
     table = workspace.table("test")
-    rows = table.rows[:MAX_IMAGES]
+    rows = table.rows[:samples]
     real = workspace.dataset.images(rows)
-    labels = workspace.labels(rows)
-    rebuilt = workspace.generator.decode(table.latents[: len(rows)], labels)
+    rebuilt = workspace.generator.decode(table.latents[: len(rows)], workspace.labels(rows))
     error = float(np.sqrt(((rebuilt - real) ** 2).mean()))
-    share, uncertain = None, None
-    if workspace.dim <= MAX_GAP_DIM:
-        samples = workspace.posterior_samples("train", seed=seed)
-        share, uncertain = prior_gap(samples, workspace.generator.space, seed=seed)
-    accuracy_of_probe, most_frequent = _probe(workspace, seed)
+    gaps = latent_gaps(workspace, samples=samples, seed=seed)
+    probe, most_frequent = _probe(workspace, seed)
     return RunComparison(
         workspace.name,
         workspace.description.family,
         workspace.dim,
         error,
-        share,
-        uncertain,
-        _sample_distance(workspace, seed, prior),
-        accuracy_of_probe,
+        gaps.empty,
+        gaps.detour,
+        gaps.samples,
+        gaps.overlap,
+        probe,
         most_frequent,
     )
 
 
 def draw_comparison(
-    workspaces: Sequence[Workspace], folder: Path, *, theme: Theme = LIGHT
+    workspaces: Sequence[Workspace], folder: Path, *, samples: int = MAX_IMAGES, theme: Theme = LIGHT
 ) -> tuple[list[Path], list[RunComparison]]:
     """Draw figures that compare runs of the same images into a folder (B1, C7, D1, E2), and measure them."""
     if len({workspace.dataset.fingerprint for workspace in workspaces}) > 1:
         names = ", ".join(f"{workspace.name} ({workspace.dataset.name})" for workspace in workspaces)
         raise BadRun(f"Only runs of the same images can be compared; these are not: {names}.")
-    measured = [compare_run(workspace) for workspace in workspaces]
+    for workspace in workspaces:
+        images, labels = samples + decoded_images(samples) + SHOWN_IMAGES, cycle_classes(workspace, 8)
+        task = f"Decoding images of {workspace.name}"
+        announce_decoding(task, images, workspace.generator, workspace.cloud, labels=labels)
+    measured = [compare_run(workspace, samples=samples) for workspace in workspaces]
     figures = comparison(workspaces, measured, theme=theme)
     paths = [save(figure, folder / f"{name}.png") for name, figure in figures.items()]
     table = atomic.write_file(folder / "comparison.json", atomic.as_json(as_table(measured)))
@@ -104,6 +114,7 @@ def comparison(
         title="Latents of the same test images",
         axes=named,
         notes=notes,
+        note=f"{verdict(measured)}\n{EXPLANATION}",
         theme=theme,
     )
     groups = {
@@ -127,14 +138,76 @@ def unique_names(workspaces: Sequence[Workspace]) -> list[str]:
     return [f"{name} ({i + 1})" if names.count(name) > 1 else name for i, name in enumerate(names)]
 
 
+def comparison_rows(measured: Sequence[RunComparison], names: Sequence[str]) -> list[dict[str, str]]:
+    """A row for each metric, with a column for each run, and 95% intervals."""
+    rows = [
+        {"metric": "reconstruction error"} | _column(names, [f"{r.reconstruction:.3g}" for r in measured])
+    ]
+    for measure in MEASURES:
+        texts = [measure.text(run) for run in measured]
+        rows.append({"metric": measure.title} | _column(names, texts))
+    probes = ["" if run.probe is None else f"{run.probe:.3g}" for run in measured]
+    return [*rows, {"metric": "linear probe for the label"} | _column(names, probes)]
+
+
+def verdict(measured: Sequence[RunComparison]) -> str:
+    """What the metrics show about an auto-encoder against a VAE with as many dimensions; "" without both.
+
+    A metric shows a difference if it exceeds 1.96 standard errors.
+    """
+    for plain in measured:
+        for other in measured:
+            if (plain.family, other.family, other.dim) == ("ae", "vae", plain.dim):
+                return _verdict(plain, other)
+    return ""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric of emptiness: its names, and its sign."""
+
+    field: str
+    title: str
+    finding: str  # what is true of an auto-encoder beside a VAE
+    sign: int  # 1 if the auto-encoder's value is larger
+    share: bool = False
+
+    def estimate(self, run: RunComparison) -> Estimate | None:
+        """The value of a run."""
+        value: Estimate | None = getattr(run, self.field)
+        return value
+
+    def text(self, run: RunComparison) -> str:
+        """The value of a run with its 95% interval."""
+        estimate = self.estimate(run)
+        if estimate is None:
+            return ""
+        if self.share:
+            return f"{estimate.value:.1%} ± {1.96 * estimate.error:.1%}"
+        return f"{estimate.value:.2f} ± {1.96 * estimate.error:.2f}"
+
+    def is_shown(self, plain: RunComparison, other: RunComparison) -> bool:
+        """Whether the difference of two runs has the sign, beyond its error."""
+        a, b = self.estimate(plain), self.estimate(other)
+        return (
+            a is not None
+            and b is not None
+            and (self.sign * (a.value - b.value) > 1.96 * float(np.hypot(a.error, b.error)))
+        )
+
+
+MEASURES = (
+    Measure("empty", "range unlike any image", "more of the range decodes to unlike images", 1, share=True),
+    Measure("detour", "length of straight paths", "straight paths are longer", 1),
+    Measure("samples", "samples / reconstructions", "samples are less realistic", 1),
+    Measure("overlap", "overlap of classes", "the classes overlap less", -1, share=True),
+)
+
+
 def comparison_note(run: RunComparison) -> str:
     """The metrics of a run as a short text."""
-    parts = [
-        f"reconstruction error {run.reconstruction:.3f}",
-        f"samples {run.samples:.1f}x the Frechet distance of real images",
-    ]
-    if run.gap is not None and run.gap_error is not None:
-        parts.insert(1, f"empty prior {run.gap:.1%} ± {1.96 * run.gap_error:.1%}")
+    parts = [f"reconstruction error {run.reconstruction:.3f}"]
+    parts += [f"{measure.title} {measure.text(run)}" for measure in MEASURES if measure.text(run)]
     if run.probe is not None:
         parts.append(f"probe {run.probe:.0%} (most frequent {run.most_frequent:.0%})")
     return "\n".join(parts)
@@ -143,6 +216,20 @@ def comparison_note(run: RunComparison) -> str:
 def as_table(measured: Sequence[RunComparison]) -> list[dict[str, object]]:
     """The metrics of several runs as rows."""
     return [asdict(row) for row in measured]
+
+
+def _column(names: Sequence[str], texts: Sequence[str]) -> dict[str, str]:
+    return dict(zip(names, texts, strict=True))
+
+
+def _verdict(plain: RunComparison, other: RunComparison) -> str:
+    shown = [m.finding for m in MEASURES if m.is_shown(plain, other)]
+    measured = [m for m in MEASURES if None not in (m.estimate(plain), m.estimate(other))]
+    missing = [m.title for m in measured if not m.is_shown(plain, other)]
+    result = f"In {plain.run}, compared with {other.run}: {'; '.join(shown)}." if shown else ""
+    if missing:
+        result += f" These images show no such difference in: {', '.join(missing)}."
+    return result.strip()
 
 
 def _probe(workspace: Workspace, seed: int) -> tuple[float | None, float | None]:
@@ -157,20 +244,3 @@ def _probe(workspace: Workspace, seed: int) -> tuple[float | None, float | None]
     subset = labels[rows]
     most_frequent = float((subset[held_out] == np.bincount(subset[~held_out]).argmax()).mean())
     return accuracy(table.latents[rows], subset, held_out), most_frequent
-
-
-def _sample_distance(workspace: Workspace, seed: int, prior: str) -> float:
-    """Frechet distance of samples to real images over that of other real images, in principal components.
-
-    The evaluation of a run uses the features of a network, which takes longer.
-    """
-    rows = held_out_and_training(workspace.dataset, MAX_IMAGES, seed=seed)
-    if len(rows[0]) < 3:
-        return float("nan")
-    features = principal_pixels(workspace.dataset)
-    real, other = (feature_tables(image_batches(workspace.dataset, part), features)[0] for part in rows)
-    z = sample_latents(workspace, len(real), seed=seed, prior=prior)
-    generated = feature_tables(
-        workspace.generator.decode_batches(z, cycle_classes(workspace, len(z))), features
-    )[0]
-    return frechet(generated, real) / max(frechet(other, real), 1e-12)

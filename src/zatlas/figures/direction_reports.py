@@ -87,7 +87,7 @@ def report_strip(
         tuple(anchor.title for anchor in starts),
         f"{pretty(report.name)} in {workspace.name}",
         marks,
-        starts[0].label,
+        tuple(anchor.label for anchor in starts),
         report.summary(),
     ).strip(9, theme=theme)
 

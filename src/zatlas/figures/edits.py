@@ -8,9 +8,11 @@ import torch
 from zatlas.core.arrays import Images, Values
 from zatlas.directions.image_edits import EDITS, measure_edit
 from zatlas.directions.types import Direction, FieldDirection
-from zatlas.figures.paths import LatentPath, quality
+from zatlas.figures.attribute_edits import quality
+from zatlas.figures.class_inputs import repeated
+from zatlas.figures.paths import LatentPath
 from zatlas.latent.attributes import pretty
-from zatlas.locate import Anchor
+from zatlas.locate import Anchor, default_anchors
 from zatlas.models.classifier import Classifier
 from zatlas.render.canvas import Canvas
 from zatlas.render.strip import strip
@@ -21,6 +23,7 @@ ImageReader = Callable[[Images], Values]  # images of a row, the middle one unch
 
 MAX_STD = 3.0  # standard deviations to either side
 COLUMNS = 7
+STRIP_ROWS = 4  # starting images of a strip
 
 
 def amount_range(direction: Direction, default: float = MAX_STD) -> tuple[float, float]:
@@ -48,7 +51,8 @@ def edit_strip(
     amounts = np.concatenate([np.linspace(low, 0, half + 1), np.linspace(0, high, half + 1)[1:]])
     rows = [direction.move(np.repeat(s.latent, len(amounts), axis=0), amounts) for s in starts]
     z = np.concatenate(rows).astype(np.float32)
-    images = workspace.decode(z, label)
+    classes = label if label is not None else repeated([start.label for start in starts], len(amounts))
+    images = workspace.decode(z, classes)
     numbers = [read_images(images[i : i + len(amounts)]) for i in range(0, len(images), len(amounts))]
     return strip(
         images,
@@ -62,6 +66,12 @@ def edit_strip(
     )
 
 
+def unlabelled_strip(workspace: Workspace, direction: Direction, *, theme: Theme = LIGHT) -> Canvas:
+    """The strip of a direction that a method found without labels, from the default anchors."""
+    starts, measure = default_anchors(workspace, STRIP_ROWS), "mean change of the pixels"
+    return edit_strip(workspace, direction, starts, pixel_change, measure=measure, theme=theme)
+
+
 def edit_path(
     workspace: Workspace,
     direction: Direction,
@@ -71,7 +81,8 @@ def edit_path(
 ) -> LatentPath:
     """The path along a direction through one latent, for a film."""
     curve = direction.walk(start.latent, *amount_range(direction, reach))
-    return LatentPath(workspace, (curve,), (start.title,), pretty(direction.name), label=label)
+    number = start.label if label is None else label
+    return LatentPath(workspace, (curve,), (start.title,), pretty(direction.name), label=number)
 
 
 def image_reader(name: str, method: str, classifier: Classifier | None) -> tuple[ImageReader, str]:

@@ -106,8 +106,6 @@ def midpoints(workspace: Workspace, count: int = 8, *, theme: Theme = LIGHT, see
         else None
     )
     kind = None if label is None else int(label)
-    rows: dict[str, Images] = {}
-    norm = {}
     half = np.full((count, 1), 0.5, np.float32)
     latents_of = {
         "from": z[:count],
@@ -115,16 +113,18 @@ def midpoints(workspace: Workspace, count: int = 8, *, theme: Theme = LIGHT, see
         "arc": slerp(z[:count], z[count:], half),
         "to": z[count:],
     }
+    rows: list[str] = []
+    far = []
     for name, latents in latents_of.items():
-        rows[name] = workspace.decode(latents, kind)
-        norm[name] = float(np.linalg.norm(latents, axis=1).mean())
-    far = np.concatenate([workspace.density.relative_distance(points) for points in latents_of.values()])
+        far.append(workspace.density.relative_distance(latents))
+        norm = np.linalg.norm(latents, axis=1).mean()
+        rows.append(f"{name}\nnorm {norm:.2f}\ndistance {np.median(far[-1]):.2f}")
     return strip(
-        np.concatenate(list(rows.values())),
+        workspace.decode(np.concatenate(list(latents_of.values())), kind),
         columns=count,
         theme=theme,
-        far=far,
-        rows=[f"{name}\nnorm {norm[name]:.2f}" for name in rows],
+        far=np.concatenate(far),
+        rows=rows,
         title=f"Midpoints between samples of {workspace.name}: on the line and on the arc",
         note=f"{workspace.dim} dimensions; norms of prior samples are {_norm_range(workspace.dim)}",
     )

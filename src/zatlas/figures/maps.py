@@ -21,6 +21,7 @@ from zatlas.workspace import NO_ROW, Workspace
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+TICKS = np.linspace(-1, 1, 5, dtype=np.float32)  # of a chart, in the coordinates of `zatlas decode`
 MAX_TEXT_VALUES = 12  # values of a text attribute that colors points
 
 
@@ -40,16 +41,11 @@ def latent_scatter(
 
     `per_class` limits the images of each class; `color_by` colors by an attribute instead of the label.
     """
-    table = workspace.chart_table(split)
-    z = (
-        workspace.posterior_samples(split, seed=seed)
-        if samples and workspace.source.indexed
-        else table.latents
-    )
+    table = workspace.chart_table(split, samples=samples, seed=seed)
     selected = _limit_per_class(workspace.labels(table.rows), len(table), per_class)
-    z, rows = z[selected], table.rows[selected]
+    z, rows = table.latents[selected], table.rows[selected]
     colors = colors_of(workspace, rows, color_by)
-    subject = "posterior samples" if samples and workspace.source.indexed else "latents"
+    subject = "posterior samples" if samples else "latents"
     title = f"{len(rows):,} {_point_noun(workspace, split)} in {workspace.name}"
     title += f": {subject}" if workspace.source.kind == "image" else ""
     if workspace.dim == 1:
@@ -67,19 +63,28 @@ def chart_scatter(
     workspace: Workspace,
     chart: Chart,
     *,
-    split: str = "test",
     color_by: str | None = None,
     theme: Theme = LIGHT,
     ax: "Axes | None" = None,
 ) -> Plot:
-    """The latents on a chart (A3), colored by label or by an attribute."""
+    """The latents on a chart (A3), colored by label or by an attribute; ticks as `zatlas decode` takes them.
+
+    A supervised chart is colored by what supervises it.
+    """
+    supervise, split = (str(chart.parameters.get(name) or "") for name in ("supervise", "split"))
+    color_by = color_by or supervise or None
     rows = np.full(len(chart.positions), NO_ROW) if chart.rows is None else chart.rows
     labels, classes, values = colors_of(workspace, rows, color_by)
-    subject = f"{len(chart.positions):,} {_point_noun(workspace, split)}"
-    title = f"The {chart.layout} chart of {subject} in {workspace.name}"
-    trust = f"trustworthiness {chart.trustworthiness:.3f}  (1: neighbors here are neighbors in latent space)"
-    named = (trust, "")
-    return cloud(chart.positions, labels, classes, title=title, axes=named, values=values, theme=theme, ax=ax)
+    subject = f"{len(chart.positions):,} {_point_noun(workspace, split or 'test')}"
+    title = f"A chart of {subject} in {workspace.name}: {chart.about}"
+    alike = "are neighbors in latent space" if chart.features is None else "look alike"
+    named = (f"trustworthiness {chart.trustworthiness:.3f}  (1: neighbors here {alike})", "")
+    plot = cloud(chart.positions, labels, classes, title=title, axes=named, values=values, theme=theme, ax=ax)
+    at = chart.denormalised(np.repeat(TICKS[:, None], 2, axis=1)).T.tolist()
+    axes = ax or plot.figure.axes[0]
+    axes.set_xticks(at[0], [f"{tick:g}" for tick in TICKS])
+    axes.set_yticks(at[1], [f"{tick:g}" for tick in TICKS])
+    return plot
 
 
 def colors_of(

@@ -1,38 +1,31 @@
-"""Paths in latent space as strips and films: interpolations, traversals, attributes and formulas."""
+"""Paths in latent space as strips and films: interpolations, traversals and formulas."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from zatlas.core.arrays import Images, Latents, Plane
-from zatlas.core.errors import NotSupported, UnknownName
-from zatlas.core.seeds import stream
-from zatlas.directions.direction_report import same_attribute
-from zatlas.directions.estimate import ESTIMATORS
-from zatlas.directions.evaluate import target_of
-from zatlas.directions.find import find_direction, known_names, parse_property
-from zatlas.directions.types import Direction, in_std
+from zatlas.core.arrays import Images, Latents, Values
+from zatlas.core.errors import NotSupported
+from zatlas.figures import class_inputs
+from zatlas.figures.class_inputs import RowLabels, class_caption, cloud_classes
+from zatlas.figures.film_panel import film_panel
 from zatlas.figures.sheets import dimension_values, plot_dimensions
-from zatlas.latent.attributes import pretty, title_of
-from zatlas.latent.curves import Curve, at_constant_speed, in_dimensions, lerp, traverse
+from zatlas.latent.curves import Curve, at_constant_speed, in_dimensions, times_through, traverse
 from zatlas.latent.dimension_ranking import rank_dimensions
-from zatlas.latent.names import find
 from zatlas.latent.neighbors import nearest
-from zatlas.locate import Anchor, interpolate, locate, locate_all
+from zatlas.locate import Anchor
+from zatlas.models.generator import ClassInputs, ClassLabel
 from zatlas.render import film as films
 from zatlas.render.canvas import Canvas
-from zatlas.render.film import Panel, cloud_panel, density_panel
-from zatlas.render.strip import strip
+from zatlas.render.strip import Ends, strip
 from zatlas.render.theme import LIGHT, Theme
 from zatlas.workspace import Workspace
 
-ATTRIBUTE_METHODS = (*ESTIMATORS, "medians", "chart")
-PANELS = ("none", "prior", "chart")
+COLUMNS = 11  # images of a strip: an odd number has a middle
 FRAMES, FPS = 90, 30
 MAX_FILLED_CENTER = 3  # dimensions up to which the center of a prior contains samples
-MAX_STD = 3.0  # standard deviations to either side
 
 
 @dataclass(frozen=True)
@@ -53,8 +46,10 @@ class LatentPath:
     names: tuple[str, ...]  # of the rows
     title: str
     marks: tuple[tuple[float, str], ...] = ()  # (position from 0 to 1, text) above the columns
-    label: int | None = None
+    label: RowLabels = None  # the class of a conditional model, for all rows or for each
     note: str = ""
+    classes: tuple[Curve, ...] = ()  # the class weights along each curve, where the class changes
+    ends: tuple[Ends, ...] = ()  # the real images at the ends of each row
 
     def __repr__(self) -> str:
         return f"<LatentPath {self.title}>"
@@ -80,15 +75,50 @@ class LatentPath:
         >>> atlas.interpolate("left", "below").images(5).shape
         (5, 1, 8, 8)
         """
-        return self.workspace.decode(self.latents(n), self.label)
+        return self.workspace.generator.decode(*self._first.inputs(times_through((), n)))
 
-    def strip(self, frames: int = 10, *, theme: Theme = LIGHT) -> Canvas:
+    def inputs(self, times: Values) -> tuple[Latents, ClassInputs]:
+        """Return the latents of all rows at these times, and their classes for a conditional decoder.
+
+        Parameters
+        ----------
+        times : array (n,)
+            From 0 to 1.
+
+        Examples
+        --------
+        >>> path = atlas.interpolate("left", "below")
+        >>> path.inputs(path.strip_times(3))[0].shape
+        (3, 2)
+        """
+        z = np.concatenate([curve(times) for curve in self.curves])
+        label: ClassLabel = class_inputs.repeated(self.label, len(times))
+        if self.classes:
+            label = np.concatenate([weights(times) for weights in self.classes])
+        return z, self.workspace.generator.class_inputs(len(z), label)
+
+    def strip_times(self, frames: int = COLUMNS) -> Values:
+        """Return the times of the columns of a strip. Those of the anchors are among them.
+
+        Parameters
+        ----------
+        frames : int
+            Images of each curve; at least one for each anchor.
+
+        Examples
+        --------
+        >>> atlas.interpolate("left", "below", "right").strip_times(4).tolist()
+        [0.0, 0.25, 0.5, 1.0]
+        """
+        return times_through([position for position, _ in self.marks], frames)
+
+    def strip(self, frames: int = COLUMNS, *, theme: Theme = LIGHT) -> Canvas:
         """Draw the images side by side, with a line that shows the distance from the data.
 
         Parameters
         ----------
         frames : int
-            Images of each curve.
+            Images of each curve; at least one for each anchor, which stands exactly where it is labelled.
         theme : Theme
             `zatlas.render.theme.LIGHT` or `DARK`.
 
@@ -97,19 +127,21 @@ class LatentPath:
         >>> atlas.interpolate("left", "below").strip(7).save("path.svg").name
         'path.svg'
         """
-        z = np.concatenate([curve.sample(frames) for curve in self.curves])
-        heads = [""] * frames
+        times = self.strip_times(frames)
+        z, classes = self.inputs(times)
+        heads = [""] * len(times)
         for position, text in self.marks:
-            heads[round(position * (frames - 1))] = text
+            heads[int(np.searchsorted(times, np.float32(position)))] = text
         return strip(
-            self.workspace.decode(z, self.label),
-            columns=frames,
+            self.workspace.generator.decode(z, classes),
+            columns=len(times),
             rows=self.names,
             theme=theme,
             heads=heads if self.marks else (),
             title=self.title,
             note=self.note,
             far=self.workspace.density.relative_distance(z),
+            ends=self.ends,
         )
 
     def film(
@@ -151,47 +183,50 @@ class LatentPath:
         >>> atlas.interpolate("left", "below").film("path.gif", frames=10).name
         'path.gif'
         """
-        z = self.curves[0].sample(frames)
+        z, classes = self._first.inputs(times_through((), frames))
         return films.film(
-            self.workspace.generator.decode_batches(
-                z, self.workspace.generator.class_numbers(frames, self.label)
-            ),
+            self.workspace.generator.decode_batches(z, classes),
             path,
             fps=fps,
-            panel=self._panel(panel, z, theme),
+            panel=film_panel(self.workspace, self.curves[0], panel, frames, theme=theme),
             far=self.workspace.density.relative_distance(z),
+            marks=self.marks,
             theme=theme,
         )
 
-    def _panel(self, panel: str, z: Latents, theme: Theme) -> Panel | None:
-        if panel not in PANELS:
-            raise UnknownName("panel", panel, PANELS)
-        if panel == "prior":
-            axes = plot_dimensions(self.workspace)
-            return density_panel(z[:, list(axes)], theme=theme)
-        if panel == "chart":
-            chart = self.workspace.chart()
-            labels = None if chart.rows is None else self.workspace.labels(chart.rows)
-            return cloud_panel(chart.positions, labels, chart.transform(z), theme=theme)
-        return None
+    @property
+    def _first(self) -> "LatentPath":
+        """The path of the first row."""
+        label = self.label if self.label is None or isinstance(self.label, int) else self.label[0]
+        return replace(self, curves=self.curves[:1], classes=self.classes[:1], label=label)
 
 
 def interpolation(
     workspace: Workspace,
     anchors: Sequence[Anchor],
+    label: int | None = None,
     *,
     method: str | None = None,
     closed: bool = False,
     constant_speed: bool = False,
 ) -> LatentPath:
-    """A path through the anchors (C4, C5, D4, E4), and back to the first if `closed`."""
-    label = anchors[0].label
-    curve = interpolate(workspace, anchors, method, closed=closed, constant_speed=constant_speed, label=label)
+    """A path through the anchors (C4, C5, D4, E4), and back to the first if `closed`.
+
+    A conditional model decodes each anchor in its own class, and a mix of both classes between two anchors
+    (C6); `label` is one class for the whole path.
+    """
+    curve, weights = class_inputs.interpolate_anchors(
+        workspace, anchors, method, closed=closed, constant_speed=constant_speed, label=label
+    )
     names = [anchor.title for anchor in anchors] + [anchors[0].title] * closed
     title = f"{' to '.join(names)} in {workspace.name}" if len(names) < 5 else f"A path in {workspace.name}"
     marks = tuple(zip(curve.named_times, names, strict=True))
-    note = "" if not workspace.generator.classes else f"class: {_class(workspace, label)}"
-    return LatentPath(workspace, (curve,), (), title, marks, label, note)
+    classes = class_inputs.path_classes(workspace, [*anchors, *anchors[: int(closed)]], label)
+    first = None if classes is None else classes[0]
+    changing = () if weights is None else (weights,)
+    return LatentPath(
+        workspace, (curve,), (), title, marks, first, class_caption(workspace, classes), changing
+    )
 
 
 def traversal(
@@ -202,21 +237,27 @@ def traversal(
     count: int = 10,
     by: str | None = None,
     extent: float | None = None,
+    label: int | None = None,
 ) -> LatentPath:
-    """One dimension per row, the others constant; by default those that change the image most."""
+    """One dimension per row, the others constant; by default those that change the image most.
+
+    A conditional model decodes in the class `label`, by default the class of the anchor.
+    """
     by = by or ("range" if workspace.generator.space.prior == "none" else "quantile")
     latents = workspace.cloud
     changes: dict[int, float] = {}
     if not dimensions:
-        order, change = rank_dimensions(
-            workspace.generator, latents, workspace.generator.class_numbers(len(latents))
-        )
+        classes = workspace.generator.class_numbers(len(latents), cloud_classes(workspace))
+        order, change = rank_dimensions(workspace.generator, latents, classes)
         dimensions = [int(axis) for axis in order[:count]]
         changes = dict(zip(dimensions, map(float, change), strict=False))
     center = latents.mean(axis=0, keepdims=True)
     through = "the center of the latents" if anchor is None else anchor.title
+    label = anchor.label if label is None and anchor is not None else label
     if anchor is None and workspace.source.indexed:
-        center = latents[nearest(center, latents, 1)[0][0]]
+        row = nearest(center, latents, 1)[0][0]
+        center, own = latents[row], cloud_classes(workspace)
+        label = int(own[row[0]]) if label is None and own is not None else label
     elif anchor is None and workspace.dim > MAX_FILLED_CENTER:
         # In many dimensions no sample is near the center of the prior, so the model is not trained there.
         center, through = latents[:1], "sample 0"
@@ -230,114 +271,29 @@ def traversal(
     scale = {"quantile": "5 % to 95 % of the prior", "range": "1 % to 99 % of the latents"}
     extent_text = scale.get(by, f"{extent or 2:g} standard deviations to either side")
     title = f"The dimensions of {workspace.name}, one at a time, through {through}"
-    label = None if anchor is None else anchor.label
     note = f"each from {extent_text}" + (
         "; change: mean pixel change for one standard deviation" if changes else ""
     )
+    if workspace.generator.classes:
+        note += f"; {class_caption(workspace, [label or 0])}"
     return LatentPath(workspace, tuple(curves), tuple(names), title, (), label, note)
 
 
-def attribute(
-    workspace: Workspace,
-    name: str,
-    *,
-    method: str = "mean_difference",
-    anchors: Sequence[Anchor] = (),
-    orthogonal_to: Sequence[str] = (),
-    reach: float = MAX_STD,
-    seed: int = 0,
+def plane_walk(
+    workspace: Workspace, plane: Curve, title: str, *, constant_speed: bool = False, label: int | None = None
 ) -> LatentPath:
-    """A path from "not A" to "A" (A6).
-
-    mean_difference, median_difference and linear find a direction and move images along it. medians goes from
-    the median latent of images without the attribute to that of images with it; chart does the same on the
-    chart. Both ends are jittered by the median absolute deviation.
-    """
-    if method not in ATTRIBUTE_METHODS:
-        raise UnknownName("method for an attribute", method, ATTRIBUTE_METHODS)
-    if name == "Random" and find(name, known_names(workspace), anchor=False) is None:
-        ends = locate_all(workspace, ["random", "random"])
-        return LatentPath(workspace, (interpolate(workspace, ends),), (), f"Random in {workspace.name}")
-    if method in ("medians", "chart"):
-        curve = _on_chart(workspace, name, seed) if method == "chart" else _medians(workspace, name, seed)
-        words = title_of(parse_property(workspace, name))
-        title = f"From not {words} to {words} in {workspace.name}"
-        return LatentPath(workspace, (curve,), (), title, note=_method_note(method))
-    direction = in_std(find_direction(workspace, name, method=method, orthogonal_to=orthogonal_to, seed=seed))
-    starts = list(anchors) or [
-        locate(workspace, str(i)) for i in range(min(4, len(workspace.chart_table("test"))))
-    ]
-    curves = tuple(direction.walk(anchor.latent, -reach, reach) for anchor in starts)
-    ends_named = ((0.0, f"-{reach:g} std"), (0.5, "unchanged"), (1.0, f"+{reach:g} std"))
-    names = tuple(anchor.title for anchor in starts)
-    title = f"{pretty(direction.name)} in {workspace.name}"
-    return LatentPath(workspace, curves, names, title, ends_named, starts[0].label, quality(direction))
-
-
-def quality(direction: Direction) -> str:
-    """The quality of a direction in one line: AUC, error and side effects."""
-    parts = []
-    if direction.score is not None:
-        s = direction.score
-        parts.append(f"AUC on held-out latents {s.auc:.3f} ({s.low:.3f} to {s.high:.3f})")
-        parts.append(f"random labels reach {s.random_limit:.3f}")
-    if "mean_error" in direction.facts:
-        parts.append(f"mean error of the targets {direction.facts['mean_error']:.3f}")
-    if moved := side_effects(direction):
-        parts.append(f"one std also moves {moved}")
-    return "; ".join(parts)
-
-
-def side_effects(direction: Direction, count: int = 3) -> str:
-    """The other attributes that a direction moves most."""
-    target, _ = target_of(direction, list(direction.side_effects))
-    others = {k: v for k, v in direction.side_effects.items() if not same_attribute(k, target)}
-    worst = sorted(others, key=lambda key: -abs(others[key]))[:count]
-    return ", ".join(f"{pretty(key)} {others[key]:+.0%}" for key in worst)
-
-
-def plane_walk(workspace: Workspace, plane: Curve, title: str, *, constant_speed: bool = False) -> LatentPath:
-    """A plane curve in the first two dimensions (B3); with `constant_speed` the image changes evenly."""
-    axes = plot_dimensions(workspace)
-    space = workspace.generator.space
-    if space.dim < 2:
+    """A plane curve in two dimensions (B3): the first two, or those that change the image most."""
+    if workspace.dim < 2:
         raise NotSupported("A plane curve needs two dimensions, and this space has one: use a traversal.")
-    curve = in_dimensions(plane, space, axes)
-    return LatentPath(
-        workspace, (at_constant_speed(curve, workspace.decode) if constant_speed else curve,), (), title
-    )
+    curve = in_dimensions(plane, workspace.generator.space, plot_dimensions(workspace))
+    return curve_walk(workspace, curve, title, constant_speed=constant_speed, label=label)
 
 
-def _medians(workspace: Workspace, name: str, seed: int) -> Curve:
-    table = workspace.table("train")
-    flags = workspace.flags(name, table.rows)
-    ends = [_jittered(table.latents[flags == side], seed + side, name) for side in (False, True)]
-    return Curve(np.concatenate(ends), lerp)
-
-
-def _on_chart(workspace: Workspace, name: str, seed: int) -> Curve:
-    chart = workspace.chart(supervise=name)
-    assert chart.rows is not None  # charts of a run have rows
-    flags = workspace.flags(name, chart.rows)
-    ends = [_jittered(chart.positions[flags == side], seed + side, name) for side in (False, True)]
-    positions: Plane = Curve(np.concatenate(ends), lerp).sample(49)
-    return Curve(chart.inverse_transform(positions), lerp, anchor_times=(0.0, 1.0))
-
-
-def _jittered(latents: Latents, seed: int, name: str) -> Latents:
-    """The median of these latents plus normal noise scaled by their median absolute deviation."""
-    if not len(latents):
-        raise NotSupported(f"All images or none have {name!r}, so there is no path between them.")
-    median = np.median(latents, axis=0, keepdims=True)
-    scale = np.median(np.abs(latents - median), axis=0, keepdims=True)
-    noise = stream(seed, "jitter").standard_normal(median.shape)
-    return (median + scale * noise).astype(np.float32)
-
-
-def _method_note(method: str) -> str:
-    where = "on a chart supervised by it" if method == "chart" else "of the latents"
-    return f"from median to median {where}, jittered by the median absolute deviation"
-
-
-def _class(workspace: Workspace, label: int | None) -> str:
-    return workspace.generator.classes[label or 0]
+def curve_walk(
+    workspace: Workspace, curve: Curve, title: str, *, constant_speed: bool = False, label: int | None = None
+) -> LatentPath:
+    """A curve in all dimensions; with `constant_speed` the image changes evenly."""
+    generator = workspace.generator.for_class(label)
+    note = class_caption(workspace, [label or 0]) if workspace.generator.classes else ""
+    curve = at_constant_speed(curve, generator.decode) if constant_speed else curve
+    return LatentPath(workspace, (curve,), (), title, label=label, note=note)

@@ -1,4 +1,4 @@
-"""Sheets of decoded images: samples, reconstructions, grids, chart positions, corners and pairs."""
+"""Sheets of decoded images: samples, reconstructions, grids and chart positions."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,10 @@ import numpy as np
 from zatlas.core.arrays import Images, Latents, Plane, Values
 from zatlas.core.errors import NotSupported, ShapeError, UnknownName
 from zatlas.latent.chart import Chart
-from zatlas.latent.curves import default_blend
 from zatlas.latent.dimension_ranking import rank_dimensions
-from zatlas.latent.grids import corners as between_corners
 from zatlas.latent.grids import embed_plane, even_steps, lattice, normal_quantiles
 from zatlas.latent.neighbors import nearest
 from zatlas.latent_source import Given, Sampled
-from zatlas.locate import Anchor, interpolate
 from zatlas.render.canvas import Canvas
 from zatlas.render.sheet import Axis, blocks, sheet
 from zatlas.render.strip import strip
@@ -28,6 +25,7 @@ PRIOR_TEXT = {
     "mixture": "a mixture fitted to the latents",
     "flow": "a flow fitted to the latents",
 }
+MAX_TEXTS = 6  # positions outside the data that a caption names
 NAMES = {"model": "random", "mixture": "mixture", "flow": "flow"}  # of samples, before their numbers
 TAIL = 0.05  # share of the prior's mass outside the grid at either end
 
@@ -180,7 +178,7 @@ def chart_sheet(
     """A chart decoded at a regular grid of positions (A4)."""
     check_range("positions along a side", n, MAX_ROW)
     positions, latents = chart.grid(n)
-    right, up = np.unique(positions[:, 0]), np.unique(positions[:, 1])
+    steps = np.linspace(-1, 1, n)
     title = f"The {chart.layout} chart of {workspace.name}, decoded at {n} x {n} positions"
     return sheet(
         workspace.decode(latents, label),
@@ -188,21 +186,26 @@ def chart_sheet(
         title=title,
         theme=theme,
         dim=~chart.covers(positions),
-        axes=(Axis("chart, to the right", right), Axis("chart, upwards", up)),
-        note=f"faded: no data.  trustworthiness of the chart {chart.trustworthiness:.3f}",
+        axes=(Axis("x of zatlas decode", steps), Axis("y of zatlas decode", steps)),
+        note=f"chart: {chart.about}; trustworthiness {chart.trustworthiness:.3f}. Paler: outside the data",
     )
 
 
 def chart_positions(
     workspace: Workspace, chart: Chart, positions: Plane, *, label: int | None = None, theme: Theme = LIGHT
 ) -> Canvas:
-    """The decoded images at positions of a chart, from -1 to 1 in both directions (A5)."""
+    """The decoded images at positions of a chart, from -1 to 1 in both directions (A5).
+
+    A caption says which positions are outside the data, and which are nearest to them inside.
+    """
     there = chart.denormalised(positions)
     z = chart.inverse_transform(there)
-    near, kind = _nearest_shown(workspace, z, label)
+    near, kind = _nearest_shown(workspace, chart, z, label)
     groups = [near] if not workspace.source.decodes else [workspace.decode(z, label), near]
     images, names = np.concatenate(groups), ("decoded", kind)[-len(groups) :]
-    heads = [f"({x:g}, {y:g})" for x, y in positions]
+    inside = chart.covers(there)
+    heads = [_pair(xy) + ("" if ok else " outside") for xy, ok in zip(positions, inside, strict=True)]
+    note = [f"chart: {chart.about}, from -1 to 1 across and up", *outside_texts(chart, positions)]
     return sheet(
         images,
         len(positions),
@@ -210,54 +213,37 @@ def chart_positions(
         heads=heads,
         theme=theme,
         title=f"Positions of the {chart.layout} chart of {workspace.name}",
-        note="from -1 to 1 across and up the chart; faded: no data",
-        dim=np.tile(~chart.covers(there), len(groups)) & (np.arange(len(images)) < len(positions)),
+        note="; ".join(note),
     )
 
 
-def _nearest_shown(workspace: Workspace, z: Latents, label: int | None) -> tuple[Images, str]:
+def outside_texts(chart: Chart, positions: Plane) -> list[str]:
+    """A sentence for each position, from -1 to 1, that is outside the data: the nearest one inside."""
+    there = chart.denormalised(positions)
+    outside = np.flatnonzero(~chart.covers(there))
+    if len(outside) > MAX_TEXTS:
+        return [f"{len(outside)} of {len(positions)} positions are outside the data"]
+    inside = chart.normalised(chart.nearest_covered(there))
+    return [
+        f"{_pair(positions[i])} is outside the data, the nearest position inside is {_pair(inside[i])}"
+        for i in outside
+    ]
+
+
+def _pair(xy: Values) -> str:
+    return f"({xy[0]:.3g}, {xy[1]:.3g})"
+
+
+def _nearest_shown(workspace: Workspace, chart: Chart, z: Latents, label: int | None) -> tuple[Images, str]:
     """The image nearest to each latent: a real one, or a sample if there are no encoded images."""
+    if chart.features is not None:
+        return workspace.decode(
+            chart.latents[chart.nearest_latents(z, 1)[0][:, 0]], label
+        ), "most similar sample"
     if workspace.source.indexed:
         rows, _ = workspace.nearest(z, 1)
         return workspace.dataset.images(rows[:, 0]), "nearest real"
     return workspace.decode(workspace.cloud[nearest(z, workspace.cloud, 1)[0][:, 0]], label), "nearest sample"
-
-
-def four_corners(
-    workspace: Workspace, anchors: Sequence[Anchor], n: int = 9, *, theme: Theme = LIGHT
-) -> Canvas:
-    """Interpolations between four images at the corners of a grid (E4)."""
-    ends = np.concatenate([anchor.latent for anchor in anchors])
-    z = between_corners(ends, n, default_blend(workspace.generator.space))
-    names = ", ".join(anchor.title for anchor in anchors)
-    return sheet(
-        workspace.decode(z, anchors[0].label),
-        n,
-        theme=theme,
-        title=f"Interpolations between four images of {workspace.name}",
-        note=f"top left, top right, bottom left, bottom right: {names}",
-    )
-
-
-def pair_rows(
-    workspace: Workspace, anchors: Sequence[Anchor], frames: int = 10, *, theme: Theme = LIGHT
-) -> Canvas:
-    """Interpolations between consecutive pairs of anchors, a pair per row (E4)."""
-    rows, names, far = [], [], []
-    for a, b in zip(anchors[0::2], anchors[1::2], strict=True):
-        z = interpolate(workspace, [a, b]).sample(frames)
-        far.append(workspace.density.relative_distance(z))
-        rows.append(workspace.decode(z, a.label))
-        names.append(f"{a.title} to {b.title}")
-    return strip(
-        np.concatenate(rows),
-        columns=frames,
-        rows=names,
-        far=np.concatenate(far),
-        theme=theme,
-        title=f"Interpolations in {workspace.name}",
-        note="lines: distance from the data, from near (thin, blue) to outside (thick, red)",
-    )
 
 
 def plot_dimensions(workspace: Workspace) -> tuple[int, int]:

@@ -9,11 +9,14 @@ import numpy as np
 
 from zatlas.core.arrays import Flags, Labels, Rows
 from zatlas.core.errors import NotSupported
+from zatlas.core.numbers import significant
 from zatlas.data.image_dataset import NO_LABEL, Column, ImageDataset
 from zatlas.latent.names import LABEL, NOT, KnownNames, ParsedName, find, parse, text_of
 
 MIN_IMAGES = 2  # with and without a class or an attribute, for a direction
 MAX_LISTED = 6  # names in a sentence
+LIMIT_SIGN = re.compile(r"(>=|<=|>|<)")
+COMPARISONS = {">": np.greater, ">=": np.greater_equal, "<": np.less, "<=": np.less_equal}
 MAX_VALUES = 20  # of a text attribute whose values become flags
 
 
@@ -34,8 +37,9 @@ def dataset_names(images: ImageDataset, directions: Container[str] = ()) -> Know
 def flags_of(images: ImageDataset, rows: Rows, name: str | ParsedName) -> Flags:
     """Return which of these images have a class or an attribute.
 
-    "Sneaker" is a class, "Smiling" a boolean, "age" a number (true above its median), "hair=gray" a
-    value of a text; "not" negates any of them. A missing value counts as false.
+    "Sneaker" is a class, "Smiling" a boolean, "age" a number (true above `median_limit`), "age>40" a number
+    with another limit, "hair=gray" a value of a text; "not" negates any of them. A missing value counts as
+    false.
     """
     if isinstance(name, str):
         name = parse(name, dataset_names(images), anchor=False)
@@ -47,6 +51,8 @@ def flags_of(images: ImageDataset, rows: Rows, name: str | ParsedName) -> Flags:
         result = column[rows] == name.value
     elif name.value is not None:
         result = np.array([str(value) == name.value for value in column[rows]], bool)
+    elif name.limit is not None:
+        result = _within(column[rows], name.limit)
     else:
         result = _true(column, rows)
     return ~result & _has_value(column, rows) if name.negated else result
@@ -104,8 +110,40 @@ def key_of(images: ImageDataset, text: str) -> str:
 
 
 def binary_names(images: ImageDataset) -> list[str]:
-    """Return the names of the boolean attributes."""
-    return [name for name, column in images.attributes.items() if column.dtype.kind == "b"]
+    """Return the names of the boolean attributes, also of those with missing values."""
+    return [name for name, column in images.attributes.items() if _is_binary(column)]
+
+
+def attribute_names(images: ImageDataset) -> list[ParsedName]:
+    """Return the boolean attributes; where there are none, every number and every value of a text."""
+    binary = binary_names(images)
+    names = [name for name in properties(images).values() if name.kind == "attribute"]
+    return [name for name in names if not binary or name.text in binary]
+
+
+def median_limit(column: Column) -> float:
+    """Return the median of a number; the next lower value if no value is above the median.
+
+    So the numbers above the limit are never none, unless all are equal.
+    """
+    values = column[np.isfinite(column)].astype(np.float64)
+    if not len(values):
+        return 0.0
+    median = float(np.median(values))
+    lower = values[values < median]
+    return median if values.max() > median or not len(lower) else float(lower.max())
+
+
+def limit_text(images: ImageDataset, name: ParsedName) -> str:
+    """Return what a number means as an attribute, as "age: above 32, the median"; "" for other names."""
+    column = images.attributes.get(name.text) if name.kind == "attribute" else None
+    if column is None or column.dtype.kind != "f" or name.value or name.limit or _is_binary(column):
+        return ""
+    if not np.isfinite(column).any():
+        return ""
+    limit = median_limit(column)
+    is_median = limit == np.median(column[np.isfinite(column)].astype(np.float64))
+    return f"{pretty(name.text)}: above {significant(limit)}{', the median' if is_median else ''}"
 
 
 def pretty(name: str) -> str:
@@ -117,6 +155,7 @@ def pretty(name: str) -> str:
 def title_of(name: ParsedName) -> str:
     """Return a class, an attribute or a direction as a title."""
     words = pretty(name.text if name.value is None else f"{name.text}={name.value}")
+    words += "" if name.limit is None else LIMIT_SIGN.sub(r" \1 ", name.limit)
     number = "" if name.number is None else f" {name.number}"
     return f"{NOT if name.negated else ''}{words}{number}"
 
@@ -125,8 +164,23 @@ def _true(column: Column, rows: Rows) -> Flags:
     values = column[rows]
     if values.dtype.kind == "b":
         return values
-    median = np.nanmedian(column.astype(np.float64)) if np.isfinite(column).any() else 0.0
-    return np.nan_to_num(values, nan=-np.inf) > median
+    return np.nan_to_num(values, nan=-np.inf) > median_limit(column)
+
+
+def _within(values: Column, limit: str) -> Flags:
+    """Return which values are within a limit such as ">40"; a missing value is not."""
+    sign = limit[:2] if limit[1:2] == "=" else limit[:1]
+    number = np.float32(limit.removeprefix(sign))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(COMPARISONS[sign](values.astype(np.float32), number), bool)
+
+
+def _is_binary(column: Column) -> bool:
+    """Return whether a column is boolean, or has only 0 and 1 where no value is missing."""
+    if column.dtype.kind != "f":
+        return column.dtype.kind == "b"
+    ones = column == 1
+    return bool(ones.any() and ((column == 0) | ones | np.isnan(column)).all() and not ones.all())
 
 
 def _has_value(column: Column, rows: Rows) -> Flags:

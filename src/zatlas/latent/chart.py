@@ -1,8 +1,8 @@
 """Charts: positions of latents on a plane, with a map from latents to positions and its inverse."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,13 @@ import numpy as np
 from jaxtyping import Float32
 
 from zatlas.core.arrays import Flags, Labels, Latents, Plane, Rows, Values
-from zatlas.core.errors import BadRun, ShapeError
+from zatlas.core.errors import BadRun, Damaged, ShapeError
 from zatlas.core.parsing import from_table
 from zatlas.core.seeds import stream
 from zatlas.latent.layouts import DEFAULT_LAYOUT, compute_layout, principal_components
+from zatlas.latent.names import LABEL
 from zatlas.latent.neighbors import Neighbors, nearest, nearest_others
+from zatlas.latent.pixel_features import Decode, PixelFeatures, Table, decoded_pixels, fit_features
 from zatlas.render.plot import cloud
 from zatlas.store import tensors
 
@@ -23,6 +25,7 @@ FORMAT = 1
 KEY = "zatlas"  # in the metadata of the file
 MARGIN = 0.02  # of the box around the positions, on each side
 FORWARD, INVERSE = 8, 16  # neighbors that `transform` and `inverse_transform` average
+FEW = 2  # of a chart by images, whose neighbors have unrelated latents
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,9 @@ class Chart:
 
     A layout only gives positions for the latents it is fitted to. `transform` and `inverse_transform`
     interpolate between their nearest neighbors, so every layout has an inverse, and two arrays store it.
+
+    A model without an encoder samples its latents from the prior, where neighbors mean nothing. Its chart
+    is laid out by what the decoded images look like: `features` are principal components of their pixels.
 
     Parameters
     ----------
@@ -44,6 +50,12 @@ class Chart:
         The matrix of a linear projection.
     rows : array (n,)
         Row in the dataset of each latent.
+    features : array (n, k)
+        What the decoded images look like, if the chart is laid out by that.
+    pixels : PixelFeatures
+        The function from pixels to such features.
+    decode : callable
+        The function from latents to images, by which `transform` computes features of new latents.
 
     Examples
     --------
@@ -58,6 +70,9 @@ class Chart:
     parameters: Mapping[str, Any] = field(default_factory=dict)  # settings and seed of the layout
     components: Float32[np.ndarray, "2 d"] | None = None  # of a linear projection
     rows: Rows | None = None  # row in the dataset of each latent
+    features: Table | None = None  # what the images look like, if they are laid out by that
+    pixels: PixelFeatures | None = None
+    decode: Decode | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.latents) != len(self.positions) or not len(self.latents):
@@ -70,9 +85,25 @@ class Chart:
                 f"A chart of {len(self.latents)} latents needs one row of the dataset for each; it was given "
                 f"rows of shape {self.rows.shape}."
             )
+        if self.features is not None and (self.features.ndim != 2 or len(self.features) != len(self.latents)):
+            raise ShapeError(
+                f"A chart of {len(self.latents)} latents needs one row of features for each; it was given "
+                f"features of shape {self.features.shape}."
+            )
 
     def __repr__(self) -> str:
         return f"<Chart {self.layout}: {len(self.latents):,} latents>"
+
+    @property
+    def about(self) -> str:
+        """The layout and its options, as "grid_umap, supervised by Male, n_neighbors=8"."""
+        by_images = ", by what the images look like" if self.features is not None else ""
+        return chart_text(self.layout + by_images, self.parameters)
+
+    @property
+    def compared(self) -> Table:
+        """The rows whose neighbors the layout preserves: the latents, or the features of their images."""
+        return self.latents if self.features is None else self.features
 
     def _repr_png_(self) -> bytes:
         title = f"The {self.layout} chart of {len(self.latents):,} latents"
@@ -82,7 +113,8 @@ class Chart:
         """Return the position (n, 2) of each latent (n, d); the chart's own latents keep their positions.
 
         A new latent gets the weighted geometric median of its neighbors' positions. Their mean could fall
-        into the empty area between two clusters.
+        into the empty area between two clusters. On a chart by images, the latent is decoded, and its
+        neighbors are those whose images look most alike; without a decoder, the nearest latents.
 
         Examples
         --------
@@ -91,17 +123,24 @@ class Chart:
         """
         if self.components is not None:
             return self.origin + (z - self.center) @ self.components.T
-        index, distance = nearest(z, self.latents, FORWARD)
+        index, distance = self.nearest_latents(z, FORWARD)
         share = distance / np.maximum(distance[:, -1:], 1e-12)
         weight = (np.maximum(1 - share, 1e-6) / np.maximum(share, 1e-6)) ** 2
         return _geometric_median(self.positions[index], weight)
+
+    def nearest_latents(self, z: Latents, k: int) -> Neighbors:
+        """Return the chart's k latents nearest to each latent; on a chart by images, by their images."""
+        if self.features is not None and self.pixels is not None and self.decode is not None and len(z):
+            return nearest(self.pixels(decoded_pixels(self.decode, z)), self.features, k)
+        return nearest(z, self.latents, k)
 
     def inverse_transform(self, xy: Plane) -> Latents:
         """Return a latent (n, d) for each position (n, 2): the weighted mean of the neighbors' latents.
 
         The mean is rescaled to the neighbors' mean norm: in many dimensions a mean is shorter than the
         latents, and most decoders blur what lies closer to the center. The inverse of a linear
-        projection is exact.
+        projection is exact. On a chart by images it averages fewer neighbors: their latents are unrelated,
+        and the mean of many decodes to none of their images.
 
         Raises
         ------
@@ -113,7 +152,7 @@ class Chart:
         >>> atlas.chart("pca").inverse_transform(np.zeros((1, 2), np.float32)).shape
         (1, 2)
         """
-        index, distance = self._neighbors(xy)
+        index, distance = (table[:, : self.averaged + 1] for table in self._neighbors(xy))
         weight = _fading_weights(distance)
         z = np.einsum("nk,nkd->nd", weight, self._centered[index])
         norm = (weight * self._norms[index]).sum(axis=1)
@@ -136,6 +175,26 @@ class Chart:
     def outside_share(self, xy: Plane) -> Values:
         """Return the distance from each position to its farthest neighbor, over `neighbor_radius`."""
         return self._neighbors(xy)[1][:, -1] / np.float32(max(self.neighbor_radius, 1e-12))
+
+    def nearest_covered(self, xy: Plane) -> Plane:
+        """Return positions (n, 2) inside the data: a position outside it becomes that of the nearest latent.
+
+        Examples
+        --------
+        >>> chart = atlas.chart("pca")
+        >>> chart.covers(chart.nearest_covered(np.float32([[1000, 0]])))
+        array([ True])
+        """
+        covered = self.covers(xy)
+        inside = self.positions[self.covers(self.positions)]
+        index, _ = nearest(xy, inside if len(inside) else self.positions, 1)
+        nearby = (inside if len(inside) else self.positions)[index[:, 0]]
+        return np.where(covered[:, None], xy, nearby).astype(np.float32)
+
+    @property
+    def averaged(self) -> int:
+        """The number of neighbors that `inverse_transform` averages."""
+        return INVERSE if self.features is None else FEW
 
     def grid(self, n: int) -> tuple[Plane, Latents]:
         """Return n x n positions over the box, row by row from the top left, and their latents.
@@ -171,8 +230,8 @@ class Chart:
 
     @cached_property
     def trustworthiness(self) -> float:
-        """The trustworthiness of the positions, from 0 to 1."""
-        return trustworthiness(self.latents, self.positions)
+        """The trustworthiness of the positions, from 0 to 1: of latents, or of what the images look like."""
+        return trustworthiness(self.compared, self.positions)
 
     def save(self, path: Path | str) -> Path:
         """Write the chart to one safetensors file, and return its path.
@@ -184,7 +243,9 @@ class Chart:
         'pca'
         """
         description = {"format": FORMAT, "layout": self.layout, "parameters": dict(self.parameters)}
-        optional = {"components": self.components, "rows": self.rows}
+        optional = {"components": self.components, "rows": self.rows, "features": self.features}
+        if self.pixels is not None:
+            optional |= {"pixel_mean": self.pixels.mean, "pixel_components": self.pixels.components}
         arrays = {"latents": self.latents, "positions": self.positions}
         arrays |= {name: array for name, array in optional.items() if array is not None}
         return tensors.write(Path(path), KEY, json.dumps(description), arrays)
@@ -197,6 +258,11 @@ class Chart:
             raise BadRun(f"{path} is a safetensors file, but not a chart.")
         if "rows" in arrays and arrays["rows"].dtype != np.int64:
             raise BadRun(f"The rows of the chart at {path} are not 64-bit integers.")
+        if not description.keys() <= {"layout", "parameters"}:
+            raise Damaged(f"{path} does not describe a chart: it has other fields.")
+        mean, components = (arrays.pop(f"pixel_{name}", None) for name in ("mean", "components"))
+        if mean is not None and components is not None:
+            arrays["pixels"] = PixelFeatures(mean, components)
         return from_table(cls, description, str(path), **arrays)
 
     def _neighbors(self, xy: Plane) -> Neighbors:
@@ -249,6 +315,32 @@ def make_chart(
     parameters = {"seed": seed, "labels": labels is not None, "settings": settings}
     components = principal_components(latents, seed) if layout == "pca" else None
     return Chart(np.ascontiguousarray(latents, np.float32), positions, layout, parameters, components)
+
+
+def chart_by_images(latents: Latents, decode: Decode, fit: Callable[[Table], Chart]) -> Chart:
+    """Return the chart of latents that `fit` lays out by what their decoded images look like."""
+    pixels = decoded_pixels(decode, latents)
+    projection = fit_features(pixels)
+    features = projection(pixels)
+    latents = np.ascontiguousarray(latents, np.float32)
+    chart = replace(fit(features), latents=latents, components=None)
+    return replace(chart, features=features, pixels=projection, decode=decode)
+
+
+def chart_text(layout: str, parameters: Mapping[str, Any]) -> str:
+    """Return the layout of a chart with its parameters that differ from the defaults."""
+    supervise = parameters.get("supervise")
+    split = parameters.get("split", "test")
+    settings = parameters.get("settings")
+    parts = [
+        layout,
+        "" if supervise is None else f"supervised by {'the label' if supervise == LABEL else supervise}",
+        *(f"{name}={value}" for name, value in (settings if isinstance(settings, Mapping) else {}).items()),
+        "posterior samples" if parameters.get("samples") else "",
+        "" if split == "test" else f"{split} split",
+        "" if parameters.get("seed", 0) == 0 else f"seed {parameters['seed']}",
+    ]
+    return ", ".join(part for part in parts if part)
 
 
 def dimension_chart(latents: Latents, i: int = 0, j: int = 1) -> Chart:

@@ -1,6 +1,6 @@
 """Curves in latent space: interpolations, traversals and parametric paths are all a `Curve`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from zatlas.core.space import Space
 
 Blend = Callable[[Latents, Latents, Column], Latents]  # (start, end, t in [0, 1]) -> latents between them
 DENSE_SAMPLES = 48  # straight pieces that approximate one smooth segment
+SPEED_PIECES = 240  # pieces on which the speed of the image is measured
 SHELL_DIM = 8  # dimensions from which samples of a normal prior lie close to a sphere
 
 
@@ -95,6 +96,27 @@ class Curve:
         return self(np.linspace(0, 1, frames, dtype=np.float32))
 
 
+def times_through(marks: Sequence[float], count: int) -> Values:
+    """Return times from 0 to 1 that contain 0, 1 and these times; the others divide the pieces between them.
+
+    There are `count` times, or more if `count` is too small for the marks. Each further time goes where the
+    step is largest, so that steps are as even as the marks allow.
+    """
+    if count < 1:
+        raise ShapeError(f"A strip needs at least 1 image, not {count}.")
+    if count == 1 and not len(marks):
+        return np.zeros(1, np.float32)
+    fixed = np.unique(np.asarray([0.0, *marks, 1.0], np.float32))
+    lengths = np.diff(fixed.astype(np.float64))
+    steps = np.ones(len(lengths), int)
+    for _ in range(count - len(fixed)):
+        # Rounding makes equal pieces equal, so that the first of them gets the time.
+        steps[np.round(lengths / steps, 6).argmax()] += 1
+    pieces = zip(fixed[:-1], fixed[1:], steps, strict=True)
+    between = [np.linspace(a, b, n, endpoint=False, dtype=np.float32) for a, b, n in pieces]
+    return np.concatenate([*between, fixed[-1:]]).astype(np.float32)
+
+
 def loop(anchors: Latents, blend: Blend = slerp) -> Curve:
     """Return the curve that ends at its first anchor."""
     return Curve(np.concatenate([anchors, anchors[:1]]), blend)
@@ -140,13 +162,14 @@ def line_along(z: Latents, step: Values, low: float = -3.0, high: float = 3.0) -
     return Curve(np.concatenate([z[:1] + low * step, z[:1] + high * step]), lerp)
 
 
-def parametric_curve(formula: Callable[[Values], Plane], *, steps: int = 720) -> Curve:
-    """Return the curve of a parametric formula in the plane, for t from 0 to 1."""
+def parametric_curve(formula: Callable[[Values], Latents], *, dim: int = 2, steps: int = 720) -> Curve:
+    """Return the curve of a parametric formula in `dim` dimensions, for t from 0 to 1."""
     positions = np.asarray(formula(np.linspace(0, 1, steps + 1)), np.float32)
-    if positions.shape != (steps + 1, 2) or not np.isfinite(positions).all():
+    if positions.shape != (steps + 1, dim) or not np.isfinite(positions).all():
         raise ShapeError(
-            f"A formula must return finite positions of shape {(steps + 1, 2)} for {steps + 1} values of t; "
-            f"this one returned shape {positions.shape}."
+            f"A formula must return finite positions of shape {(steps + 1, dim)} for {steps + 1} values of "
+            f"t; this one returned shape {positions.shape}, with {int((~np.isfinite(positions)).sum())} "
+            "values that are NaN or infinite."
         )
     return Curve(positions, lerp, anchor_times=())
 
@@ -170,17 +193,28 @@ def in_dimensions(plane: Curve, space: Space, dimensions: tuple[int, int] = (0, 
     return Curve(anchors, lerp, plane.clock, plane.named_times)
 
 
-def at_constant_speed(curve: Curve, decode: Callable[[Latents], Images], *, pieces: int = 240) -> Curve:
-    """Return the same curve with times such that the image changes at constant speed."""
-    times = np.linspace(0, 1, pieces + 1, dtype=np.float32)
+def speed_times(curve: Curve, pieces: int = SPEED_PIECES) -> Values:
+    """Return the times at which `at_constant_speed` decodes a curve: equal steps and the named anchors."""
+    even = np.linspace(0, 1, pieces + 1, dtype=np.float32)
+    return np.unique(np.concatenate([even, np.asarray(curve.named_times, np.float32)]))
+
+
+def at_constant_speed(
+    curve: Curve, decode: Callable[[Latents], Images], *, pieces: int = SPEED_PIECES
+) -> Curve:
+    """Return the same curve with times such that the image changes at constant speed.
+
+    `decode` gets the latents at `speed_times(curve, pieces)`.
+    """
+    times = speed_times(curve, pieces)
     latents = curve(times)
     images = decode(latents).reshape(len(latents), -1)
     changes = np.linalg.norm(np.diff(images, axis=0), axis=1).astype(np.float64)
     if not changes.sum():
         return curve
     # A small constant lets time advance even where no pixel changes.
-    changes += changes.sum() * 1e-3 / pieces
+    changes += changes.sum() * 1e-3 / len(changes)
     clock = np.concatenate([[0], np.cumsum(changes) / changes.sum()]).astype(np.float32)
     clock[-1] = 1
-    marks = tuple(float(np.interp(mark, times, clock)) for mark in curve.named_times)
-    return Curve(latents, lerp, clock, marks)
+    marks = clock[np.searchsorted(times, np.asarray(curve.named_times, np.float32))]
+    return Curve(latents, lerp, clock, tuple(map(float, marks)))

@@ -1,12 +1,23 @@
-"""Interpolation between latents by name: lerp, slerp, spline or geodesic."""
+"""Interpolation between latents, and between classes: lerp, slerp, spline or geodesic."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
-from zatlas.core.arrays import Latents
-from zatlas.core.errors import UnknownName
-from zatlas.latent.curves import BLENDS, Curve, at_constant_speed, default_blend, loop, spline
+from zatlas.core.arrays import ClassWeights, Latents
+from zatlas.core.errors import NotSupported, UnknownName
+from zatlas.latent.curves import (
+    BLENDS,
+    Curve,
+    at_constant_speed,
+    default_blend,
+    lerp,
+    loop,
+    speed_times,
+    spline,
+)
 from zatlas.latent.geodesic import geodesic
-from zatlas.models.generator import Generator
+from zatlas.models.generator import Generator, require_class_weights
 
 METHODS = (*BLENDS, "spline", "geodesic")
 
@@ -34,6 +45,39 @@ def interpolate_latents(
         blend = BLENDS[method] if method else default
         result = loop(z, blend) if closed else Curve(z, blend)
     return at_constant_speed(result, generator.decode) if constant_speed else result
+
+
+def interpolate_with_classes(
+    generator: Generator,
+    z: Latents,
+    labels: Sequence[int],
+    method: str | None = None,
+    *,
+    closed: bool = False,
+    constant_speed: bool = False,
+) -> tuple[Curve, Curve]:
+    """Return the curve through latents of different classes, and the curve of the class weights.
+
+    The weights go from the one-hot weights of one class to those of the next, at equal speed.
+    """
+    require_class_weights(generator)
+    if method == "geodesic":
+        raise NotSupported(
+            "A geodesic is computed in one class, and these anchors have several. Keep one class with "
+            "--label CLASS, or choose another method."
+        )
+    curve = interpolate_latents(generator.for_class(labels[0]), z, method, closed=closed)
+    weights = Curve(one_hot_rows([*labels, *labels[: int(closed)]], len(generator.classes)), lerp)
+    if not constant_speed:
+        return curve, weights
+    mixed = weights(speed_times(curve))
+    even = at_constant_speed(curve, lambda latents: generator.decode(latents, mixed))
+    return (curve, weights) if even is curve else (even, Curve(mixed, lerp, even.clock, even.anchor_times))
+
+
+def one_hot_rows(labels: Sequence[int], classes: int) -> ClassWeights:
+    """Return the class weights (n, classes) of these class numbers."""
+    return np.eye(classes, dtype=np.float32)[list(labels)]
 
 
 def _geodesics(generator: Generator, z: Latents) -> Curve:

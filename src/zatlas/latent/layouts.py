@@ -32,6 +32,11 @@ MIN_LATENTS = 5  # distinct rows below which every layout is a PCA
 Positive = Annotated[float, Within(0.0, above=True)]
 
 
+def default_layout(dim: int) -> str:
+    """Return the layout of a latent space with this number of dimensions, if none is named."""
+    return {1: "pca", 2: "dimensions"}.get(dim, DEFAULT_LAYOUT)
+
+
 def compute_layout(
     name: str, latents: Latents, labels: Labels | None = None, *, seed: int = 0, **settings: Any
 ) -> Plane:

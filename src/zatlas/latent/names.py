@@ -6,6 +6,7 @@
     cat.png, file:cat    an image file
     Sneaker, Smiling     a class, an attribute or a saved direction
     hair=gray            a value of a text attribute
+    age>40, age<=12      a number above or below a limit
     Sneaker:3            its fourth most typical image, counted from 0
     not Smiling          all other images
 
@@ -30,6 +31,7 @@ KINDS = ("direction", "class", "attribute")  # in the order in which a name with
 MAX_LISTED = 20  # values of an attribute in an error message
 QUOTED = r'"(?:[^"\\]|\\.)*"'
 NUMBER = r"[0-9]{1,15}"
+LIMIT = r"(?:>=|<=|>|<)\s*[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 PREFIXED = re.compile(
     rf"((?:not )*)({'|'.join(KINDS)}):({QUOTED})(?:=({QUOTED}))?(?::({NUMBER}))?", re.DOTALL
 )
@@ -38,10 +40,11 @@ IMAGE_REFERENCE = re.compile(
 )
 # A quoted name inside an equation or a list: it ends before the next term.
 QUOTED_NAME = re.compile(
-    rf"(?:not )*(?:(?:{'|'.join((*KINDS, 'file'))}):)?{QUOTED}(?:={QUOTED})?(?::{NUMBER})?"
+    rf"(?:not )*(?:(?:{'|'.join((*KINDS, 'file'))}):)?{QUOTED}(?:={QUOTED}|{LIMIT})?(?::{NUMBER})?"
     r"(?=\s*(?:,|$)|\s+[+-]\s)",
     re.DOTALL,
 )
+LIMITED = re.compile(rf"(.+?)\s*({LIMIT})", re.DOTALL)
 SIGN = re.compile(r"\s+([+-])\s+")
 COMMA = re.compile(r"\s*,\s*")
 SEPARATOR = re.compile(rf"{SIGN.pattern}|{COMMA.pattern}")
@@ -56,6 +59,7 @@ class ParsedName:
     value: str | None = None  # of a text attribute
     number: int | None = None  # of the image or sample, or the rank among the most typical images
     negated: bool = False
+    limit: str | None = None  # of a number, such as ">40"
 
 
 @dataclass(frozen=True)
@@ -174,14 +178,22 @@ def _with_number(
     text: str, kinds: Collection[str], vocabulary: KnownNames, anchor: bool
 ) -> ParsedName | None:
     """Find a name of one of these kinds, with an optional number after it."""
-    if result := _exact(text, kinds, vocabulary) or _with_value(text, kinds, vocabulary):
+    if result := _named(text, kinds, vocabulary):
         return result
     word, colon, rest = text.rpartition(":")
     if not (anchor and colon and re.fullmatch(NUMBER, rest)):
         return None
     imaged = [kind for kind in kinds if kind != "direction"]
-    bare = _exact(word, imaged, vocabulary) or _with_value(word, imaged, vocabulary)
+    bare = _named(word, imaged, vocabulary)
     return None if bare is None else replace(bare, number=int(rest))
+
+
+def _named(text: str, kinds: Collection[str], vocabulary: KnownNames) -> ParsedName | None:
+    return (
+        _exact(text, kinds, vocabulary)
+        or _with_value(text, kinds, vocabulary)
+        or _with_limit(text, kinds, vocabulary)
+    )
 
 
 def _exact(text: str, kinds: Collection[str], vocabulary: KnownNames) -> ParsedName | None:
@@ -203,6 +215,16 @@ def _with_value(text: str, kinds: Collection[str], vocabulary: KnownNames) -> Pa
     return None
 
 
+def _with_limit(text: str, kinds: Collection[str], vocabulary: KnownNames) -> ParsedName | None:
+    """Find a number and its limit, as in "age>40"."""
+    match = LIMITED.fullmatch(text) if "attribute" in kinds else None
+    if match is None:
+        return None
+    key, limit = match.groups()
+    known = next((word for word in (key, unquoted(key)) if word in vocabulary.attributes), None)
+    return None if known is None else ParsedName("attribute", known, limit="".join(limit.split()))
+
+
 def _spellings(name: ParsedName) -> Iterator[str]:
     """Yield spellings of a name: the shortest first, and last one that `parse` always reads."""
     tail = "" if name.number is None else f":{name.number}"
@@ -217,11 +239,11 @@ def _spellings(name: ParsedName) -> Iterator[str]:
         yield f"file:{quoted(name.text)}"
     else:
         before = NOT if name.negated else ""
-        value = "" if name.value is None else f"={name.value}"
+        value = f"={name.value}" if name.value is not None else name.limit or ""
         if name.text == name.text.strip():
             yield f"{before}{name.text}{value}{tail}"
             yield f"{before}{name.kind}:{name.text}{value}{tail}"
-        value = "" if name.value is None else f"={quoted(name.value)}"
+        value = f"={quoted(name.value)}" if name.value is not None else name.limit or ""
         yield f"{before}{name.kind}:{quoted(name.text)}{value}{tail}"
 
 

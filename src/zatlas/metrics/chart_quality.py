@@ -6,10 +6,13 @@ import numpy as np
 
 from zatlas.core.arrays import Latents, Rows
 from zatlas.core.seeds import derive, stream
+from zatlas.core.shell import shell_command
 from zatlas.latent.chart import Chart, make_chart, trustworthiness
 from zatlas.latent.landmarks import MAX_CHARTED, landmarks
 from zatlas.latent.layouts import DEFAULT_LAYOUT
+from zatlas.latent.saved_charts import ChartRequest
 from zatlas.metrics.metric import Metric, mean_and_error
+from zatlas.metrics.run_summary import Finding, RunSummary, Suggestion
 from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace
 
@@ -17,6 +20,7 @@ MAX_LATENTS = 3000  # latents of a chart that is fitted for these metrics only
 MAX_RANKED = 1000  # latents whose neighbors are ranked
 FOLDS = 10  # jackknife folds
 GRID_SIDE = 64  # positions along each side of the chart
+MIN_TRUST_GAIN = 0.1  # of the trustworthiness over that of random positions, for a chart that says something
 ROUND_TRIPS = 1000  # positions and latents for round trips
 
 
@@ -33,15 +37,33 @@ def chart_metrics(workspace: Workspace, *, seed: int = 0) -> list[Metric]:
     ]
 
 
+def chart_findings(run: RunSummary) -> list[Finding]:
+    """The finding that the chart says nothing, if it is hardly more trustworthy than random positions."""
+    trust, random = run.value("trustworthiness"), run.baseline("trustworthiness")
+    if not trust < random + MIN_TRUST_GAIN:
+        return []
+    return [
+        Finding(
+            "uninformative chart",
+            f"Neighbors on the chart are neighbors in the data hardly more often than at random: the "
+            f"trustworthiness is {trust:.2f}, and that of random positions {random:.2g}. Positions on this "
+            "chart mean nothing.",
+            ("trustworthiness", "continuity"),
+            (Suggestion("Try another layout.", shell_command("chart", run.folder, "--layout", "grid_tsne")),),
+        )
+    ]
+
+
 def default_chart(workspace: Workspace, *, seed: int = 0) -> Chart:
     """The chart that the run is shown by; for very many latents without a saved chart, one of a sample."""
     points = workspace.chart_table("test").latents
     latents = points[landmarks(len(points), MAX_CHARTED)]
-    if workspace.dim <= 2 or len(latents) <= MAX_LATENTS:
+    if workspace.dim <= 2 or len(latents) <= MAX_LATENTS or workspace.source.kind == "sample":
         return workspace.chart()
     for path in sorted(workspace.folder("charts").glob(f"{DEFAULT_LAYOUT}-*.safetensors")):
         chart = Chart.load(path)
-        if not chart.parameters.get("labels") and np.array_equal(chart.latents, latents):
+        default = ChartRequest(DEFAULT_LAYOUT).has_parameters(chart.parameters)
+        if default and np.array_equal(chart.latents, latents):
             return chart
     rows = np.sort(stream(seed, "charted").permutation(len(latents))[:MAX_LATENTS])
     return make_chart(latents[rows], seed=seed)
@@ -52,7 +74,7 @@ def continuity(chart: Chart, max_rows: int = MAX_RANKED) -> float:
 
     Venna and Kaski 2001, https://doi.org/10.1007/3-540-44668-0_68
     """
-    return trustworthiness(chart.positions, chart.latents, max_samples=max_rows)
+    return trustworthiness(chart.positions, chart.compared, max_samples=max_rows)
 
 
 def box_coverage(chart: Chart, grid: int = GRID_SIDE) -> float:
@@ -95,7 +117,7 @@ def _neighborhoods(chart: Chart, on: str, seed: int) -> list[Metric]:
 
     def metric(name: str, measure: Callable[[Chart], float], about: str) -> Metric:
         def of(sample: Rows) -> float:
-            return measure(Chart(chart.latents[rows[sample]], chart.positions[rows[sample]]))
+            return measure(Chart(chart.compared[rows[sample]], chart.positions[rows[sample]]))
 
         text = f"how far {about}, for the 15 nearest"
         error = jackknife_error(of, len(rows), seed=seed)
@@ -112,13 +134,12 @@ def _neighborhoods(chart: Chart, on: str, seed: int) -> list[Metric]:
             "random layout",
         )
 
+    near, alike = "are neighbors in the latent space", "neighbors in the latent space"
+    if chart.features is not None:
+        near, alike = "decode to images that look alike", "samples whose images look alike"
     return [
-        metric(
-            "trustworthiness",
-            lambda chart: chart.trustworthiness,
-            f"neighbors {on} are neighbors in the latent space",
-        ),
-        metric("continuity", continuity, f"neighbors in the latent space are neighbors {on}"),
+        metric("trustworthiness", lambda chart: chart.trustworthiness, f"neighbors {on} {near}"),
+        metric("continuity", continuity, f"{alike} are neighbors {on}"),
     ]
 
 
@@ -136,12 +157,15 @@ def _round_trips(chart: Chart, on: str, workspace: Workspace, seed: int) -> list
     if not len(away):  # all latents are equal, so the chart has no area
         return []
     value, error = mean_and_error(away)
-    back = latent_round_trip(chart, chart.latents[:ROUND_TRIPS] if latents is None else latents)
-    parts = {"position to latent to position": value, "latent to position to latent": float(back.mean())}
-    about = (
-        f"distance from a position to the position of its latent {on}, in diagonals of the box; and distance "
-        "from a latent to the latent of its position, relative to the mean distance to the center"
-    )
+    parts = {"position to latent to position": value}
+    about = f"distance from a position to the position of its latent {on}, in diagonals of the box"
+    if chart.features is None:  # images that look alike have unrelated latents
+        back = latent_round_trip(chart, chart.latents[:ROUND_TRIPS] if latents is None else latents)
+        parts["latent to position to latent"] = float(back.mean())
+        about += (
+            "; and distance from a latent to the latent of its position, relative to the mean distance to "
+            "the center"
+        )
     lossless = "a lossless chart"
     return [
         Metric(

@@ -49,14 +49,16 @@ def likelihood_metrics(
     images: int = BOUND_IMAGES,
     draws: int | None = None,
     treatment: Treatment | None = None,
+    limit: int = ELBO_IMAGES,
 ) -> list[Metric]:
     """Metrics of likelihood from `images` held-out images with `draws` posterior samples each.
 
-    Pixels are treated as in training by default. A model without a likelihood has only its
-    reconstruction error.
+    No metric uses more than `limit` images. Pixels are treated as in training by default. A model without a
+    likelihood has only its reconstruction error.
     """
     if not isinstance(workspace.source, Encoded):
         return []
+    images = min(images, limit)
     train, test = (_rows(workspace, split, images, seed) for split in ("train", "test"))
     reconstruction = _reconstruction(workspace, test)
     if importers.imported_model_of(workspace.run) is not None:
@@ -73,7 +75,7 @@ def likelihood_metrics(
     result = _bounds(task, task.bounds(test, k), k, pixels)
     pair = _reconstruction(workspace, train), reconstruction
     if model.likelihood.bound:
-        count = max(images, min(ELBO_IMAGES, MAX_PIXELS // (4 * ELBO_DRAWS * pixels)))
+        count = max(images, min(ELBO_IMAGES, limit, MAX_PIXELS // (4 * ELBO_DRAWS * pixels)))
         rows = [_rows(workspace, split, count, seed) for split in ("train", "test")]
         pair = (_elbo(task, task.bounds(rows[0], ELBO_DRAWS)), _elbo(task, task.bounds(rows[1], ELBO_DRAWS)))
     return [
@@ -82,6 +84,12 @@ def likelihood_metrics(
         *_weighing(model, pixels, reconstruction),
         *_generalization_gap(*pair, workspace),
     ]
+
+
+def bound_images(pixels: int, limit: int = ELBO_IMAGES) -> int:
+    """The number of images that the metrics of a VAE decode, each of this number of pixels."""
+    images = min(BOUND_IMAGES, limit)
+    return int(min(max(MAX_PIXELS // pixels, images), images * BOUND_DRAWS)) + 2 * ELBO_DRAWS * limit
 
 
 def _bounds(task: _Task, result: Bounds, k: int, pixels: int) -> list[Metric]:

@@ -17,7 +17,7 @@ from zatlas.core.errors import BadData
 from zatlas.core.seeds import stream
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.data.pixel_cache import cache_root
-from zatlas.models.classifier import Classifier, ClassifierNet, load_classifier, resized_for, save_classifier
+from zatlas.models.classifier import Classifier, ClassifierNet, load_classifier, resized, save_classifier
 from zatlas.models.external_classifiers import open_classifier
 from zatlas.training.classifier_training import (
     LABEL,
@@ -124,7 +124,7 @@ def last_hidden_layer(classifier: Classifier) -> Callable[[Images], Table]:
 
     def features(images: Images) -> Table:
         with torch.inference_mode():
-            x = torch.as_tensor(resized_for(classifier, images), device=classifier.device)
+            x = resized(torch.as_tensor(images, device=classifier.device), classifier.shape)
             hidden: Tensor = body(2 * x - 1)
         return hidden.float().cpu().numpy()
 
@@ -172,11 +172,8 @@ def read_features(spec: str | Path) -> Features:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
-    def features(images: Images) -> Table:
-        return classifier.predict(resized_for(classifier, images))
-
     about = f"the outputs of {path.name} (SHA-256 {digest}...), which {classifier.about}"
-    return Features(f"{path.name} {digest}", about, features)
+    return Features(f"{path.name} {digest}", about, classifier.predict)
 
 
 def principal_pixels(images: ImageDataset, count: int = 2000) -> Features:

@@ -5,17 +5,13 @@ a finding that explains others comes first, and the others are then skipped.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from zatlas.core.shell import shell_command
-from zatlas.data.sources import value_of
-from zatlas.metrics.metric import Metric
-from zatlas.models.importers import imported_model_of
-from zatlas.training.recipe import Recipe
-from zatlas.workspace import Workspace
+from zatlas.core.registry import MODELS
+from zatlas.metrics.run_summary import Finding, RunSummary
+from zatlas.models.gan import GANConfig
+from zatlas.training.image_defaults import least_steps
 
 MAX_BETA = 2.0  # effective beta above which the prior term is too strong (the ELBO has 1)
 MIN_BETA = 0.5  # effective beta below which the prior term is too weak
@@ -29,101 +25,10 @@ MAX_HOLES = 0.1  # share of the prior's mass without data
 MAX_MEMORIZED = 0.1  # share of near copies among samples, minus the share among held-out images
 MIN_VARIETY = 0.8  # class entropy, or mean distance, of samples over that of real images
 MAX_LATE_PROGRESS = 0.25  # share of the total loss reduction that falls into the last third of the training
+MAX_SHARP_RATIO = 8.0  # Frechet distance of the samples of a GAN over that between sets of real images
+MAX_BLURRED_RATIO = 40.0  # the same for a model with an encoder, whose decoder averages over details
+MIN_STEPS_SHARE = 0.5  # part of a family's usual number of steps, below which training is too short
 MAX_ACCURACY = 0.99  # accuracy of a discriminator that gives the generator no useful gradient
-
-
-@dataclass(frozen=True)
-class Suggestion:
-    """Advice for a finding, and the command that follows it."""
-
-    text: str
-    command: str
-    settings: tuple[str, ...] = ()  # recipe settings that the command changes
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A problem of a run: its name, an explanation, the metrics that show it, and suggestions."""
-
-    name: str
-    text: str
-    evidence: tuple[str, ...]  # names of metrics
-    suggestions: tuple[Suggestion, ...]
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """The facts about a run that checks use: metrics, recipe, and training history."""
-
-    folder: Path
-    family: str
-    dim: int
-    prior: str  # of the latent space; "none" for an auto-encoder
-    metrics: Mapping[str, Metric]
-    recipe: Recipe | None  # None for an imported model
-    history: Sequence[Mapping[str, Any]] = ()
-
-    @classmethod
-    def of(cls, workspace: Workspace, metrics: Mapping[str, Metric]) -> "RunSummary":
-        """Summarize the run of a workspace."""
-        trained = imported_model_of(workspace.run) is None
-        return cls(
-            workspace.run.folder,
-            workspace.description.family,
-            workspace.dim,
-            workspace.generator.space.prior,
-            metrics,
-            workspace.recipe if trained else None,
-            workspace.run.metrics(),
-        )
-
-    def value(self, name: str) -> float:
-        """The metric's value; NaN if it was not measured, so that comparisons with it are false."""
-        return self.metrics[name].value if name in self.metrics else math.nan
-
-    def baseline(self, name: str) -> float:
-        """The metric's baseline; NaN if there is none."""
-        metric = self.metrics.get(name)
-        return math.nan if metric is None or metric.baseline is None else metric.baseline
-
-    def setting(self, name: str) -> Any:
-        """A model setting of the recipe; None for an imported model."""
-        return None if self.recipe is None else self.recipe.model.get(name)
-
-    def retrain(self, text: str, *settings: str) -> Suggestion:
-        """Suggest training the same recipe with changed settings."""
-        changed = [word for setting in settings for word in ("--set", setting)]
-        change = "-" + settings[0].partition(".")[2].replace("=", "-")
-        recipe, out = self.folder / "recipe.toml", Path(f"{self.folder}{change}")
-        command = shell_command("train", "--recipe", recipe, *changed, "--out", out)
-        return Suggestion(text, command, settings)
-
-    def train_longer(self, text: str) -> Suggestion:
-        """Suggest twice as many epochs: resume, or retrain where the schedule depends on the length."""
-        training = None if self.recipe is None else self.recipe.training
-        epochs = 60 if training is None else 2 * training.epochs
-        if training is not None and training.schedule == "onecycle":
-            return self.retrain(text, f"training.epochs={epochs}")
-        return Suggestion(text, shell_command("train", "--resume", self.folder, "--epochs", epochs))
-
-    def sample_fitted(self, text: str, kind: str) -> Suggestion:
-        """Suggest sampling from a prior that is fitted to the latents."""
-        return Suggestion(text, shell_command("sample", self.folder, "--prior", kind))
-
-    def applies(self, suggestion: Suggestion) -> bool:
-        """Whether the suggestion is possible (imported models cannot be retrained) and changes a setting."""
-        if not suggestion.command.startswith("zatlas train"):
-            return True
-        if self.recipe is None:
-            return False
-        tables = {
-            "model": {"family": self.recipe.family, **self.recipe.model},
-            "training": vars(self.recipe.training),
-        }
-        pairs = (setting.partition("=") for setting in suggestion.settings)
-        changes = [(*name.partition(".")[::2], value_of(value)) for name, _, value in pairs]
-        same = [tables[table].get(key) == value for table, key, value in changes]
-        return not same or not all(same)
 
 
 def diagnose(run: RunSummary) -> list[Finding]:
@@ -308,9 +213,7 @@ def discriminator_won(run: RunSummary) -> Finding | None:
         (
             run.retrain(
                 "Penalize the discriminator's gradient (R1), and lower the learning rate.",
-                "model.r1=1",
-                "training.rate=0.0002",
-                "training.beta1=0.5",
+                *_usual_gan_settings(),
             ),
         ),
     )
@@ -331,9 +234,7 @@ def mode_collapse(run: RunSummary) -> Finding | None:
         (
             run.retrain(
                 "Penalize the discriminator's gradient (R1), so that the generator settles less early.",
-                "model.r1=1",
-                "training.rate=0.0002",
-                "training.beta1=0.5",
+                *_usual_gan_settings(),
             ),
             run.train_longer("Or train for longer, if training has only begun."),
         ),
@@ -341,10 +242,10 @@ def mode_collapse(run: RunSummary) -> Finding | None:
 
 
 def unfinished(run: RunSummary) -> Finding | None:
-    """The held-out loss was still falling when training ended."""
+    """The model was still improving when training ended."""
     losses = [float(row["valid/loss"]) for row in run.history if "valid/loss" in row]
     if len(losses) < 2:
-        return None
+        return _short(run)
     total = losses[0] - losses[-1]
     last = losses[-1 - max(1, len(losses) // 3)] - losses[-1]
     if not last > MAX_LATE_PROGRESS * total > 0:
@@ -355,6 +256,40 @@ def unfinished(run: RunSummary) -> Finding | None:
         "The metrics describe a model that was still improving.",
         ("reconstruction", "frechet"),
         (run.train_longer("Train for twice as many epochs."),),
+    )
+
+
+def _short(run: RunSummary) -> Finding | None:
+    """A model without a held-out loss, as a GAN, had too few steps, and its samples show it."""
+    steps = max((int(row["step"]) for row in run.history if "step" in row), default=0)
+    usual = least_steps(MODELS.get(run.family)) if steps else 0
+    if not (0 < steps < MIN_STEPS_SHARE * usual and _far_ratio(run) > 1):
+        return None
+    return Finding(
+        "training not converged",
+        f"The model was trained for {steps:,} steps, and such a model usually improves until about "
+        f"{usual:,}. {_distances(run)}",
+        ("frechet", "precision", "recall"),
+        (run.train_longer("Train for twice as many epochs."),),
+    )
+
+
+def far_samples(run: RunSummary) -> Finding | None:
+    """Samples differ from real images by much more than real images from each other."""
+    if not _far_ratio(run) > 1:
+        return None
+    suggestions = [run.train_longer("Train for twice as many epochs.")]
+    if run.family == "gan":
+        suggestions.append(
+            run.retrain("Or augment the images that the discriminator sees.", "model.augment=true")
+        )
+    elif run.prior != "none":
+        suggestions.insert(0, run.sample_fitted("Sample from a prior fitted to the latents.", "flow"))
+    return Finding(
+        "samples far from the data",
+        f"The samples differ from real images much more than real images from each other. {_distances(run)}",
+        ("frechet", "kernel_distance", "precision", "recall"),
+        tuple(suggestions),
     )
 
 
@@ -371,7 +306,38 @@ CHECKS: Mapping[Check, tuple[str, ...]] = {  # each check, and the findings that
     discriminator_won: (),
     mode_collapse: ("discriminator too strong",),
     unfinished: (),
+    far_samples: (
+        "scale of the rate",
+        "over-regularized",
+        "likelihood too noisy",
+        "posterior collapse",
+        "holes",
+        "prior mismatch",
+        "too few dimensions",
+        "discriminator too strong",
+        "mode collapse",
+    ),
 }
+
+
+def _usual_gan_settings() -> tuple[str, ...]:
+    """The default settings of a GAN that keep its two players in balance."""
+    usual = {"model.r1": GANConfig.r1, **{f"training.{k}": GANConfig.TRAINING[k] for k in ("rate", "beta1")}}
+    return tuple(f"{name}={value:g}" for name, value in usual.items())
+
+
+def _far_ratio(run: RunSummary) -> float:
+    """The Frechet distance of samples over its limit, a multiple of that between sets of real images."""
+    encodes = not math.isnan(run.value("posterior_frechet"))
+    limit = MAX_BLURRED_RATIO if encodes else MAX_SHARP_RATIO
+    return run.value("frechet") / (limit * run.baseline("frechet"))
+
+
+def _distances(run: RunSummary) -> str:
+    return (
+        f"The Frechet distance of samples to real images is {run.value('frechet'):.1f}; between equally many "
+        f"real images it is {run.baseline('frechet'):.1f}."
+    )
 
 
 def _recent_mean(run: RunSummary, name: str) -> float:

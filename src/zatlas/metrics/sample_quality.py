@@ -35,7 +35,7 @@ from zatlas.metrics.features import (
     real_images,
 )
 from zatlas.metrics.metric import Better, Metric, bootstrap_error, mean_and_error
-from zatlas.models.classifier import Classifier, Logits, resized_for
+from zatlas.models.classifier import Classifier, Logits
 from zatlas.sample import sample_latents
 from zatlas.training.classifier_training import LABEL, targets_of
 from zatlas.workspace import Workspace
@@ -54,12 +54,18 @@ REAL_BASELINE = "equally many other real images"
 
 
 def sample_metrics(
-    workspace: Workspace, *, seed: int = 0, features: Features | None = None, prior: str = "model"
+    workspace: Workspace,
+    *,
+    seed: int = 0,
+    features: Features | None = None,
+    prior: str = "model",
+    limit: int = MAX_IMAGES,
 ) -> list[Metric]:
     """Compare samples with held-out images; the baselines compare equally many other real images.
 
     Samples come from the model's prior, or from one fitted to the latents. For a model without a prior it is
-    the normal distribution fitted to the latents. A conditional model samples every class in turn.
+    the normal distribution fitted to the latents. A conditional model samples every class in turn. Each set
+    has at most `limit` images.
     """
     images = real_images(workspace)
     if not workspace.source.decodes or images is None or len(images) < 2 * MIN_IMAGES:
@@ -67,7 +73,7 @@ def sample_metrics(
     trained = dataset_features(images)  # the same network for every seed
     if features is None:
         features = principal_pixels(images) if trained is None else trained.features
-    sets = ImageSets(workspace, images, features, trained, seed, prior)
+    sets = ImageSets(workspace, images, features, trained, seed, prior, limit)
     return [*_similarity(sets), *_copies(sets), *_diversity(sets), *_decoded(sets)]
 
 
@@ -81,6 +87,7 @@ class ImageSets:
     own: DatasetFeatures | None
     seed: int
     prior: str
+    limit: int = MAX_IMAGES
 
     @property
     def n(self) -> int:
@@ -91,9 +98,8 @@ class ImageSets:
     def rows(self) -> tuple[Rows, Rows]:
         """Rows of held-out images, and of equally many training images."""
         size = max(int(np.prod(self.images.shape)), 1)
-        return held_out_and_training(
-            self.images, int(np.clip(MAX_PIXELS // size, MIN_LARGE_IMAGES, MAX_IMAGES)), seed=self.seed
-        )
+        count = int(np.clip(MAX_PIXELS // size, MIN_LARGE_IMAGES, MAX_IMAGES))
+        return held_out_and_training(self.images, min(count, self.limit), seed=self.seed)
 
     @cached_property
     def real(self) -> list[Table]:
@@ -117,7 +123,7 @@ class ImageSets:
     @property
     def _functions(self) -> list[Callable[[Images], np.ndarray]]:
         functions: list[Callable[[Images], np.ndarray]] = [self.features, thumbnails]
-        return functions if self.own is None else [*functions, _reader(self.own.classifier)]
+        return functions if self.own is None else [*functions, self.own.classifier.predict]
 
     def metric(
         self,
@@ -347,10 +353,6 @@ def _shares(predicted: Logits) -> Values:
         yes = float((predicted > 0.5).mean())
         return np.array([yes, 1 - yes])
     return np.bincount(predicted.argmax(axis=1), minlength=predicted.shape[1]) / len(predicted)
-
-
-def _reader(classifier: Classifier) -> Callable[[Images], Logits]:
-    return lambda images: classifier.predict(resized_for(classifier, images))
 
 
 def _frechet_error(real: Table, generated: Table, seed: int) -> float:

@@ -3,8 +3,9 @@
 Hinton and Salakhutdinov 2006, https://doi.org/10.1126/science.1127647
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,8 @@ from zatlas.core.settings import Dim, Weight
 from zatlas.core.space import Space
 from zatlas.models.likelihood import Name, likelihood
 from zatlas.models.nets import Net, Shape, begin_at
-from zatlas.models.trainable import Terms
+from zatlas.models.trainable import Choice, Terms
+from zatlas.models.usual_settings import usual_settings
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,11 @@ class AEConfig:
 
     NET: ClassVar[str] = ""
     TRAINING: ClassVar[dict[str, object]] = {}
+
+    @staticmethod
+    def image_defaults(shape: Shape, count: int, given: Mapping[str, Any]) -> dict[str, Choice]:
+        """Return the settings that suit images of this shape."""
+        return usual_settings(shape, given)
 
     def build(self, net: Net, shape: Shape, classes: int) -> "AE":
         """Return a new auto-encoder for images of this shape."""

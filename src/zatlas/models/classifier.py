@@ -1,11 +1,11 @@
 """Classifiers: functions from images to named attributes, called in batches on a device.
 
-`training.scoring` trains a convolutional net on the attributes of a dataset. One safetensors file holds
-such a classifier: its weights, and its attributes as metadata.
+`training.classifier_training` trains a convolutional net on the attributes of a dataset. One safetensors
+file holds such a classifier: its weights, and its attributes as metadata.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
@@ -35,23 +35,31 @@ Logits = Float32[np.ndarray, "n k"]
 class Classifier:
     """A function from images to named columns: probabilities of flags and classes, or values.
 
-    A text attribute has one column for each of its classes, such as "hair_colour=gray".
+    A text attribute has one column for each of its classes, such as "hair_colour=gray". Images of another
+    size or number of channels are converted to `shape` first.
     """
 
     names: tuple[str, ...]
     function: Callable[[Tensor], Tensor]  # images (n, c, h, w) in [0, 1] -> values (n, k)
     kinds: tuple[Kind, ...]
-    shape: Shape | None = None  # of its input images; None for any shape
+    shape: Shape | None = None  # of the images that `function` takes; None for any shape
     device: str = "cpu"
     batch: int = 256
     about: str = ""  # how an imported classifier reads images, in one sentence
+    digest: str = ""  # SHA-256 of the file of an imported classifier
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of an imported classifier
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the predictions (n, k) for images (n, c, h, w) of any size, with gradients."""
+        return self.function(resized(x, self.shape))
 
     def predict(self, images: Images) -> Logits:
-        """Return the predictions (n, k) for n images, one column for each name."""
-        if images.ndim != 4 or (self.shape and images.shape[1:] != self.shape):
-            expected = "x".join(map(str, self.shape)) if self.shape else "channels x height x width"
-            shape = "x".join(map(str, images.shape[1:])) or "no shape"
-            raise ShapeError(f"This classifier takes images of {expected}; these are {shape}.")
+        """Return the predictions (n, k) for n images of any size, one column for each name."""
+        if images.ndim != 4:
+            raise ShapeError(
+                "A classifier takes an array of images (n, channels, height, width); this array has shape "
+                f"{images.shape}."
+            )
         starts = range(0, max(len(images), 1), self.batch)
         rows = np.concatenate([self._predict(images[i : i + self.batch]) for i in starts])
         if rows.shape != (len(images), len(self.names)):
@@ -71,12 +79,11 @@ class Classifier:
         """Return a classifier that predicts only these names, in this order."""
         columns, function = [self.column(name) for name in names], self.function
         kinds = tuple(self.kinds[i] for i in columns)
-        pick = lambda x: function(x)[:, columns]  # noqa: E731
-        return Classifier(tuple(names), pick, kinds, self.shape, self.device, self.batch)
+        return replace(self, names=tuple(names), function=lambda x: function(x)[:, columns], kinds=kinds)
 
     @torch.inference_mode()
     def _predict(self, images: Images) -> Logits:
-        rows = self.function(torch.as_tensor(images, device=self.device))
+        rows = self(torch.as_tensor(images, device=self.device))
         return rows.float().cpu().numpy()
 
 
@@ -177,14 +184,16 @@ def load_classifier(path: Path, device: str = "cpu") -> Classifier:
     return from_network(network, device)
 
 
-def resized_for(classifier: Classifier, images: Images) -> Images:
-    """Return the images resized and converted to the shape that the classifier takes."""
-    if classifier.shape is None or images.shape[1:] == classifier.shape:
-        return images
-    channels, height, width = classifier.shape
-    x = torch.as_tensor(images)
+def resized(x: Tensor, shape: Shape | None) -> Tensor:
+    """Return images (n, c, h, w) with this number of channels and size, with gradients; None changes nothing.
+
+    Colour is converted to grey by the mean of the channels.
+    """
+    if shape is None or tuple(x.shape[1:]) == tuple(shape):
+        return x
+    channels, height, width = shape
     if x.shape[1] != channels:
         x = x.mean(1, keepdim=True).expand(-1, channels, -1, -1)
     if x.shape[2:] != (height, width):
-        x = F.interpolate(x, (height, width), mode="bilinear", antialias=True)
-    return x.clamp(0, 1).contiguous().numpy()
+        x = F.interpolate(x, (height, width), mode="bilinear", antialias=True).clamp(0, 1)
+    return x.contiguous()

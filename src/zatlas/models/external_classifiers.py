@@ -1,8 +1,10 @@
 """Load classifiers: files that zatlas wrote, ONNX files, and Python functions."""
 
+import hashlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
@@ -23,8 +25,9 @@ from zatlas.core.errors import (
     first_line,
 )
 from zatlas.models import trust
-from zatlas.models.classifier import Classifier, Kind, load_classifier
-from zatlas.models.importers.imported import Layout, PixelRange, from_planes, from_unit
+from zatlas.models.classifier import Classifier, Kind, load_classifier, resized
+from zatlas.models.classifier_settings import NUMBERS, ImageLayout, OnnxSettings, input_of, read_settings
+from zatlas.models.importers.imported import PixelRange
 from zatlas.models.importers.onnx_model import Session
 from zatlas.models.nets import Shape
 from zatlas.store import digests
@@ -33,18 +36,24 @@ CHANNELS = (1, 3)  # possible numbers of channels of an image
 KIND_OF_LAST: dict[str, Kind] = {"Sigmoid": "flag", "Softmax": "class", "LogSoftmax": "class"}
 USAGE = (
     "Give a file that `zatlas classifier train` wrote (FILE.safetensors), an ONNX file (FILE.onnx or "
-    "FILE.onnx:pixels=signed), or a function from images to numbers (package.module:function)."
+    "FILE.onnx:names=angry,happy,pixels=signed), or a function from images to numbers "
+    "(package.module:function)."
 )
 
 
-def open_classifier(spec: str | Path, device: str = "cpu") -> Classifier:
-    """Return the classifier in a file of zatlas, in an ONNX file, or of package.module:function."""
+def open_classifier(
+    spec: str | Path, device: str = "cpu", stored: Mapping[str, Mapping[str, Any]] | None = None
+) -> Classifier:
+    """Return the classifier in a file of zatlas, in an ONNX file, or of package.module:function.
+
+    `stored` has the settings of ONNX files by their SHA-256, as a run stores them with predictions.
+    """
     text = str(spec)
     file, _, options = text.partition(".onnx:")
     if options or text.endswith(".onnx"):
         path = Path(f"{file}.onnx" if options else text)
         _check_trust(path)
-        return onnx_classifier(path, **_options(options))
+        return onnx_classifier(path, options, stored)
     module, colon, name = text.rpartition(":")
     if colon and name.isidentifier() and not Path(text).exists():
         return python_classifier(_function(module, name))
@@ -81,18 +90,20 @@ def python_classifier(
     return Classifier(names, predict, (kind,) * len(names), about=about)
 
 
-def onnx_classifier(path: Path, pixels: str | None = None, layout: str | None = None) -> Classifier:
+def onnx_classifier(
+    path: Path, options: str = "", stored: Mapping[str, Mapping[str, Any]] | None = None
+) -> Classifier:
     """Return the classifier in an ONNX file; its input and output formats are inferred, unless given.
 
     A graph that first divides by 255 takes pixels from 0 to 255. Other graphs are assumed to take 0 to 1;
     give pixels="signed" for -1 to 1. A final sigmoid means flags, a final softmax means classes, and
-    anything else means numbers.
+    anything else means numbers. `options` are settings of `OnnxSettings`, as in "pixels=signed,std=0.5".
     """
-    for value, choices in ((pixels, get_args(PixelRange)), (layout, get_args(Layout))):
-        if value is not None and value not in choices:
-            raise UnknownName("setting of an ONNX classifier", value, choices)
     if not path.is_file():
         raise BadRun(f"There is no classifier at {path}. {USAGE}")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    settings = read_settings(path, options, (stored or {}).get(digest, {}))
     graph, session = _graph(path), Session(path)
     wants = session.main_input.shape
     if len(wants) != 4:
@@ -100,42 +111,60 @@ def onnx_classifier(path: Path, pixels: str | None = None, layout: str | None = 
             f"{path} takes an array of shape {wants}. A classifier takes images as "
             "(n, channels, height, width) or (n, height, width, channels)."
         )
-    order: Any = layout or ("nhwc" if wants[3] in CHANNELS and wants[1] not in CHANNELS else "nchw")
-    taken: Any = pixels or ("bytes" if _wants_bytes(graph, session) else "unit")
-    shape = _shape(wants if order == "nchw" else [wants[0], wants[3], wants[1], wants[2]])
-    example = torch.zeros(1, *(shape or (3, 64, 64)))
+    nhwc = wants[3] in CHANNELS and wants[1] not in CHANNELS
+    layout: ImageLayout = settings.layout or ("nhwc" if nhwc else "nchw")
+    pixels: PixelRange = settings.pixels or ("bytes" if _wants_bytes(graph, session) else "unit")
+    shape = _shape(wants if layout == "nchw" else [wants[0], wants[3], wants[1], wants[2]])
+    channels = shape[0] if shape else _channels(wants[1] if layout == "nchw" else wants[3])
+    example = torch.zeros(1, *(shape or (channels, 64, 64)))
 
     def predict(x: Tensor) -> Tensor:
-        output = session(from_planes(from_unit(x, taken), order))
+        x = resized(x, (channels, *x.shape[2:]))  # a classifier of any size has no shape
+        output = session(input_of(x, settings, pixels, layout))
         parts = output if isinstance(output, tuple) else (output,)
         return torch.cat([part.float().reshape(len(x), -1) for part in parts], dim=1)
 
+    count = _outputs(predict, example, path)
+    last: Kind = KIND_OF_LAST.get(graph.node[-1].op_type, "number") if len(graph.node) else "number"
+    kind: Kind = "flag" if count == 1 and last == "class" else last
+    size = "any size" if shape is None else "x".join(map(str, shape))
+    source = "given" if settings.pixels else "from the file" if pixels == "bytes" else "assumed"
+    takes = f"images of {size}, {layout}, pixels {pixels} ({source}){_described(settings)}"
+    return Classifier(
+        _names(graph, path, count, kind, settings.names),
+        predict,
+        (kind,) * count,
+        shape,
+        about=f"takes {takes}; returns {count} of kind {kind}",
+        digest=digest,
+        settings={name: value for name, value in asdict(settings).items() if value},
+    )
+
+
+def _channels(size: Any) -> int:
+    """Return the number of channels, or that of colour images if the file leaves it dynamic."""
+    return size if isinstance(size, int) and size > 0 else 3
+
+
+def _outputs(predict: Callable[[Tensor], Tensor], example: Tensor, path: Path) -> int:
+    """Return the number of outputs, from one image."""
     try:
-        count = predict(example).shape[1]
+        return predict(example).shape[1]
     except ZatlasError:
         raise
     except Exception as error:  # onnxruntime has many kinds of errors
         raise ShapeError(
             f"{path} cannot process images of {tuple(example.shape[1:])}: {first_line(error)}."
         ) from error
-    last: Kind = KIND_OF_LAST.get(graph.node[-1].op_type, "number") if len(graph.node) else "number"
-    kind: Kind = "flag" if count == 1 and last == "class" else last
-    size = "any size" if shape is None else "x".join(map(str, shape))
-    source = "given" if pixels else "from the file" if taken == "bytes" else "assumed"
-    about = f"takes images of {size}, {order}, pixels {taken} ({source}); returns {count} of kind {kind}"
-    return Classifier(_names(graph, path, count, kind), predict, (kind,) * count, shape, about=about)
 
 
-def _options(text: str) -> dict[str, str]:
-    options = {}
-    for part in filter(None, text.split(",")):
-        key, equals, value = part.partition("=")
-        if not equals or key not in ("pixels", "layout"):
-            raise BadRecipe(
-                f"{part!r} is not a setting of an ONNX classifier. Give pixels=signed or layout=nhwc."
-            )
-        options[key] = value
-    return options
+def _described(settings: OnnxSettings) -> str:
+    """Return the other settings of the pixels, as a part of a sentence."""
+    parts = [f"{name} {', '.join(f'{value:g}' for value in getattr(settings, name))}" for name in NUMBERS]
+    given = [part for part, name in zip(parts, NUMBERS, strict=True) if getattr(settings, name)]
+    if settings.channels != "rgb":
+        given.append(f"channels {settings.channels}")
+    return "".join(f", {part}" for part in given)
 
 
 def _graph(path: Path) -> Any:
@@ -171,13 +200,23 @@ def _wants_bytes(graph: Any, session: Session) -> bool:
     return False
 
 
-def _names(graph: Any, path: Path, count: int, kind: Kind) -> tuple[str, ...]:
-    """Return the output's name, or the file's name if that is generic; numbered if there are several."""
+def _names(graph: Any, path: Path, count: int, kind: Kind, given: Sequence[str]) -> tuple[str, ...]:
+    """Return the given names, or the output's name, or the file's name if that is generic; with numbers if
+    there are several. A class has the name of its attribute before it, as in "hair=gray".
+    """
+    if given and len(given) != count:
+        raise BadRecipe(
+            f"{path} returns {count} values for each image, and {len(given)} names are given: "
+            f"{', '.join(given)}. Name each value."
+        )
     name = graph.output[0].name
     name = name if name.isidentifier() and not name.startswith("output") else path.stem
+    if given and (kind != "class" or all("=" in each for each in given)):
+        return tuple(given)
     if count == 1:
         return (name,)
-    return tuple(f"{name}{'=' if kind == 'class' else '_'}{i}" for i in range(count))
+    separator = "=" if kind == "class" else "_"
+    return tuple(f"{name}{separator}{each}" for each in given or range(count))
 
 
 def _function(module: str, name: str) -> Callable[[Images], Any]:

@@ -2,21 +2,27 @@
 
 Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661  (non-saturating loss)
 Mescheder et al. 2018, https://arxiv.org/abs/1801.04406  (R1)
+Karras et al. 2020, https://arxiv.org/abs/1912.04958  (a penalty is as good if it is computed less often)
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zatlas.core.errors import BadRecipe
-from zatlas.core.settings import Dim, Weight
+from zatlas.core.settings import Dim, Weight, Within
 from zatlas.core.space import Space
+from zatlas.models.augmentation import augment
 from zatlas.models.nets import Net, Shape, join, one_hot
-from zatlas.models.noise import normal
-from zatlas.models.trainable import Terms
+from zatlas.models.noise import first_rows, normal
+from zatlas.models.trainable import Choice, Terms
+
+SMALL_SET = 10_000  # training images below which the discriminator sees augmented images
+Part = Annotated[float, Within(0.0, 1.0, above=True)]
 
 
 @dataclass(frozen=True)
@@ -26,18 +32,27 @@ class GANConfig:
     dim: Dim = 64  # dimensions of the latent space
     conditional: bool = False  # give generator and discriminator the label
     r1: Weight = 1.0  # weight of the discriminator's gradient penalty on real images; 0 for none
+    r1_part: Part = 0.125  # part of the batch on which that penalty is computed
+    augment: bool = False  # shift and cut out parts of the images that the discriminator sees
     half_batches: bool = False  # train the discriminator on half a batch of each kind
 
-    NET: ClassVar[str] = "conv"
+    NET: ClassVar[str] = "conv-resize"
     TRAINING: ClassVar[dict[str, object]] = {
-        "rate": 2e-4,
+        "rate": 1e-3,
         "beta1": 0.5,
         "beta2": 0.99,
         "schedule": "constant",
-        "epochs": 60,
+        "epochs": 10,
         "batch": 64,
         "average": 0.999,
     }
+    STEPS: ClassVar[int] = 4500
+
+    @staticmethod
+    def image_defaults(shape: Shape, count: int, given: Mapping[str, Any]) -> dict[str, Choice]:
+        """Return the settings that suit this number of training images."""
+        reason = f"with fewer than {SMALL_SET:,} images the discriminator would memorize them"
+        return {"augment": Choice(True, reason)} if count < SMALL_SET else {}
 
     def build(self, net: Net, shape: Shape, classes: int) -> "GAN":
         """Return a new GAN for images of this shape."""
@@ -80,27 +95,39 @@ class GAN(nn.Module):
         """Return the non-saturating binary cross-entropy of this player."""
         z = normal((len(x), self.config.dim), x, rng)
         if player == "generator":
-            logits = self._discriminate(self._generate(z, y), y)
+            logits = self._discriminate(self._seen(self._generate(z, y), rng), y)
             return {"loss": F.softplus(-logits).mean()}
         if self.config.half_batches and len(x) > 1:
             half = len(x) // 2
             x, z, y = x[:half], z[:half], None if y is None else y[:half]
-        real = (2 * x - 1).requires_grad_(self.config.r1 > 0)
         with torch.no_grad():
-            fake = self._generate(z, y)
+            real, fake = self._seen(2 * x - 1, rng), self._seen(self._generate(z, y), rng)
         on_real, on_fake = self._discriminate(real, y), self._discriminate(fake, y)
         loss = (F.softplus(-on_real).mean() + F.softplus(on_fake).mean()) / 2
         terms = {
             "real_accuracy": (on_real > 0).float().mean().detach(),
             "fake_accuracy": (on_fake < 0).float().mean().detach(),
         }
-        # Validation runs without gradients, and so without the penalty.
+        # Without gradients there is no penalty.
         if self.config.r1 and torch.is_grad_enabled():
-            (gradient,) = torch.autograd.grad(on_real.sum(), real, create_graph=True)
-            penalty = gradient.square().flatten(1).sum(1).mean()
+            penalty = self._gradient_penalty(real, y, rng)
             loss = loss + self.config.r1 / 2 * penalty
             terms["r1"] = penalty.detach()
         return {"loss": loss, **terms}
+
+    def _gradient_penalty(self, real: Tensor, y: Tensor | None, rng: torch.Generator) -> Tensor:
+        """Return the mean squared norm of the gradient at real images, estimated from a part of the batch."""
+        count, factor = first_rows(self.config.r1_part, len(real), rng)
+        if not count:  # other processes have these images
+            return real.new_zeros(())
+        part = real[:count].requires_grad_()
+        logits = self._discriminate(part, None if y is None else y[:count])
+        (gradient,) = torch.autograd.grad(logits.sum(), part, create_graph=True)
+        return factor * gradient.square().sum()
+
+    def _seen(self, images: Tensor, rng: torch.Generator) -> Tensor:
+        """Return the images as the discriminator sees them."""
+        return augment(images, rng) if self.config.augment else images
 
     def _generate(self, z: Tensor, y: Tensor | None) -> Tensor:
         images: Tensor = self.generator(join(z, one_hot(y, self.classes, z)))

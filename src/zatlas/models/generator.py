@@ -8,16 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zatlas.core.arrays import Images, Labels, Latents
+from zatlas.core.arrays import ClassWeights, Images, Labels, Latents
 from zatlas.core.errors import NotSupported, ShapeError, UnknownName
 from zatlas.core.space import Space
 from zatlas.models.trainable import Encoder
 
 ClassLabel = int | str | Sequence[int | str] | np.ndarray | None
+ClassInputs = Labels | ClassWeights | None  # of a decoder: a class number or class weights for each row
 Decoder = Callable[[Tensor, Tensor | None], Tensor]  # latents, labels -> images in [0, 1]
 
 FIRST_BATCH = 16  # latents in the first batch, which shows how large an image is
 BATCH_BYTES = 8 << 20  # bytes of images in each later batch
+MAX_WEIGHT_ERROR = 1e-3  # difference of a pixel between a class number and its one-hot weights
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Generator:
         The shape of a latent and the prior.
     decoder : function
         Takes latents (n, *space.shape) and labels (n,) or None as tensors; returns images in [0, 1].
+        A decoder that also takes class weights (n, classes) can mix classes.
     encoder : function
         Takes images and labels; returns latents, or their means and standard deviations.
     classes : tuple of str
@@ -121,15 +124,47 @@ class Generator:
             raise ShapeError(f"There are {n} rows and {len(given)} labels. Give one label for each row.")
         return given.astype(np.int64)
 
-    def decode(self, z: Latents, y: Labels | None = None) -> Images:
+    def class_number(self, label: int | str | None) -> int | None:
+        """Return the number of one class; None without a label, and for an unconditional generator.
+
+        Examples
+        --------
+        >>> conditional.generator.class_number("left")
+        1
+        """
+        numbers = None if label is None else self.class_numbers(1, label)
+        return None if numbers is None else int(numbers[0])
+
+    def class_inputs(self, n: int, label: ClassLabel = None) -> ClassInputs:
+        """Return what the decoder takes as the class of each of n rows.
+
+        Class weights (n, classes) are returned as float32, and anything else as `class_numbers` does.
+
+        Examples
+        --------
+        >>> conditional.generator.class_inputs(1, [[0.5, 0.5, 0.0]])
+        array([[0.5, 0.5, 0. ]], dtype=float32)
+        """
+        if not self.classes or label is None or np.ndim(label) != 2:
+            return self.class_numbers(n, label)
+        weights = np.asarray(label, np.float32)
+        if weights.shape != (n, len(self.classes)):
+            raise ShapeError(
+                f"There are {n} rows and {len(self.classes)} classes, and the class weights have shape "
+                f"{weights.shape}. Give one weight for each row and class."
+            )
+        return weights
+
+    def decode(self, z: Latents, y: ClassInputs = None) -> Images:
         """Decode latents to images.
 
         Parameters
         ----------
         z : array (n, dim)
             Latents.
-        y : array (n,)
-            Class numbers, for a conditional model.
+        y : array (n,) or (n, classes)
+            Class numbers for a conditional model, or class weights, such as (0.5, 0.5, 0) for the mean of
+            the first two classes of three.
 
         Returns
         -------
@@ -140,6 +175,8 @@ class Generator:
         ------
         ShapeError
             The latents have another number of dimensions, or the labels another length.
+        NotSupported
+            The decoder takes class numbers only, and it is given class weights.
 
         Examples
         --------
@@ -148,7 +185,7 @@ class Generator:
         """
         return np.concatenate(list(self.decode_batches(z, y)))
 
-    def decode_batches(self, z: Latents, y: Labels | None = None) -> Iterator[Images]:
+    def decode_batches(self, z: Latents, y: ClassInputs = None) -> Iterator[Images]:
         """Yield the decoded images in batches, if they do not fit into memory together.
 
         Examples
@@ -162,6 +199,8 @@ class Generator:
                 f"{self.space.dim}. Use latents that this model encoded or sampled."
             )
         self._check_labels(z, y)
+        if self.classes and y is not None and y.ndim == 2:
+            require_class_weights(self)
         rows, done, size = z.reshape(-1, *self.space.shape), 0, min(FIRST_BATCH, self.batch)
         while done < max(len(z), 1):
             part = slice(done, done + size)
@@ -216,10 +255,14 @@ class Generator:
         arrays = [np.concatenate(part).reshape(len(x), -1) for part in zip(*parts, strict=True)]
         return arrays[0], arrays[1] if len(arrays) == 2 else None
 
-    def _check_labels(self, rows: np.ndarray, y: Labels | None) -> None:
+    def _check_labels(self, rows: np.ndarray, y: ClassInputs) -> None:
         if y is not None and len(y) != len(rows):
             raise ShapeError(f"There are {len(rows)} rows and {len(y)} labels. Give one label for each row.")
-        if self.classes and y is not None and len(y) and not 0 <= y.min() <= y.max() < len(self.classes):
+        if not self.classes or y is None or not len(y):
+            return
+        if y.ndim == 2:
+            self.class_inputs(len(y), y)
+        elif not 0 <= y.min() <= y.max() < len(self.classes):
             raise ShapeError(f"The labels of this model go from 0 to {len(self.classes) - 1}.")
 
     def _batches(self, rows: np.ndarray, y: Labels | None) -> Iterator[tuple[np.ndarray, Labels | None]]:
@@ -227,9 +270,7 @@ class Generator:
             yield rows[i : i + self.batch], None if y is None else y[i : i + self.batch]
 
     @torch.inference_mode()
-    def _call(
-        self, function: Decoder | Encoder, rows: np.ndarray, y: Labels | None
-    ) -> tuple[np.ndarray, ...]:
+    def _call(self, function: Decoder | Encoder, rows: np.ndarray, y: ClassInputs) -> tuple[np.ndarray, ...]:
         labels = None if y is None or not self.classes else torch.as_tensor(y, device=self.device)
         output = function(torch.as_tensor(rows, device=self.device), labels)
         parts = output if isinstance(output, tuple) else (output,)
@@ -245,6 +286,36 @@ def differentiable(generator: Generator) -> bool:
             return generator.decoder(z, first if generator.classes else None).requires_grad
         except RuntimeError:  # the decoder leaves torch, for example through numpy
             return False
+
+
+@torch.inference_mode()
+def takes_class_weights(generator: Generator) -> bool:
+    """Return whether a conditional decoder also takes class weights (n, classes), to mix classes.
+
+    One-hot weights must give the images of the class numbers. A decoder that looks its label up in a table
+    takes numbers only.
+    """
+    count = len(generator.classes)
+    if not count:
+        return False
+    numbers = torch.arange(min(count, 2), device=generator.device)
+    weights = torch.eye(count, device=generator.device)[numbers]
+    z = torch.ones(len(numbers), *generator.space.shape, device=generator.device)
+    expected = generator.decoder(z, numbers)
+    try:
+        images = generator.decoder(z, weights)
+    except Exception:  # third-party code, called with inputs that it may not expect
+        return False
+    return images.shape == expected.shape and float((images - expected).abs().max()) < MAX_WEIGHT_ERROR
+
+
+def require_class_weights(generator: Generator) -> None:
+    """Raise `NotSupported` if the decoder takes class numbers only."""
+    if not takes_class_weights(generator):
+        raise NotSupported(
+            "This model takes its class as a number, so one class cannot be morphed into another. Keep one "
+            "class with --label CLASS (in Python: label=)."
+        )
 
 
 def best_device() -> str:

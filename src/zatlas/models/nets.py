@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from zatlas.core.errors import BadRecipe
 from zatlas.core.settings import Count, Within
 
+LARGE_SIDE = 48  # pixels of the shorter side from which images are called large
 Shape = tuple[int, int, int]  # channels, height, width of an image
 Width = Annotated[int, Within(1, 65_536)]  # channels
 Units = Annotated[int, Within(0, 1_000_000)]
@@ -80,7 +81,7 @@ class MLP:
 def usual_net(shape: Shape) -> str:
     """Return the default net for images of this shape; `benchmarks/defaults.py` measures the choice."""
     _, height, width = shape
-    return "conv" if min(height, width) >= 48 and not (height % 4 or width % 4) else "mlp"
+    return "conv" if min(height, width) >= LARGE_SIDE and not (height % 4 or width % 4) else "mlp"
 
 
 class FlatEncoder(nn.Module):
@@ -231,11 +232,16 @@ def begin_at(decoder: nn.Module, raw: Tensor) -> None:
 
 
 def one_hot(y: Tensor | None, classes: int, like: Tensor) -> Tensor | None:
-    """Return one-hot labels (n, classes), all zeros without `y`; None for a model without classes."""
+    """Return one-hot labels (n, classes), all zeros without `y`; None for a model without classes.
+
+    Class weights (n, classes) are returned as they are.
+    """
     if not classes:
         return None
     if y is None:
         return like.new_zeros(len(like), classes)
+    if y.ndim == 2:
+        return y.to(like.dtype)
     return F.one_hot(y, classes).to(like.dtype)
 
 

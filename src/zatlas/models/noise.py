@@ -1,5 +1,6 @@
 """Random numbers for a batch that do not depend on how many processes share it."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,19 @@ def normal(shape: Sequence[int], like: Tensor, rng: torch.Generator | None, axis
 def uniform(shape: Sequence[int], like: Tensor, rng: torch.Generator | None, axis: int = 0) -> Tensor:
     """Return uniform numbers in [0, 1), as `normal` does."""
     return _sample(torch.rand, shape, like, rng, axis)
+
+
+def first_rows(share: float, count: int, rng: torch.Generator | None) -> tuple[int, float]:
+    """Return how many of the `count` rows of this process are in the first `share` of the global batch.
+
+    The sum of any values over these rows, times the second number, is a summand of their global mean.
+    """
+    part = rng.part if isinstance(rng, SharedNoise) else None
+    total, rows = (part.total, range(part.total)[part.rows]) if part else (count, range(count))
+    if len(rows) != count:  # a model that uses fewer rows takes its share of them
+        total, rows = count, range(count)
+    first = math.ceil(share * total)
+    return sum(row < first for row in rows), total / (first * count)
 
 
 def _sample(

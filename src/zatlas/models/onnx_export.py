@@ -77,6 +77,13 @@ def export_classifier(classifier: Classifier, path: Path, images: Images) -> Mod
     """Write a classifier from images `x` to predictions `scores` (n, k); compare it at these images."""
     if not isinstance(classifier.function, nn.Module):
         raise NotSupported("Only a classifier that is a torch module can be exported to ONNX.")
+    if classifier.shape not in (None, images.shape[1:]):
+        takes, given = ("x".join(map(str, shape)) for shape in (classifier.shape, images.shape[1:]))
+        raise NotSupported(
+            f"The page cannot run the classifier: it takes images of {takes}, and the model makes images of "
+            f"{given}. Train one on images of this size: zatlas classifier train DATA --out FILE --size "
+            f"{images.shape[2]}"
+        )
     examples = (torch.as_tensor(images[:2], device=classifier.device),)
     data = _bytes(
         _export(

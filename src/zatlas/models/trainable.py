@@ -1,6 +1,7 @@
 """`Trainable`: what the training loop needs of a model, and `Family`: what a recipe needs of its settings."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 import torch
@@ -41,8 +42,21 @@ class Trainable(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class Choice:
+    """The default of a setting for given images, and the reason for it."""
+
+    value: object
+    reason: str
+
+
 class Family(Protocol):
-    """The settings of a model family: a frozen dataclass that builds a model for images of a given shape."""
+    """The settings of a model family: a frozen dataclass that builds a model for images of a given shape.
+
+    It may also have `STEPS`, the least number of optimizer steps of a default training, and
+    `image_defaults(shape, count, given)`, which returns a `Choice` for each model setting whose default
+    depends on the images, on the number of training images, and on the model settings that are given.
+    """
 
     NET: ClassVar[str]  # the default net; empty to choose by the size of the images
     TRAINING: ClassVar[dict[str, object]]  # its defaults for training, where they differ

@@ -8,8 +8,9 @@ Burda et al. 2016, https://arxiv.org/abs/1509.00519  (importance weighting)
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,8 @@ from zatlas.core.space import Space
 from zatlas.models.likelihood import Name, Treatment, likelihood, transformed
 from zatlas.models.nets import Net, Shape, begin_at, join, one_hot
 from zatlas.models.noise import normal
-from zatlas.models.trainable import Terms
+from zatlas.models.trainable import Choice, Terms
+from zatlas.models.usual_settings import usual_settings
 
 Samples = Annotated[int, Within(1, 10_000)]
 
@@ -47,6 +49,11 @@ class VAEConfig:
 
     NET: ClassVar[str] = ""
     TRAINING: ClassVar[dict[str, object]] = {}
+
+    @staticmethod
+    def image_defaults(shape: Shape, count: int, given: Mapping[str, Any]) -> dict[str, Choice]:
+        """Return the settings that suit images of this shape."""
+        return usual_settings(shape, given)
 
     def build(self, net: Net, shape: Shape, classes: int) -> "VAE":
         """Return a new VAE for images of this shape."""

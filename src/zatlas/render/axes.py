@@ -134,8 +134,14 @@ def _thick(size: int) -> int:
     return max(round(size / 16), 1)
 
 
-def ticks(inset: Tiles, box: tuple[float, float, float, float], size: int, theme: Theme) -> list[Item]:
-    """Draw ticks at round numbers, below and to the left of a plane with these bounds."""
+def ticks(
+    inset: Tiles,
+    box: tuple[float, float, float, float],
+    size: int,
+    theme: Theme,
+    axes: tuple[str, str] = ("", ""),
+) -> list[Item]:
+    """Draw ticks at round numbers, below and to the left of a plane with these bounds, and names of axes."""
     left, bottom, right, top = box
     small = max(round(0.8 * size), 9)
     x0, y0, x1, y1 = inset.box()
@@ -152,6 +158,12 @@ def ticks(inset: Tiles, box: tuple[float, float, float, float], size: int, theme
         items.append(Bar(x0 - 0.3 * small, y, x0, y + 1, theme.line))
         position = (x0 - 0.6 * small, y + type_.CAPITAL * small / 2)
         items.append(Text(*position, label, small, theme.pale, "r"))
+    horizontal, vertical = axes
+    if horizontal:
+        items.append(Text((x0 + x1) / 2, y1 + 3 * small, horizontal, small, theme.pale, "m"))
+    if vertical:
+        x = min(item.box()[0] for item in items) - 0.6 * small
+        items.append(Text(x, (y0 + y1) / 2, vertical, small, theme.pale, "m", turned=True))
     return items
 
 

@@ -29,18 +29,20 @@ def film(
     panel: Panel | None = None,
     far: np.ndarray | None = None,
     title: str = "",
+    marks: tuple[tuple[float, str], ...] = (),
     theme: Theme = LIGHT,
 ) -> Path:
     """Write batches of images as a film in the format of the file name, and return its path.
 
     Small images are enlarged by an integer factor to at least `least` pixels. A panel shows the position
     of each frame in a plane. `far` is the distance of each frame to the data, 1 for a typical data point.
+    With distances, `marks` are names below them: (position in the film from 0 to 1, name).
     """
     path = Path(path)
     write = writer(path)
     if not 0 < fps <= MAX_FPS:
         raise ShapeError(f"A film shows up to {MAX_FPS} frames a second; it was given {fps}.")
-    layout = Layout(title, panel, far, theme)
+    layout = Layout(title, panel, far, theme, marks)
     expected = layout.frames
     images = _one_by_one(frames, expected)
     first = next(images, None)

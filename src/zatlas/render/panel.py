@@ -1,6 +1,6 @@
-"""Panels of a film: a image of a plane with a point that moves to the position of each frame."""
+"""Panels of a film: an image of a plane with a point that moves to the position of each frame."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import ceil
 
@@ -19,17 +19,35 @@ Surface = Float32[np.ndarray, "h w 3"]
 
 @dataclass(frozen=True)
 class Panel:
-    """A image of a plane, and the position of each frame in it."""
+    """An image of a plane, and the position of each frame in it."""
 
     image: Frame  # of the box, with the top row first
     positions: Plane  # one for each frame
     box: Bounds  # left, bottom, right, top in units of the plane
+    trail: Plane | None = None  # positions with the same number of steps between all frames
+    axes: tuple[str, str] = ("", "")  # names of the two dimensions
+
+    @property
+    def line(self) -> Plane:
+        """The positions that the trail of the point connects."""
+        return self.positions if self.trail is None else self.trail
 
 
-def density_panel(positions: Plane, *, extent: float = 3.0, theme: Theme = LIGHT) -> Panel:
-    """Draw the curve over the density of the standard normal prior, with rings at 1, 2, 3 std."""
-    _check(positions)
-    extent = max(extent, 1.08 * float(np.abs(positions).max()))
+def density_panel(
+    trail: Plane,
+    *,
+    every: int = 1,
+    axes: tuple[str, str] = ("", ""),
+    extent: float = 3.0,
+    theme: Theme = LIGHT,
+) -> Panel:
+    """Draw the curve over the density of the standard normal prior, with rings at 1, 2, 3 std.
+
+    Every `every`-th position of the trail is that of a frame; those between make the drawn curve smooth.
+    `axes` are the names of the two dimensions.
+    """
+    _check(trail)
+    extent = max(extent, 1.08 * float(np.abs(trail).max()))
     box = (-extent, -extent, extent, extent)
     steps = (np.arange(SIDE) + 0.5) / SIDE * 2 * extent - extent
     norm = np.hypot(steps[None], steps[:, None]).astype(np.float32)
@@ -37,14 +55,16 @@ def density_panel(positions: Plane, *, extent: float = 3.0, theme: Theme = LIGHT
     pixel = 2 * extent / SIDE
     for ring in range(1, ceil(extent)):
         surface = _mix(surface, theme.line, np.clip(1.25 - np.abs(norm - ring) / pixel, 0, 1))
-    return _with_curve(surface, positions, box, theme)
+    return _with_curve(surface, trail, box, theme, every, axes)
 
 
-def cloud_panel(cloud: Plane, labels: Labels | None, positions: Plane, *, theme: Theme = LIGHT) -> Panel:
-    """Draw the curve over the points of a chart, coloured by class."""
-    _check(positions)
+def cloud_panel(
+    cloud: Plane, labels: Labels | None, trail: Plane, *, every: int = 1, theme: Theme = LIGHT
+) -> Panel:
+    """Draw the curve over the points of a chart, coloured by class; `trail` is as for `density_panel`."""
+    _check(trail)
     low, high = np.percentile(cloud, (0.5, 99.5), axis=0)
-    low, high = np.minimum(low, positions.min(axis=0)), np.maximum(high, positions.max(axis=0))
+    low, high = np.minimum(low, trail.min(axis=0)), np.maximum(high, trail.max(axis=0))
     center, half = (low + high) / 2, max(float((high - low).max()) / 2 * 1.1, 1e-6)
     (left, bottom), (right, top) = (center - half).tolist(), (center + half).tolist()
     kinds = np.zeros(len(cloud), int) if labels is None else np.asarray(labels)
@@ -58,7 +78,7 @@ def cloud_panel(cloud: Plane, labels: Labels | None, positions: Plane, *, theme:
     mean = weighted / np.maximum(ink, 1e-6)
     surface = _paper(theme)
     surface += (mean - surface) * (1 - np.exp(-0.6 * ink))
-    return _with_curve(surface, positions, (left, bottom, right, top), theme)
+    return _with_curve(surface, trail, (left, bottom, right, top), theme, every)
 
 
 def stroke(
@@ -89,11 +109,12 @@ def stroke(
     part[:] = np.rint(part + (as_float(colour) - part) * covered)
 
 
-def pixel_of(panel: Panel, side: int) -> Plane:
-    """Return the positions in pixels of a image with this side."""
+def pixel_of(panel: Panel, side: int, positions: Plane | None = None) -> Plane:
+    """Return positions (default: those of the frames) in pixels of an image with this side."""
     left, bottom, right, top = panel.box
-    x = (panel.positions[:, 0] - left) / (right - left) * side - 0.5
-    y = (top - panel.positions[:, 1]) / (top - bottom) * side - 0.5
+    positions = panel.positions if positions is None else positions
+    x = (positions[:, 0] - left) / (right - left) * side - 0.5
+    y = (top - positions[:, 1]) / (top - bottom) * side - 0.5
     return np.stack([x, y], axis=1).astype(np.float32)
 
 
@@ -109,13 +130,15 @@ def _check(positions: Plane) -> None:
         )
 
 
-def _with_curve(surface: Surface, positions: Plane, box: Bounds, theme: Theme) -> Panel:
+def _with_curve(
+    surface: Surface, trail: Plane, box: Bounds, theme: Theme, every: int, axes: tuple[str, str] = ("", "")
+) -> Panel:
     """Draw the complete curve as a thin line, so that the viewer sees where the point will go."""
-    plain = Panel(np.rint(surface).astype(np.uint8), positions.astype(np.float32), box)
-    corners = pixel_of(plain, SIDE).tolist()
-    for a, b in pairwise(corners):
+    trail = trail.astype(np.float32)
+    plain = Panel(np.rint(surface).astype(np.uint8), trail[::every], box, trail, axes)
+    for a, b in pairwise(pixel_of(plain, SIDE, trail).tolist()):
         stroke(surface, (a[0], a[1]), (b[0], b[1]), SIDE / 220, theme.pale)
-    return Panel(np.rint(surface).astype(np.uint8), plain.positions, box)
+    return replace(plain, image=np.rint(surface).astype(np.uint8))
 
 
 def _paper(theme: Theme) -> Surface:

@@ -15,7 +15,7 @@ from PIL import Image
 from zatlas.core.arrays import Images
 from zatlas.core.errors import NotSupported, ShapeError
 from zatlas.render.text import face, main_face
-from zatlas.render.theme import rgb
+from zatlas.render.theme import Theme, rgb
 from zatlas.store import atomic
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ Flags = Bool[np.ndarray, "n"]
 KINDS = ("png", "svg", "pdf", "webp", "jpg")
 NO_GLYPH = "Glyph .* missing from"  # matplotlib's warning about a character that no font has
 DPI = 144  # of plots in pixel formats
-FADED = 0.82  # share of the paper colour in a faded tile
+FADED = 0.5  # share of the paper colour in a faded tile
 _one_at_a_time = threading.RLock()
 
 
@@ -52,6 +52,17 @@ def to_bytes(images: Images) -> Tiles8:
     return (
         np.repeat(channels_last, 3, axis=3) if images.shape[1] == 1 else np.ascontiguousarray(channels_last)
     )
+
+
+def as_color(images: Images) -> Images:
+    """Return images with three channels; grey images get three equal ones."""
+    return np.repeat(images, 3, axis=1) if images.shape[1] == 1 else images
+
+
+def blank(images: Images, theme: Theme) -> Images:
+    """Return one image of this size in the paper colour, (1, 3, h, w)."""
+    paper = np.array(rgb(theme.paper), np.float32).reshape(1, 3, 1, 1) / 255
+    return np.broadcast_to(paper, (1, 3, *images.shape[2:])).astype(np.float32)
 
 
 def whole_factor(longer: int, least: int) -> int:

@@ -20,6 +20,7 @@ from zatlas.render.plot_style import (
     paper,
     scale_of,
     separate,
+    separate_labels,
     write_labels,
 )
 from zatlas.render.theme import LIGHT, Theme
@@ -27,6 +28,7 @@ from zatlas.render.theme import LIGHT, Theme
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 NAMED = 12  # largest number of classes with distinct colours and labels; more get a colour bar
 BINS = 160  # bins along each side, for contours
@@ -67,22 +69,31 @@ def clouds(
     title: str,
     axes: tuple[str, str],
     notes: Mapping[str, str] | None = None,
+    note: str = "",
     theme: Theme = LIGHT,
 ) -> Plot:
-    """Draw several scatter plots side by side, each with a title and a note."""
+    """Draw several scatter plots side by side, each with a title and a note, and one legend for all.
+
+    `notes` stand under the plots, and `note` under all.
+    """
     if not groups:
         raise ShapeError("There are no points to draw. Pass at least one group.")
     across = min(len(groups), 3)
     down = -(-len(groups) // across)
-    figure, plots = paper((4.6 * across, 4.9 * down + 0.5), title, theme, down, across)
+    size = 4.6 * across + 1.2, 5.6 * down + 0.5
+    figure, plots = paper(size, title, theme, down, across)
+    if note:
+        width = size[0] * 72 * 0.96
+        words = "\n".join(
+            "\n".join(type_.lines(line, round(SMALL + 0.5), width)) for line in note.splitlines()
+        )
+        figure.supxlabel(words, x=0.012, ha="left", fontsize=SMALL, color=theme.pale, parse_math=False)
     for plot, (name, (points, labels)) in zip(plots, groups.items(), strict=False):
         _scatter(figure, plot, points, labels, classes, None, theme)
         plot.set_title(name, fontsize=WORD + 1, loc="left", color=theme.ink, parse_math=False)
         note = (notes or {}).get(name, "")
         name_axes(plot, (f"{axes[0]}\n{note}" if note else axes[0], axes[1]), theme)
-    clouds = list(groups.values())
-    for plot, (points, labels) in zip(plots, clouds, strict=False):
-        _name_classes(figure, plot, points, labels, classes, theme)
+    _name_all_classes(figure, plots[: len(groups)], [labels for _, labels in groups.values()], classes, theme)
     for plot in plots[len(groups) :]:
         plot.set_visible(False)
     return Plot(figure)
@@ -183,7 +194,7 @@ def _scatter(
         plot.scatter(x, y, color=colours[labels[shuffled]], alpha=0.6, **common)
 
 
-def _bar(figure: "Figure", plot: "Axes", points: Any, theme: Theme) -> Any:
+def _bar(figure: "Figure", plot: "Axes | Sequence[Axes]", points: Any, theme: Theme) -> Any:
     bar = figure.colorbar(points, ax=plot, fraction=0.04, pad=0.02, aspect=32)
     if bar.solids is not None:
         bar.solids.set_alpha(1)
@@ -201,9 +212,9 @@ def _name_classes(
     theme: Theme,
     named: Mapping[str, Position] | None = None,
 ) -> None:
-    """Label the marks, and each class at the median of its points.
+    """Label the marks, and draw a legend of the classes; many classes get a colour bar.
 
-    Classes whose labels would overlap get a legend, and many classes a colour bar.
+    A class also has its name at the median of its points, unless it would overlap another name there.
     """
     own = [Label(position, name, theme.ink) for name, position in (named or {}).items()]
     kinds: list[int] = []
@@ -214,35 +225,61 @@ def _name_classes(
     arrange(figure)
     labels_of_classes = [_label_of(kind, points[labels == kind], classes, theme) for kind in kinds]
     occupied = [label.position for label in own]
-    if not write_labels(plot, [*own, *labels_of_classes], theme, occupied=occupied):
-        write_labels(plot, own, theme, occupied=occupied)
+    write_labels(plot, own, theme, occupied=occupied)
+    if labels_of_classes:
         _legend(plot, labels_of_classes, theme)
+        arrange(figure)  # the legend makes the plot narrower
+    free = separate_labels(plot, labels_of_classes, occupied)
+    write_labels(plot, free, theme, wander=0, occupied=occupied)
+
+
+def _name_all_classes(
+    figure: "Figure",
+    plots: Sequence["Axes"],
+    labels: Sequence[Labels | None],
+    classes: Sequence[str],
+    theme: Theme,
+) -> None:
+    """Name the classes of several plots once, in a legend on the right; many classes get a colour bar."""
+    present = [column for column in labels if column is not None]
+    if not present:
+        return
+    if len(classes) > NAMED:
+        _class_bar(figure, plots, classes, theme)
+        return
+    kinds = np.unique(np.concatenate(present)).tolist()
+    named = [_class_label(kind, (0, 0), classes, theme) for kind in kinds]
+    figure.legend(handles=_dots(named), loc="outside right upper", **_legend_style(theme))
 
 
 def _label_of(kind: int, mine: Plane, classes: Sequence[str], theme: Theme) -> Label:
     x, y = np.median(mine, axis=0).tolist()
+    return _class_label(kind, (x, y), classes, theme)
+
+
+def _class_label(kind: int, position: Position, classes: Sequence[str], theme: Theme) -> Label:
     colour = theme.palette[kind % len(theme.palette)]
-    return Label((x, y), type_.shortened(classes[kind], WORD, 200), colour)
+    return Label(position, type_.shortened(classes[kind], WORD, 200), colour)
 
 
 def _legend(plot: "Axes", labels: Sequence[Label], theme: Theme) -> None:
+    plot.legend(handles=_dots(labels), loc="upper left", bbox_to_anchor=(1.0, 1.0), **_legend_style(theme))
+
+
+def _dots(labels: Sequence[Label]) -> list["Line2D"]:
     from matplotlib.lines import Line2D
 
-    dots = [
+    return [
         Line2D([], [], marker="o", linestyle="", color=label.colour, label=label.text) for label in labels
     ]
-    plot.legend(
-        handles=dots,
-        loc="upper left",
-        bbox_to_anchor=(1.0, 1.0),
-        frameon=False,
-        labelcolor=theme.ink,
-        fontsize=WORD - 1,
-        handletextpad=0.1,
-    )
 
 
-def _class_bar(figure: "Figure", plot: "Axes", classes: Sequence[str], theme: Theme) -> None:
+def _legend_style(theme: Theme) -> dict[str, Any]:
+    box = {"facecolor": theme.paper, "edgecolor": theme.line, "labelcolor": theme.ink}
+    return {**box, "fontsize": WORD - 1, "handletextpad": 0.1}
+
+
+def _class_bar(figure: "Figure", plot: "Axes | Sequence[Axes]", classes: Sequence[str], theme: Theme) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import BoundaryNorm
 

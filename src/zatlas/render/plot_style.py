@@ -119,6 +119,17 @@ def write_labels(
     return True
 
 
+def separate_labels(plot: "Axes", labels: Sequence[Label], occupied: Sequence[Position]) -> list[Label]:
+    """Return the labels that, at their own positions, overlap no other label and no occupied position."""
+    high = _points(plot, WORD * 1.25)
+    halves = [0.4 * high] * len(occupied)
+    halves += [_points(plot, type_.width(label.text, WORD) * 1.12) / 2 for label in labels]
+    positions = plot.transData.transform([*occupied, *(label.position for label in labels)]).tolist()
+    boxes = [(x, y, half) for (x, y), half in zip(positions, halves, strict=True)]
+    free = [_is_free(x, y, half, high, boxes[:i] + boxes[i + 1 :]) for i, (x, y, half) in enumerate(boxes)]
+    return [label for label, is_free in zip(labels, free[len(occupied) :], strict=True) if is_free]
+
+
 def arrange(figure: "Figure") -> None:
     """Compute the layout in pixels."""
     with drawing():

@@ -1,6 +1,7 @@
 """The layout of a film: its images with a title, a panel, and a band of distances to the data."""
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from PIL import Image
@@ -26,6 +27,7 @@ class Layout:
     panel: Panel | None
     distances: np.ndarray | None
     theme: Theme
+    marks: tuple[tuple[float, str], ...] = ()  # (position from 0 to 1, name) below the band
 
     @property
     def frames(self) -> int | None:
@@ -63,7 +65,9 @@ class Scene:
             word = _alarm(self.band, layout, size)
             self.outside = _even(replace(canvas, items=(*canvas.items, word)))
         if self.inset is not None and layout.panel is not None:
-            self.track = pixel_of(layout.panel, self.inset.wide) + np.array([self.inset.x, self.inset.y])
+            corner = np.array([self.inset.x, self.inset.y])
+            self.track = pixel_of(layout.panel, self.inset.wide) + corner
+            self.trail = pixel_of(layout.panel, self.inset.wide, layout.panel.line) + corner
 
     def frame(self, image: Frame) -> Frame:
         """Return the next frame: the image with the layout at its time."""
@@ -90,10 +94,10 @@ class Scene:
 
     def _leave_trail(self, index: int) -> None:
         assert self.inset is not None
-        if index:
-            a, b = self.track[index - 1].tolist(), self.track[index].tolist()
+        steps = (len(self.trail) - 1) // max(len(self.track) - 1, 1)
+        for a, b in pairwise(self.trail[max(index - 1, 0) * steps : index * steps + 1].tolist()):
             for paper in {id(p): p for p in (self.paper, self.outside)}.values():
-                stroke(paper, tuple(a), tuple(b), self.inset.wide / 90, self.layout.theme.generated)
+                stroke(paper, (a[0], a[1]), (b[0], b[1]), self.inset.wide / 90, self.layout.theme.generated)
 
 
 def _check_size(image: Frame, tile: Tiles) -> None:
@@ -121,11 +125,11 @@ def _canvas(image: Tiles, inset: Tiles | None, band: Tiles | None, layout: Layou
     items: list[Item] = [image]
     if inset is not None and layout.panel is not None:
         items += [inset, *framed(inset, theme.line, 1)]
-        items += ticks(inset, layout.panel.box, size, theme)
+        items += ticks(inset, layout.panel.box, size, theme, layout.panel.axes)
     if band is not None:
         word = _alarm(band, layout, size)
         left, top, right, bottom = word.box()
-        items += [band, Bar(left, top, right, bottom, theme.paper)]
+        items += [band, *_names(band, layout, size), Bar(left, top, right, bottom, theme.paper)]
     if len(items) == 1 and not layout.title:
         return Canvas(image.wide, image.high, (image,), theme)
     return page(items, size=size, title=layout.title, theme=theme)
@@ -147,9 +151,31 @@ def _band(image: Tiles, layout: Layout, size: int) -> Tiles:
 
 def _alarm(band: Tiles, layout: Layout, size: int) -> Text:
     left, _, right, bottom = band.box()
-    small = max(round(0.85 * size), 10)
-    y = bottom + 0.3 * size + type_.ASCENT * small
+    small = _small(size)
+    y = bottom + 0.3 * size + type_.ASCENT * small + (1.3 * small if layout.marks else 0)
     return Text((left + right) / 2, y, MAX_COLUMNS, small, layout.theme.outside, "m")
+
+
+def _names(band: Tiles, layout: Layout, size: int) -> list[Text]:
+    """Draw the names of the anchors below the band, at their times: both ends, and others that fit."""
+    left, _, right, bottom = band.box()
+    small = _small(size)
+    marks = [mark for mark in layout.marks if mark[1]]
+    items: list[Text] = []
+    # The ends first; a name in between is left out where it would overlap another.
+    for position, name in sorted(marks, key=lambda mark: 0 < mark[0] < 1):
+        text = type_.shortened(name, small, (right - left) * 0.45)
+        anchor = {0.0: "l", 1.0: "r"}.get(position, "m")
+        x = left + (right - left) * position
+        item = Text(x, bottom + 0.3 * size + type_.ASCENT * small, text, small, layout.theme.pale, anchor)
+        start, _, end, _ = item.box()
+        if all(end + small < other.box()[0] or other.box()[2] + small < start for other in items):
+            items.append(item)
+    return items
+
+
+def _small(size: int) -> int:
+    return max(round(0.85 * size), 10)
 
 
 def _even(canvas: Canvas) -> Frame:

@@ -8,11 +8,14 @@ from zatlas.core.arrays import Images
 from zatlas.core.errors import ShapeError
 from zatlas.render import text as type_
 from zatlas.render.canvas import Bar, Canvas, Item, Text, Tiles, page
+from zatlas.render.pixels import as_color, blank
 from zatlas.render.theme import LIGHT, Theme, between
 from zatlas.render.tiles import above, check, left_of, text_size, tiles
 
 USUAL, OUTSIDE = 1.0, 2.0  # distances to the data; 1 is that of a typical data point
 MAX_COLUMNS = "leaves the data"
+ORIGINAL = "original"  # above real images
+Ends = tuple[Images | None, Images | None]  # the real images of the two ends of a row
 
 
 def strip(
@@ -24,17 +27,23 @@ def strip(
     title: str = "",
     note: str = "",
     far: np.ndarray | None = None,
+    ends: Sequence[Ends] = (),
     theme: Theme = LIGHT,
 ) -> Canvas:
     """Draw frames in one or several rows, with a bar for the distance `far` below each frame.
 
     `heads` are words above the first row, or above each row if there is one for each frame. A distance of
-    1 is that of a typical data point; above 2 the frame is outside the data.
+    1 is that of a typical data point; above 2 the frame is outside the data; NaN draws no bar. `ends` are
+    real images to draw at the left and the right of each row.
     """
     columns = min(columns or len(images), max(len(images), 1))
     check(images, columns)
     if far is not None and len(far) != len(images):
         raise ShapeError(f"There are {len(images)} frames and {len(far)} distances. Pass one for each frame.")
+    if any(image is not None for pair in ends for image in pair):
+        images, far = _with_ends(images, far, columns, ends, theme)
+        heads = (ORIGINAL, *heads, *[""] * (columns - len(heads)), ORIGINAL)
+        columns += 2
     plain = tiles(images, columns, theme=theme)
     size = text_size(plain.box()[2])
     every = len(heads) > columns  # separate words for each row
@@ -51,6 +60,20 @@ def strip(
     return page(items, size=size, title=title, note=note, theme=theme)
 
 
+def _with_ends(
+    images: Images, far: np.ndarray | None, columns: int, ends: Sequence[Ends], theme: Theme
+) -> tuple[Images, np.ndarray | None]:
+    """Add the real images at the ends of each row, and NaN as their distances."""
+    empty = blank(images, theme)
+    rows = [as_color(images[i : i + columns]) for i in range(0, len(images), columns)]
+    sides = [[empty if image is None else as_color(image) for image in pair] for pair in ends]
+    parts = [part for row, (left, right) in zip(rows, sides, strict=True) for part in (left, row, right)]
+    if far is None:
+        return np.concatenate(parts), None
+    distances = np.pad(np.asarray(far, float).reshape(-1, columns), ((0, 0), (1, 1)), constant_values=np.nan)
+    return np.concatenate(parts), distances.ravel()
+
+
 def tint(distance: float, theme: Theme) -> str:
     """Return the colour of a distance, from `theme.inside` to `theme.outside`."""
     t = float(np.clip((distance - USUAL) / (OUTSIDE - USUAL), 0, 1))
@@ -64,13 +87,15 @@ def _band_height(size: int) -> int:
 def _band(grid: Tiles, far: np.ndarray, line: int, size: int, theme: Theme) -> list[Item]:
     """Draw bars that grow with the distance, and words below the frames outside the data."""
     first = line * grid.columns
-    mine = np.nan_to_num(far[first : first + grid.columns], nan=0, posinf=3 * OUTSIDE)
+    mine = np.minimum(far[first : first + grid.columns], 3 * OUTSIDE)
     tall = round(0.5 * size)
     items: list[Item] = []
     for index, distance in enumerate(mine):
+        if np.isnan(distance):
+            continue
         x, y = grid.at(first + index)
         top = y + grid.high + max(round(0.2 * size), 2)
-        joined = index + 1 < len(mine)
+        joined = index + 1 < len(mine) and not np.isnan(mine[index + 1])
         high = max(round(tall * min(distance / OUTSIDE, 1.5) / 1.5), 2)
         right = x + grid.wide + (grid.gap if joined else 0)
         items.append(Bar(x, top, right, top + high, tint(distance, theme)))

@@ -25,6 +25,9 @@ OTHERS = (
 )
 
 
+MAX_ROUNDING = 0.05  # of a number in a figure, relative to the smallest step between the numbers
+
+
 def clean(words: str) -> str:
     """Return the text as one line, without characters that XML or a font cannot show."""
     characters = (c for c in words if c.isprintable() or c.isspace() or c in JOINERS)
@@ -87,7 +90,7 @@ def numbers(values: Sequence[float], max_digits: int = 3) -> list[str]:
     """Format numbers with the fewest decimals at which they differ."""
     for digits in range(max_digits + 1):
         texts = [number(value, digits) for value in values]
-        near = all(abs(round(v, digits) - v) <= 0.25 * _step(values) for v in values)
+        near = all(abs(round(v, digits) - v) <= MAX_ROUNDING * _step(values) for v in values)
         if near and len(set(texts)) == len(set(values)):
             return texts
     return [number(value, max_digits) for value in values]

@@ -3,13 +3,16 @@
 from collections.abc import Mapping, Sequence
 from math import prod
 
+import numpy as np
+
 from zatlas.core.arrays import Latents
+from zatlas.core.seeds import stream
 from zatlas.directions.direction_report import MAX_AMOUNT, DirectionReport
 from zatlas.directions.evaluate import usable_range
 from zatlas.directions.evaluator import AttributePredictor, Evaluator, classifier_predictor, probe_predictor
 from zatlas.directions.probes import Probes
 from zatlas.directions.types import Direction
-from zatlas.latent.density import density
+from zatlas.latent.density import Density, density
 from zatlas.models.classifier import Classifier
 from zatlas.workspace import Workspace
 
@@ -44,11 +47,18 @@ def ranges(
     if count < MIN_LATENTS:
         return result
     readout = _readout(workspace, latents, probes, workspace.classifier)
-    data = density(latents[:DENSITY_LATENTS])
-    evaluator = Evaluator(workspace.generator.for_class(), latents, data, readout, 0, count)
+    evaluator = Evaluator(workspace.generator.for_class(), latents, _density(workspace), readout, 0, count)
     for number in missing:
         result[number] = usable_range(evaluator, directions[number])
     return result
+
+
+def _density(workspace: Workspace) -> Density:
+    """The density of a few of the latents, which is fast to search."""
+    table = workspace.chart_table("train")
+    count = min(DENSITY_LATENTS, len(table.latents))
+    rows = np.sort(stream(0, "ranges").choice(len(table.latents), count, replace=False))
+    return density(table.latents[rows], None if table.std is None else table.std[rows])
 
 
 def _readout(

@@ -9,17 +9,19 @@ from typing import Any
 import numpy as np
 
 from zatlas.core.arrays import Labels, Latents, Plane, Rows, Values
-from zatlas.core.errors import NotSupported
+from zatlas.core.errors import NotSupported, ZatlasError
+from zatlas.core.progress import console
 from zatlas.core.registry import LAYOUTS
 from zatlas.core.seeds import stream
 from zatlas.directions.find import known_names
 from zatlas.latent import chart as charts
 from zatlas.latent.attributes import binary_names, pretty
-from zatlas.latent.chart import Chart
+from zatlas.latent.chart import Chart, chart_by_images
 from zatlas.latent.density import Density
 from zatlas.latent.landmarks import MAX_CHARTED, chart_digest, write_positions
 from zatlas.latent.layouts import DEFAULT_LAYOUT
 from zatlas.latent.names import ParsedName, text_of
+from zatlas.latent.saved_charts import ChartRequest
 from zatlas.latent.subprocess_layout import make_in_subprocess
 from zatlas.site.columns import column_names
 from zatlas.site.quadtree import Quadtree, quadtree
@@ -27,7 +29,7 @@ from zatlas.site.quantize import half, plain
 from zatlas.site.subset import PageSubset
 from zatlas.store import chart_positions
 from zatlas.store.latent_table import LatentTable
-from zatlas.workspace import Workspace
+from zatlas.workspace import MAX_DECODED, Workspace
 
 MAX_GRID_NUMBERS = 1_000_000  # of all latents of a grid: 2 MB
 MIN_STEPS, USUAL_STEPS, MAX_STEPS = 24, 64, 128  # along each side of a grid
@@ -74,6 +76,7 @@ class PageChart:
             "coverage": f"{folder}/coverage-{self.key}.u8",
             "projection": self._projection(),
             "reach": plain(max(chart.neighbor_radius, 1e-12))[0],
+            "averaged": chart.averaged,
             "tiles": tiles,
         }
 
@@ -124,22 +127,46 @@ def page_chart(
     subprocess: bool = False,
 ) -> PageChart:
     """A chart of these points, saved in the run. A layout of very many places the others among the first."""
-    fitted = subset.first(MAX_CHARTED)
+    by_images = workspace.source.kind == "sample" and layout not in ("dimensions", "line")
+    fitted = subset.first(MAX_DECODED if by_images else MAX_CHARTED)
     if by is not None and not subset.has_images:
         raise NotSupported("The points are samples without images, so no label can supervise their layout.")
-    parts = (layout, by, workspace.digest, workspace.data[1], len(fitted))
+    parts = (layout, by, workspace.digest, workspace.data[1], len(fitted), by_images)
     digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
     path = workspace.folder("charts") / f"page-{layout}-{digest}.safetensors"
     if not (saved and path.exists() and (chart := Chart.load(path)).rows is not None):
         labels = _supervision(workspace, by, fitted.rows) if by else None
-        chart = replace(_laid_out(fitted.latents, layout, labels, subprocess), rows=fitted.rows)
+        lay_out = partial(_laid_out, layout=layout, labels=labels, subprocess=subprocess)
+        if by_images:
+            chart = chart_by_images(fitted.latents, workspace.decode, lay_out)
+        else:
+            chart = lay_out(fitted.latents)
+        chart = replace(chart, rows=fitted.rows)
         if saved:
             chart.save(path)
-    rest = subset.latents[MAX_CHARTED:]
+    chart = replace(chart, decode=workspace.decode)
+    rest = subset.latents[len(fitted) :]
     positions = np.concatenate([chart.positions, chart.transform(rest)]) if len(rest) else chart.positions
     name = f"{layout} by {by}" if by else layout
     title = TITLES.get(layout, layout) + (f" by {pretty(by)}" if by else "")
+    title += ", by what the images look like" if by_images else ""
     return PageChart(key, name, title, chart, positions, density)
+
+
+def current_chart(workspace: Workspace, subset: PageSubset, density: Density, key: str) -> PageChart | None:
+    """The chart that `zatlas chart` made last, with all points of the page on it; None if there is none."""
+    request = workspace.charts.current
+    if request is None or workspace.dim == 1:
+        return None
+    try:
+        chart = workspace.chart_of(request)
+    except ZatlasError as error:  # such as an attribute that is gone
+        console().print(f"The page omits the chart {request}: {error}", soft_wrap=True, markup=False)
+        return None
+    name, title = str(request), replace(chart, layout=TITLES.get(chart.layout, chart.layout)).about
+    if request == ChartRequest(request.layout, request.supervise):  # the name of the same chart of the page
+        name = f"{request.layout} by {request.supervise}" if request.supervise else request.layout
+    return PageChart(key, name, title, chart, chart.transform(subset.latents), density)
 
 
 def add_tiles(
@@ -166,7 +193,7 @@ def default_charts(workspace: Workspace, subset: PageSubset) -> list[tuple[str, 
     if workspace.dim <= 2:
         return [("line" if workspace.dim == 1 else "dimensions", None)]
     if not subset.has_images:
-        return [("pca", None), (DEFAULT_LAYOUT, None)]  # neighbors among samples of a prior mean little
+        return [(DEFAULT_LAYOUT, None), ("pca", None)]
     by = _supervisor(workspace, subset)
     return [(DEFAULT_LAYOUT, None), ("pca", None)] + ([(DEFAULT_LAYOUT, by)] if by else [])
 

@@ -11,6 +11,7 @@ from zatlas.core.arrays import Flags, Latents, Values
 from zatlas.core.errors import BadData
 from zatlas.core.seeds import stream
 from zatlas.directions import estimate
+from zatlas.directions.default_names import unnamed_directions
 from zatlas.directions.direction_report import DirectionReport, effect_text, summary_text
 from zatlas.directions.field_networks import ARRAY_NAMES, GradientField, to_arrays
 from zatlas.directions.find import store_of
@@ -23,7 +24,7 @@ from zatlas.site.subset import PageSubset
 from zatlas.workspace import Workspace
 
 MAX_DIRECTIONS = 60  # of classes and attributes
-PRINCIPAL = 8  # principal components
+PRINCIPAL = 8  # directions that need no labels: principal components or closed-form directions
 MAX_NUMBERS = 4_000_000  # of all latents that directions are fitted to
 MIN_LATENTS, MAX_LATENTS = 2000, 20_000
 FIELD_STARTS = 500  # latents over which the step of a nonlinear direction is averaged
@@ -62,14 +63,16 @@ class PageDirections:
 
 
 def page_directions(workspace: Workspace, subset: PageSubset, *, light: bool = False) -> PageDirections:
-    """Directions of classes and attributes, saved directions, and principal components; few if `light`."""
+    """Directions of classes and attributes, saved ones, and some that need no labels; few if `light`."""
     quick = light or not subset.has_images
     latents, flags = (subset.latents, {}) if quick else _examples(workspace)
     fitted, normals = _fit(latents, flags)
     probes = fit_probes(latents, {direction.name: flags[direction.name] for direction in fitted})
     saved, reports = ([], {}) if light else _saved(workspace, flags)
     taken = {*flags, *(direction.name for direction in saved)}
-    principal = _renamed(estimate.principal_directions(latents, PRINCIPAL), taken)
+    closed = workspace.source.kind == "sample" and not light
+    fit = partial(unnamed_directions, workspace) if closed else estimate.principal_directions
+    principal = _renamed(fit(latents, PRINCIPAL), taken)
     result: list[Direction] = [in_std(direction) for direction in (*fitted, *saved)]
     limits: list[Range | None] = [None] * (len(result) + len(principal))
     if not light:
@@ -80,7 +83,7 @@ def page_directions(workspace: Workspace, subset: PageSubset, *, light: bool = F
     variance = float(latents.var(axis=0).sum()) or 1.0
     kinds = dict.fromkeys(flags, "attribute") | _class_kinds(workspace)
     kinds |= {direction.name: "saved" for direction in saved}
-    kinds |= {direction.name: "principal" for direction in principal}
+    kinds |= {item.name: "closed_form" if item.facts else "principal" for item in principal}
     vectors = [_unit_vector(direction, latents) for direction in result]
     files = {direction.name: f"field-{i}.f32" for i, direction in enumerate(result)}
     entries = [
@@ -137,7 +140,7 @@ def _rows(normals: Mapping[str, np.ndarray], probes: Probes) -> np.ndarray:
 
 
 def _renamed(principal: Sequence[LinearDirection], taken: Container[str]) -> list[LinearDirection]:
-    """The principal components, none with the name of another direction."""
+    """These directions, none with the name of another direction."""
     return [replace(item, name=f"the {item.name}") if item.name in taken else item for item in principal]
 
 
@@ -148,12 +151,12 @@ def _class_kinds(workspace: Workspace) -> dict[str, str]:
 
 
 def _entry(direction: Direction, std_along: float, variance: float, kind: str) -> dict[str, Any]:
-    principal = kind == "principal"
+    principal, unnamed = kind == "principal", kind in ("principal", "closed_form")
     std = direction.std if isinstance(direction, LinearDirection) else std_along
     return {
         **({"description": direction.description} if direction.description else {}),
         "name": direction.name,
-        "title": pretty(direction.name).capitalize() if principal else pretty(direction.name),
+        "title": pretty(direction.name).capitalize() if unnamed else pretty(direction.name),
         "kind": kind,
         "std": plain(std)[0],
         "score": _score(direction.score),

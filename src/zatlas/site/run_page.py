@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from functools import cached_property, partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,17 @@ from zatlas.core.arrays import Latents, Plane
 from zatlas.core.progress import bar
 from zatlas.latent import dimension_ranking
 from zatlas.latent.density import NEIGHBORS, Density, density
+from zatlas.models.decoding_time import announce_decoding
 from zatlas.site.columns import Columns, arrow, columns
+from zatlas.site.direction_ranges import MAX_PIXELS
 from zatlas.site.geodesics import example_geodesics
 from zatlas.site.networks import exported_classifier, exported_networks, network_file
-from zatlas.site.page_charts import PageChart, add_tiles, default_charts, page_chart
+from zatlas.site.page_charts import PageChart, add_tiles, current_chart, default_charts, page_chart
 from zatlas.site.page_directions import PageDirections, page_directions
 from zatlas.site.quadtree import MIN_TILED, Square
 from zatlas.site.quantize import half, plain
 from zatlas.site.subset import (
+    MAX_RECONSTRUCTED,
     PageSubset,
     numbered_samples,
     reconstruction_errors,
@@ -81,7 +85,7 @@ class RunPage:
     @cached_property
     def density(self) -> Density:
         """The density of the latents."""
-        return density(self.subset.latents)
+        return density(self.subset.latents, self.subset.std)
 
     @cached_property
     def charts(self) -> list[PageChart]:
@@ -90,6 +94,11 @@ class RunPage:
         if self.light and self.workspace.dim > 2:
             layouts = [("pca", None)]
         result = [self.chart(str(i), *layout) for i, layout in enumerate(layouts)]
+        current = None
+        if not self.light:
+            current = current_chart(self.workspace, self.subset, self.density, str(len(result)))
+        if current is not None:
+            result = [current, *(chart for chart in result if chart.name != current.name)]
         if self.all_points is not None:
             described = self.columns.values()
             categories = {entry["name"]: values for entry, values in described if entry["kind"] != "number"}
@@ -163,7 +172,7 @@ class RunPage:
     def entry(self) -> dict[str, Any]:
         """The computed part of the run's entry in the manifest, a `RunContent`."""
         self._compute()
-        data, latents = self.density, self.subset.latents
+        latents = self.subset.latents
         return {
             "total": self.subset.total,
             "count": len(self.subset),
@@ -172,11 +181,7 @@ class RunPage:
             "columns": [entry for entry, _ in self.columns.values()],
             "charts": [chart.site(self.folder) for chart in self.charts],
             "sprites": self.sheets and self.sheets.site(self.folder),
-            "density": {
-                "typical_distance": data.typical_distance,
-                "outside_distance": data.typical_distance + data.step,
-                "neighbors": NEIGHBORS,
-            },
+            "density": density_entry(self.density),
             **self.networks,
             "dimensions": self.dimensions,
             "mean": plain(latents.mean(axis=0)),
@@ -220,8 +225,26 @@ class RunPage:
     def _examples(self) -> Latents:
         return self.subset.latents[:EXAMPLES]
 
+    def _announce(self) -> None:
+        """Print how long it takes to decode the images of the slow parts, if that is long."""
+        if self.light or not self.workspace.source.decodes or not len(self.subset):
+            return
+        rebuilt = min(len(self.subset), MAX_RECONSTRUCTED) if self.subset.has_images else 0
+        images = (
+            rebuilt + dimension_ranking.MAX_IMAGES + MAX_PIXELS // prod(self.workspace.description.shape[1:])
+        )
+        announce_decoding(
+            f"Decoding images for the page of {self.workspace.name}",
+            images,
+            self.workspace.generator,
+            self._examples,
+            labels=subset_labels(self.workspace, self.subset.rows[:EXAMPLES]),
+            advice="--points N shows fewer.",
+        )
+
     def _compute(self) -> None:
         """Compute the slow parts under a progress bar."""
+        self._announce()
         parts = SLOW_PARTS if len(self.subset) else ()  # encoding the images has its own bar
         with bar("making the page", len(parts), "parts") as advance:
             for part in parts:
@@ -249,6 +272,20 @@ class RunPage:
         attributes = len(self.workspace.dataset.attributes) if self.workspace.has_dataset else 0
         point_bytes = 2 * self.workspace.dim + 4 * (3 + attributes) + 3 * 8  # latent, columns, positions
         return max(FIRST_BYTES // point_bytes, MIN_POINTS)
+
+
+def density_entry(data: Density) -> dict[str, Any]:
+    """The numbers that the page computes the distance from the data with, a `DensityEntry`."""
+    coordinates = data.coordinates
+    return {
+        "neighbors": NEIGHBORS,
+        "center": plain(coordinates.center),
+        "weights": plain(coordinates.weights),
+        "distance_scale": astuple(data.distance_scale),
+        "typical_norm": data.typical_norm,
+        "norm_scale": astuple(data.norm_scale),
+        "scale": astuple(data.scale),
+    }
 
 
 def tile_name(chart: PageChart, square: Square) -> str:

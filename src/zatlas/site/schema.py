@@ -91,6 +91,7 @@ class ChartEntry(TypedDict):
     coverage: str  # (n * n) uint8 for the same grid: 255 inside the data, 0 in a gap
     projection: Projection | None  # of a linear chart
     reach: float  # the 17th nearest point is at most this far inside the data
+    averaged: int  # nearest points that the latent of a position is averaged over
     tiles: Tiles | None
 
 
@@ -107,13 +108,18 @@ class Sprites(TypedDict):
 class DensityEntry(TypedDict):
     """The relative distance of a latent from the data: 1 is typical, and 1 % of encoded images are beyond 2.
 
-    max(0, 1 + (d - typical_distance) / (outside_distance - typical_distance)), where d is the mean distance
-    to the `neighbors` nearest latents.
+    `scale` of the larger of two numbers: `distance_scale` of d and `norm_scale` of |norm - typical_norm|,
+    where norm = sqrt(sum(weights * (z - center)^2)), and d is the mean over the nearest latents of
+    sqrt(max(0, distance^2 - noise)), with the noise = sum((z - center)^2) over dimensions without weight.
     """
 
-    typical_distance: float
-    outside_distance: float
     neighbors: int
+    center: list[float]
+    weights: list[float]  # the inverse of each dimension's variance; 0 if it holds only noise
+    distance_scale: tuple[float, float]  # the values that count as 1 and as 2; it is linear
+    typical_norm: float
+    norm_scale: tuple[float, float]
+    scale: tuple[float, float]
 
 
 class ModelFile(TypedDict):
@@ -161,7 +167,7 @@ class DirectionEntry(TypedDict):
 
     name: str
     title: str
-    kind: Literal["attribute", "class", "principal", "saved"]
+    kind: Literal["attribute", "class", "closed_form", "principal", "saved"]
     std: float  # of the latents along the vector
     score: ScoreEntry | None
     explained_variance: float | None  # of a principal component: share of the total variance

@@ -1,5 +1,6 @@
 """The images that a page shows and their latents: a uniform sample in random order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,11 +29,13 @@ class PageSubset:
     latents: Latents
     total: int  # rows that were sampled from
     latent_numbers: Rows | None = None  # of imported latents without a dataset: their numbers in the file
+    std: Latents | None = None  # of the posteriors, if the encoder has any
 
     def first(self, count: int) -> "PageSubset":
         """The first `count` points, which are a uniform sample too."""
         numbers = None if self.latent_numbers is None else self.latent_numbers[:count]
-        return PageSubset(self.rows[:count], self.latents[:count], self.total, numbers)
+        std = None if self.std is None else self.std[:count]
+        return PageSubset(self.rows[:count], self.latents[:count], self.total, numbers, std)
 
     @property
     def numbers(self) -> Rows:
@@ -55,10 +58,11 @@ def select_rows(workspace: Workspace, max_points: int) -> PageSubset:
     splits = [workspace.table("train"), workspace.table("test")]
     rows = np.concatenate([split.rows for split in splits])
     latents = np.concatenate([split.latents for split in splits])
+    std = _joined([split.std for split in splits])
     if (splits[0].rows[:1] == splits[1].rows[:1]).all():  # both names are the same split
-        rows, latents = splits[0].rows, splits[0].latents
+        rows, latents, std = splits[0].rows, splits[0].latents, splits[0].std
     chosen = _order(len(rows))[:max_points]
-    return PageSubset(rows[chosen], latents[chosen], len(rows))
+    return PageSubset(rows[chosen], latents[chosen], len(rows), std=None if std is None else std[chosen])
 
 
 def select_quickly(workspace: Workspace, max_points: int) -> PageSubset:
@@ -130,6 +134,12 @@ def _samples(workspace: Workspace, max_points: int) -> PageSubset:
         return PageSubset(rows, source.latents[chosen], len(source.latents), chosen)
     count = min(max_points, NUMBERED)
     return PageSubset(np.full(count, NO_ROW), sample_latents(workspace, count, seed=0), count)
+
+
+def _joined(tables: Sequence[Latents | None]) -> Latents | None:
+    """The rows of all tables; None if one is missing."""
+    present = [table for table in tables if table is not None]
+    return np.concatenate(present) if len(present) == len(tables) else None
 
 
 def _order(count: int) -> np.ndarray:

@@ -23,7 +23,7 @@ from zatlas.store import direction_files
 from zatlas.workspace import Workspace
 
 FORMAT = 1  # of the manifest
-BUILD_VERSION = 5  # increase it when cached files change for the same run
+BUILD_VERSION = 6  # increase it when cached files change for the same run
 MAX_POINTS = 100_000  # of a served page
 QUICK_POINTS = 2000  # of a run that is still being trained
 PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")  # of a page's file
@@ -91,7 +91,8 @@ def run_tree(
     """
     max_points = min(max_points, QUICK_POINTS) if light else max_points
     saved = (direction_files.digest(store_of(workspace).folder), workspace.run.classifier.exists())
-    settings = (max_points, geodesics, saved, tiled, light)
+    current = "" if light else repr(workspace.charts.current)
+    settings = (max_points, geodesics, saved, tiled, light, current)
     parts = (BUILD_VERSION, version("zatlas"), workspace.digest, workspace.data[1], *settings)
     stamp = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
     folder, cached_in = f"data/{id}", cache_folder(workspace)

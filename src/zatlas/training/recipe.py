@@ -5,7 +5,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, time
 from importlib import resources
 from pathlib import Path
@@ -18,6 +18,7 @@ from zatlas.models.description import Description
 from zatlas.models.nets import Shape, usual_net
 from zatlas.store import digests, retry
 from zatlas.store.run import Run
+from zatlas.training.image_defaults import TrainingLength, choices_for, explain_choices, least_steps
 
 Share = Annotated[float, Within(0.0, 1.0, below=True)]
 Rate = Annotated[float, Within(0.0, above=True)]
@@ -95,10 +96,11 @@ class Recipe:
         return [f"{key}: {mine.get(key, 'unset')}, not {theirs.get(key, 'unset')}" for key in keys]
 
 
-def make_recipe(tables: Mapping[str, Any], shape: Shape | None = None) -> Recipe:
+def make_recipe(tables: Mapping[str, Any], shape: Shape | None = None, count: int = 0) -> Recipe:
     """Return a complete recipe from tables of settings, with defaults for the others.
 
-    The default net depends on the family and on the shape of the images.
+    The default net depends on the family and on the shape of the images. With the number of training
+    images, `count`, the default number of epochs and some defaults of the model depend on them too.
     """
     for name in tables:
         if name not in (*TABLES, "seed"):
@@ -112,8 +114,13 @@ def make_recipe(tables: Mapping[str, Any], shape: Shape | None = None) -> Recipe
         checked_value(net.pop("name", ""), str, "net.name") or kind.NET or usual_net(shape or (1, 1, 1))
     )
     style = NETS.get(net_name)
+    choices = choices_for(kind, shape, count, model) if shape and count else {}
+    model |= {key: choice.value for key, choice in choices.items()}
     config, layers = fill(kind, model, "model"), fill(style, net, "net")
     training = fill(Training, {**style.TRAINING, **kind.TRAINING, **given}, "training")
+    if count and "epochs" not in given:
+        length = _length(kind, training, count)
+        training = replace(training, epochs=length.enough_epochs)
     return Recipe(
         source=_source(data.pop("source")),
         size=checked_value(data.pop("size", None), Size | None, "data.size"),
@@ -125,6 +132,19 @@ def make_recipe(tables: Mapping[str, Any], shape: Shape | None = None) -> Recipe
         training=training,
         seed=checked_value(tables.get("seed", 0), Seed, "seed"),
     )
+
+
+def explain_defaults(tables: Mapping[str, Any], recipe: Recipe, shape: Shape, count: int) -> list[str]:
+    """Return sentences on what `make_recipe` chose for these images and why, and on a short training."""
+    kind, given = MODELS.get(recipe.family), _table(tables, "training")
+    length = replace(_length(kind, recipe.training, count), epochs=recipe.training.epochs)
+    lines = explain_choices(choices_for(kind, shape, count, _table(tables, "model")))
+    return [*lines, *filter(None, [length.sentence(chosen="epochs" not in given)])]
+
+
+def _length(kind: Any, training: Training, count: int) -> TrainingLength:
+    usual = int({"epochs": Training.epochs, **kind.TRAINING}["epochs"])
+    return TrainingLength(count, training.batch, training.epochs, usual, least_steps(kind))
 
 
 def _table(tables: Mapping[str, Any], name: str) -> dict[str, Any]:

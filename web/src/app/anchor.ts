@@ -18,6 +18,7 @@ export interface Anchor {
   row: number | null; // of the real image that was encoded to this latent
   name: string;
   about: string; // where it comes from: "image 4,213", "a point on the map"
+  label?: number; // class in which a conditional model decodes it; by default that of its image
   sample?: SampleName; // of a numbered sample
 }
 

@@ -91,6 +91,6 @@ export class Preference {
 
 function componentsOf(run: RunState): Principal {
   if (run.entry.dim <= MAX_DIM) return principalComponents(run.latents!.values, run.entry.dim);
-  const principal = run.sliders.filter((slider) => slider.kind === "principal");
+  const principal = run.sliders.filter((slider) => slider.kind === "principal" || slider.kind === "closed_form");
   return { components: principal.map((slider) => slider.vector), std: principal.map((slider) => slider.std) };
 }

@@ -236,14 +236,16 @@ export class RunState {
   // Images
 
   /** Decode n latents; null if a newer request of the same stream replaced this one. */
-  async decode(z: Float32Array, n: number, stream?: string, label = this.label): Promise<Images | null> {
+  async decode(z: Float32Array, n: number, stream?: string, label: number | number[] = this.label): Promise<Images | null> {
     const decoder = this.decoder ?? (await this.decoding);
-    const labels = this.entry.classes.length ? Array<number>(n).fill(label) : undefined;
+    const each = typeof label === "number" ? Array<number>(n).fill(label) : label;
+    const labels = this.entry.classes.length ? each : undefined;
     return decoder.decode(z.slice(0, n * this.entry.dim), n, { labels, stream });
   }
 
-  /** The class index for an anchor: the class of a real image, otherwise the selected one. */
+  /** The class index for an anchor: its own, the class of a real image, otherwise the selected one. */
   labelOf(anchor: Anchor): number {
+    if (anchor.label !== undefined) return anchor.label;
     const labels = this.entry.columns.find((column) => column.name === "label");
     if (anchor.row === null || !labels || !this.entry.classes.length) return this.label;
     const result = this.entry.classes.indexOf(labels.values?.[this.table.classOf("label")[anchor.row]] ?? "");
@@ -311,14 +313,14 @@ export class RunState {
     if (!this.search && !served) return { rows: [], distance: NaN };
     const result = await (this.search ? this.search.nearest(z, k, stream) : nearestLatents(this.socket!, this.entry, z, k, stream));
     if (!result) return null;
-    return { rows: Array.from(result.rows.subarray(0, NEAREST)), distance: density ? relativeDistances(result, density)[0] : NaN };
+    return { rows: Array.from(result.rows.subarray(0, NEAREST)), distance: density ? relativeDistances(result, z, density)[0] : NaN };
   }
 
   /** The relative distance from the data of each latent; empty where it is not known. */
   async distancesOf(z: Float32Array): Promise<number[]> {
     const { density } = this.entry;
     const result = density && (await this.search?.nearest(z, density.neighbors));
-    return result ? relativeDistances(result, density) : [];
+    return result ? relativeDistances(result, z, density) : [];
   }
 
   /** Latents of the geodesic between two anchors: precomputed, or computed by the server. */

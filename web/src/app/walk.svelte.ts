@@ -56,7 +56,7 @@ export class Walk {
       if (this.fromLink) void this.go(this.at).finally(() => (this.fromLink = false));
       this.path = this.plane?.knots ?? (await this.page.run.positionsOf(sample(result, TRACED)));
       const z = sample(result, TILES);
-      const strip = await this.page.run.decode(z, TILES, "strip");
+      const strip = await this.page.run.decode(z, TILES, "strip", this.labels(result, TILES));
       const distances = await this.page.run.distancesOf(z);
       if (stale() || !strip) return;
       this.strip = strip;
@@ -76,7 +76,20 @@ export class Walk {
   }
 
   anchorAt(at: number): Anchor {
-    return { z: along(this.curve!, [at]), row: null, name: ON_THE_WALK, about: `${Math.round(at * 100)} % of the walk` };
+    return { z: along(this.curve!, [at]), row: null, name: ON_THE_WALK, about: `${Math.round(at * 100)} % of the walk`, label: this.labelAt(this.curve!, at) };
+  }
+
+  /** The class of each of n equal steps, for a conditional model. */
+  labels(curve: Curve, n: number): number[] {
+    return Array.from({ length: n }, (_, i) => this.labelAt(curve, i / Math.max(n - 1, 1)));
+  }
+
+  /** The class at a position: that of the nearest pin on the walk. A path over the map has the selected class. */
+  private labelAt({ marks }: Curve, at: number): number {
+    const { run, pins } = this.page;
+    if (!pins.length || marks.length < pins.length || this.plane) return run.label;
+    const away = marks.map((mark) => Math.abs(mark - at));
+    return run.labelOf(pins[away.indexOf(Math.min(...away)) % pins.length]);
   }
 
   /** Play the walk until `stop`; back and forth if it is not closed. */
@@ -125,7 +138,7 @@ export class Walk {
     const result = this.direct(pins) ?? (this.method === "geodesic" && pins.length > 1 ? await this.geodesics(pins) : null);
     if (!result || !this.constantRate) return result;
     const z = sample(result, PACED);
-    const images = await run.decode(z, PACED, "pace");
+    const images = await run.decode(z, PACED, "pace", this.labels(result, PACED));
     return images && dim ? steady(result, changes(images)) : result;
   }
 
@@ -151,7 +164,9 @@ export class Walk {
       const count = segment.length / dim - (i + 1 < segments.length ? 1 : 0); // a segment starts where the one before it ends
       return Array.from({ length: count }, (_, j) => segment.subarray(j * dim, (j + 1) * dim));
     });
-    return curve(stack(rows), dim, "lerp");
+    let end = 0;
+    const marks = segments.map((segment) => (end += segment.length / dim - 1) / (rows.length - 1));
+    return curve(stack(rows), dim, "lerp", undefined, [0, ...marks]);
   }
 
   /** The curve in the plane of the chart, for a drawn path or a spiral; otherwise null. */

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { INVERSE } from "../contract";
 import { dimensionChart } from "./dimensions";
 import { type FittedPoints, type Plane, PlaneInverse } from "./chart";
 import { expectClose, floats } from "../../test/close";
@@ -57,7 +58,7 @@ test("latents are interpolated between lattice points and constant outside", () 
 });
 
 test("data coverage falls smoothly from the data to a gap", () => {
-  const plane: Plane = { box: [0, 0, 1, 1], projection: null, reach: 1 };
+  const plane: Plane = { box: [0, 0, 1, 1], projection: null, reach: 1, averaged: INVERSE };
   const coverage = Uint8Array.of(255, 0, 255, 0);
   const inverse = new PlaneInverse(plane, 1, { latents: new Float32Array(4), coverage, n: 2 });
   expect(inverse.coverage(0, 0.5)).toBeCloseTo(1);
@@ -101,7 +102,7 @@ function fittedPoints(latents: Float32Array, positions: Float32Array): FittedPoi
 }
 
 function planeOf(item: Case): Plane {
-  return { box: item.box, projection: item.projection, reach: item.reach } as Plane;
+  return { box: item.box, projection: item.projection, reach: item.reach, averaged: INVERSE } as Plane;
 }
 
 function latticeOf(item: Case) {

@@ -21,7 +21,7 @@ export interface Lattice {
   n: number;
 }
 
-export type Plane = Pick<ChartEntry, "box" | "projection" | "reach">;
+export type Plane = Pick<ChartEntry, "box" | "projection" | "reach" | "averaged">;
 
 export class PlaneInverse {
   #fitted: FittedPoints | null = null;
@@ -105,7 +105,7 @@ export class PlaneInverse {
   /** The weighted mean of the neighbors' latents, scaled to their mean norm. */
   #blended(x: number, y: number, { latents, nearest }: FittedPoints): Float32Array {
     const { dim } = this;
-    const { rows, distances } = nearest(x, y, INVERSE + 1);
+    const { rows, distances } = nearest(x, y, this.plane.averaged + 1);
     const weights = fading(distances);
     const z = new Float64Array(dim);
     let length = 0;

@@ -1,6 +1,6 @@
 /** Charts computed in the page: two dimensions of the latent space. */
 
-import { CHART_MARGIN } from "../contract";
+import { CHART_MARGIN, INVERSE } from "../contract";
 import { boxOf } from "../map/camera";
 import type { Plane } from "./chart";
 import { mean } from "./vectors";
@@ -28,6 +28,7 @@ export function dimensionChart(latents: Float32Array, dim: number, i: number, j:
     box: boxAround(positions),
     projection: { components, mean: Array.from(center), origin: [center[i], center[j]] },
     reach: reachOf(positions),
+    averaged: INVERSE,
   };
 }
 

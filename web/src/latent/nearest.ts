@@ -22,17 +22,32 @@ export function nearest(latents: Float32Array, dim: number, z: Float32Array, k: 
   return result;
 }
 
-/** The relative distance from the data of each latent whose neighbors are given; see DensityEntry. */
-export function relativeDistances(neighbors: Neighbors, density: DensityEntry): number[] {
-  const { typical_distance: typical, outside_distance: outside } = density;
-  const step = outside - typical || typical || 1;
+/** The relative distance from the data of each latent in z, whose neighbors are given; see DensityEntry. */
+export function relativeDistances(neighbors: Neighbors, z: Float32Array, density: DensityEntry): number[] {
   const k = Math.min(density.neighbors, neighbors.k);
   return Array.from({ length: k ? neighbors.rows.length / neighbors.k : 0 }, (_, i) => {
+    const { norm, noise } = lengths(z, i, density);
     let sum = 0;
-    for (let j = 0; j < k; j++) sum += neighbors.distances[i * neighbors.k + j];
-    return Math.max(0, 1 + (sum / k - typical) / step);
+    for (let j = 0; j < k; j++) sum += Math.sqrt(Math.max(0, neighbors.distances[i * neighbors.k + j] ** 2 - noise));
+    const gap = onScale(sum / k, density.distance_scale);
+    const shell = onScale(Math.abs(norm - density.typical_norm), density.norm_scale);
+    return Math.max(0, onScale(Math.max(gap, shell), density.scale));
   });
 }
+
+/** The norm of the i-th latent in standard deviations, and its squared length along dimensions of noise. */
+function lengths(z: Float32Array, i: number, density: DensityEntry): { norm: number; noise: number } {
+  const { center, weights } = density;
+  let [norm, noise] = [0, 0];
+  for (let j = 0; j < center.length; j++) {
+    const square = (z[i * center.length + j] - center[j]) ** 2;
+    norm += square * weights[j];
+    if (weights[j] === 0) noise += square;
+  }
+  return { norm: Math.sqrt(norm), noise };
+}
+
+const onScale = (value: number, [one, two]: [number, number]) => 1 + (value - one) / (two - one);
 
 /** Find the nearest rows of one latent by insertion into a sorted list. */
 function scan(latents: Float32Array, dim: number, z: Float32Array, rows: Int32Array, distances: Float32Array): void {

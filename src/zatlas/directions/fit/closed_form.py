@@ -18,6 +18,7 @@ from zatlas.directions.decoding import (
 )
 from zatlas.directions.layers import LayerRange, layer_subset
 from zatlas.directions.types import Direction, LinearDirection
+from zatlas.models.decoding_time import PASSES, announce_decoding
 from zatlas.models.generator import Generator
 
 SOURCES = ("weights", "metric")
@@ -34,6 +35,7 @@ def fit(
     count: int = 10,
     source: str | None = None,
     layers: LayerRange = "",
+    samples: int | None = None,
     names: Sequence[str] = (),
     seed: int = 0,
     show: bool = False,
@@ -43,7 +45,8 @@ def fit(
     source=weights: right singular vectors of the first layer, Shen and Zhou 2021 (SeFa),
     https://arxiv.org/abs/2007.06600. source=metric: those of the Jacobian, averaged over latents, as in
     Ramesh, Choi and LeCun 2018, https://arxiv.org/abs/1812.01161. The default is the weights if the
-    decoder has them. Of latents with layers, `layers` selects some, as layers=0-6.
+    decoder has them. Of latents with layers, `layers` selects some, as layers=0-6. `samples` is the number of
+    latents whose Jacobians are averaged, by default 24, or 1024 in more than 256 dimensions.
 
     The facts hold the singular value and its share of the total variance.
     """
@@ -56,7 +59,7 @@ def fit(
             "This decoder does not begin with a linear or transposed convolution layer of torch: take "
             "source=metric, which works for any decoder."
         )
-    rows = _jacobian(generator, latents, seed, show) if weight is None else weight
+    rows = _jacobian(generator, latents, samples, seed, show) if weight is None else weight
     values, vectors = _singular_vectors(subset.select(rows), count)
     source = "metric" if weight is None else "weights"
     total = float((rows.astype(np.float64) ** 2).sum()) or 1.0
@@ -97,12 +100,16 @@ def first_weight(generator: Generator) -> np.ndarray | None:
     return result[0] if result else None
 
 
-def _jacobian(generator: Generator, latents: Latents, seed: int, show: bool) -> np.ndarray:
+def _jacobian(
+    generator: Generator, latents: Latents, samples: int | None, seed: int, show: bool
+) -> np.ndarray:
     """Rows R (m, d) so that R'R is the mean of J'J over latents, up to a factor."""
     dim = generator.space.dim
-    rows = stream(seed, "places").choice(len(latents), min(JACOBIANS, len(latents)), replace=False)
     if dim > MAX_DENSE_DIM:
-        return _random_products(generator, latents, seed, show)
+        return _random_products(generator, latents, samples or PRODUCTS, seed, show)
+    rows = stream(seed, "places").choice(len(latents), min(samples or JACOBIANS, len(latents)), replace=False)
+    if show:
+        announce_decoding("Computing Jacobians", len(rows) * (dim + 1), generator, latents)
     square = np.zeros((dim, dim))
     with progress_bar(show, "computing Jacobians", len(rows), "latents") as advance:
         for change in finite_differences(generator, latents[rows], np.eye(dim, dtype=np.float32)):
@@ -112,22 +119,27 @@ def _jacobian(generator: Generator, latents: Latents, seed: int, show: bool) -> 
     return (vectors * np.sqrt(np.maximum(values, 0))).T
 
 
-def _random_products(generator: Generator, latents: Latents, seed: int, show: bool) -> np.ndarray:
+def _random_products(
+    generator: Generator, latents: Latents, samples: int, seed: int, show: bool
+) -> np.ndarray:
     """Products of random sign images with the Jacobian: the mean of their outer products is that of J'J."""
     require_gradient(
         generator, latents, f"A metric of more than {MAX_DENSE_DIM} dimensions", "take the method principal."
     )
+    if show:
+        announce_decoding("Computing Jacobians", (PASSES - 1) * samples, generator, latents)
     rng = torch.Generator().manual_seed(derive(seed, "products"))
     products = []
-    with progress_bar(show, "computing Jacobians", PRODUCTS, "products") as advance:
-        for _ in range(PRODUCTS // BATCH):
-            rows = torch.randint(len(latents), (BATCH,), generator=rng)
+    with progress_bar(show, "computing Jacobians", samples, "products") as advance:
+        for start in range(0, samples, BATCH):
+            count = min(BATCH, samples - start)
+            rows = torch.randint(len(latents), (count,), generator=rng)
             z = torch.tensor(latents[rows.numpy()], device=generator.device, requires_grad=True)
             images = decode_tensor(generator, z)
             signs = torch.randint(2, images.shape, generator=rng).to(images) * 2 - 1
             products.append(torch.autograd.grad((images * signs).sum(), z)[0].cpu().numpy())
-            advance(BATCH)
-    return np.concatenate(products) / np.float32(np.sqrt(PRODUCTS))
+            advance(count)
+    return np.concatenate(products) / np.float32(np.sqrt(samples))
 
 
 def _singular_vectors(rows: np.ndarray, count: int) -> tuple[np.ndarray, Latents]:

@@ -16,6 +16,7 @@ from zatlas.directions.field_networks import RIDGE, ConstantField, GradientField
 from zatlas.directions.field_networks import STEPS as NETWORK_STEPS
 from zatlas.directions.types import Direction, FieldDirection, LinearDirection
 from zatlas.models.classifier import Classifier
+from zatlas.models.decoding_time import PASSES, announce_decoding
 from zatlas.models.generator import Generator
 
 METHODS = ("linear", "local")
@@ -26,6 +27,8 @@ COMPARED_AMOUNT = 1.5  # standard deviations by which two directions are compare
 TARGET_CHANGE = 0.5  # of a probability, or of a number's std, for one std during the optimization
 CALIBRATION_LATENTS = 128  # latents that define the scale, and as many others for its error
 MAX_AMOUNT, AMOUNTS = 6.0, 17  # standard deviations to either side, and the number of amounts measured
+REQUESTED_AMOUNTS = 9  # for which the error is measured
+MEASURED_AMOUNTS = AMOUNTS + REQUESTED_AMOUNTS + 4  # images of each latent that scale and error take
 
 
 def fit(
@@ -38,6 +41,7 @@ def fit(
     method: str = "linear",
     ridge: float = RIDGE,
     steps: int = NETWORK_STEPS,
+    samples: int = SAMPLES,
     seed: int = 0,
     show: bool = False,
 ) -> list[Direction]:
@@ -46,20 +50,18 @@ def fit(
     Goetschalckx et al. 2019 (GANalyze), https://arxiv.org/abs/1906.10112. `linear` begins with the
     regression of predictions on latents, which needs no gradients (Stein 1981: it is the mean gradient),
     and is refined by gradients where classifier and decoder have them. `local` follows the gradient of a
-    small network fitted to the predictions. Predictions in `orthogonal_to` do not change.
+    network fitted to the predictions. Those in `orthogonal_to` do not change. `samples` images are predicted.
     """
     if method not in METHODS:
         raise UnknownName("method to raise a prediction", method, METHODS)
-    for name in (*names, *orthogonal_to):
-        classifier.column(name)
+    classifier.select([*names, *orthogonal_to])  # raises UnknownName
     targets = list(names or classifier.names)
     extra = _other_labels(classifier, targets) if method == "local" else ()
     used = sorted({*targets, *orthogonal_to, *extra})
-    z, predictions = _predict(generator, latents, classifier.select(used), seed, show)
-    varying = [name for i, name in enumerate(used) if predictions[:, i].std() > 1e-6]
-    for name in targets:
-        if name not in varying:
-            raise BadData(f"The classifier predicts the same {name!r} for all images of this model.")
+    if show:
+        _announce(generator, latents, classifier, targets, method, samples)
+    z, predictions = _predict(generator, latents, classifier.select(used), samples, seed, show)
+    varying = _varying(used, predictions, targets)
     predictions = predictions[:, [used.index(name) for name in varying]]
     network = None
     if method == "local":
@@ -67,18 +69,44 @@ def fit(
         y = predictions if probabilities else _standardized(predictions)
         network = fit_network(z, y, probabilities=probabilities, steps=steps, seed=seed, show=show)
     result: list[Direction] = []
-    for name in targets:
-        others = [other for other in orthogonal_to if other != name and other in varying]
-        columns = [varying.index(each) for each in (name, *others)]
-        if network is not None:
-            raw: Direction = FieldDirection(name, GradientField(network.select(columns), ridge))
-        else:
-            step = _regression_vector(z, predictions, columns)
-            if not others:
-                step = _refine(generator, classifier, name, z, step, seed, show)
-            raw = LinearDirection(name, step, std_along(step, latents))
-        result.append(calibrate(generator, z, raw, classifier, name, seed=seed))
+    with progress_bar(show, "raising predictions", len(targets), "names") as advance:
+        for name in targets:
+            others = [other for other in orthogonal_to if other != name and other in varying]
+            columns = [varying.index(each) for each in (name, *others)]
+            if network is not None:
+                raw: Direction = FieldDirection(name, GradientField(network.select(columns), ridge))
+            else:
+                step = _regression_vector(z, predictions, columns)
+                refined = step if others else _refine(generator, classifier, name, z, step, seed, show)
+                raw = LinearDirection(name, refined, std_along(refined, latents))
+            result.append(calibrate(generator, z, raw, classifier, name, seed=seed))
+            advance(1)
     return result
+
+
+def _varying(used: Sequence[str], predictions: np.ndarray, targets: Sequence[str]) -> list[str]:
+    """The names whose predictions differ between images; all targets must be among them."""
+    varying = [name for i, name in enumerate(used) if predictions[:, i].std() > 1e-6]
+    for name in targets:
+        if name not in varying:
+            raise BadData(f"The classifier predicts the same {name!r} for all images of this model.")
+    return varying
+
+
+def _announce(
+    generator: Generator,
+    latents: Latents,
+    classifier: Classifier,
+    targets: Sequence[str],
+    method: str,
+    samples: int,
+) -> None:
+    """Print how long the fit takes, if that is long."""
+    refines = method == "linear" and _has_gradient(generator, classifier, latents)
+    measured = min(samples // 2, CALIBRATION_LATENTS) * MEASURED_AMOUNTS
+    images = samples + len(targets) * (refines * PASSES * STEPS * BATCH + measured)
+    task = f"Fitting {', '.join(targets)}"
+    announce_decoding(task, images, generator, latents, measure=classifier.predict)
 
 
 def calibrate(
@@ -112,7 +140,7 @@ def calibrate(
     else:
         step = ConstantField(direction.vector * np.float32(direction.std))
         scaled = FieldDirection(direction.name, step, direction.score, direction.side_effects, scale=scale)
-    requested = np.linspace(scale[0][0], scale[0][-1], 9, dtype=np.float32)
+    requested = np.linspace(scale[0][0], scale[0][-1], REQUESTED_AMOUNTS, dtype=np.float32)
     achieved = _mean_changes(generator, test, scaled, classifier, name, requested)
     errors = np.abs(achieved - requested)
     facts = {
@@ -126,10 +154,10 @@ def calibrate(
 
 
 def _predict(
-    generator: Generator, latents: Latents, classifier: Classifier, seed: int, show: bool
+    generator: Generator, latents: Latents, classifier: Classifier, samples: int, seed: int, show: bool
 ) -> tuple[Latents, np.ndarray]:
     """A sample of the latents, and the predictions for their images."""
-    rows = stream(seed, "read").choice(len(latents), min(SAMPLES, len(latents)), replace=False)
+    rows = stream(seed, "read").choice(len(latents), min(samples, len(latents)), replace=False)
     z, result = latents[rows], []
     with progress_bar(show, "predicting", len(z), "images") as advance:
         for images in generator.decode_batches(z):
@@ -188,11 +216,11 @@ def _refine(
         latent = torch.from_numpy(z[rows]).to(generator.device)
         amount = (2 * torch.rand(BATCH, generator=rng) - 1).to(generator.device) * 3
         with torch.no_grad():
-            before = classifier.function(decode_tensor(generator, latent))[:, column]
+            before = classifier(decode_tensor(generator, latent))[:, column]
         target = before + amount * change
         target = target if is_number else target.clamp(0, 1)
         moved = latent + amount[:, None] * (start + length * offset)
-        after = classifier.function(decode_tensor(generator, moved))[:, column]
+        after = classifier(decode_tensor(generator, moved))[:, column]
         return (after - target).square().mean() / std**2
 
     minimize([offset], loss, steps=STEPS, rate=RATE, label=f"raising {name}", show=show)
@@ -214,7 +242,7 @@ def _has_gradient(generator: Generator, classifier: Classifier, z: Latents) -> b
         return False
     latent = torch.tensor(z[:1], device=generator.device, requires_grad=True)
     try:
-        return classifier.function(decode_tensor(generator, latent)).requires_grad
+        return classifier(decode_tensor(generator, latent)).requires_grad
     except (RuntimeError, TypeError):  # a classifier in numpy refuses tensors with gradients
         return False
 

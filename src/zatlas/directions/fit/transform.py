@@ -29,14 +29,15 @@ from zatlas.directions.field_networks import (
 )
 from zatlas.directions.image_edits import EDITS, Edit, get_edit, measure_edit, unexplained_change
 from zatlas.directions.types import Direction, FieldDirection, LinearDirection
+from zatlas.models.decoding_time import PASSES, announce_decoding
 from zatlas.models.generator import Generator
 
 METHODS = ("linear", "net")
-STEPS, BATCH = 120, 16
+SAMPLES, BATCH = 1920, 16  # images of the optimization, and of each of its steps
 RATE, NETWORK_RATE = 0.03, 3e-3
 WIDTH = 64  # of the network
 FIELD_STEPS = 4  # integration steps of an edit by max_amount
-SAMPLES, MAX_DENSE_DIM = 24, 256  # latents and dimensions of finite differences
+DIFFERENCES, MAX_DENSE_DIM = 24, 256  # latents and dimensions of finite differences
 TEST_LATENTS = 32  # latents on which a direction is measured
 MAX_AMOUNT, AMOUNTS = 6.0, 17  # standard deviations to either side, and the number of amounts measured
 MAX_ERROR = 0.25  # of the requested amount, inside the range where the edit is linear
@@ -51,26 +52,39 @@ def fit(
     *,
     names: Sequence[str] = (),
     method: str = "linear",
-    steps: int = STEPS,
+    samples: int = SAMPLES,
     seed: int = 0,
     show: bool = False,
 ) -> list[Direction]:
     """A direction for each of these edits (zoom, shift_x, rotation, brightness ...), linear or by a network.
 
-    Jahanian, Chai and Isola 2020, https://arxiv.org/abs/1907.07171. The facts come from decoded images,
-    see `TransformFit.facts`.
+    Jahanian, Chai and Isola 2020, https://arxiv.org/abs/1907.07171. `samples` is the number of images that
+    each fit decodes. The facts come from decoded images, see `TransformFit.facts`.
     """
     if method not in METHODS:
         raise UnknownName("method to imitate an edit", method, METHODS)
     if method == "net":
         require_gradient(generator, latents, "method=net", "take method=linear, which needs no gradient.")
-    fit_edit = _fit_network if method == "net" else _fit_linear
+    edits = [get_edit(name) for name in names or _possible_edits(generator, latents)]
+    fit_edit, steps = _fit_network if method == "net" else _fit_linear, max(samples // BATCH, 1)
+    if show:
+        images = len(edits) * (_fit_images(generator, latents, steps) + (AMOUNTS + 1) * TEST_LATENTS)
+        announce_decoding(f"Fitting {', '.join(edit.name for edit in edits)}", images, generator, latents)
     result: list[Direction] = []
-    for edit in [get_edit(name) for name in names or _possible_edits(generator, latents)]:
-        direction = fit_edit(generator, latents, edit, steps, seed, show)
-        measured = evaluate_transform(generator, latents, direction, edit, seed=seed)
-        result.append(replace(direction, facts=measured.facts(edit)))
+    with progress_bar(show, "imitating edits", len(edits), "edits") as advance:
+        for edit in edits:
+            direction = fit_edit(generator, latents, edit, steps, seed, show)
+            measured = evaluate_transform(generator, latents, direction, edit, seed=seed)
+            result.append(replace(direction, facts=measured.facts(edit)))
+            advance(1)
     return result
+
+
+def _fit_images(generator: Generator, latents: Latents, steps: int) -> int:
+    """The number of images that the fit of an edit decodes."""
+    if is_differentiable(generator, latents):
+        return PASSES * steps * BATCH
+    return DIFFERENCES * (min(generator.space.dim, MAX_DENSE_DIM) + 1)
 
 
 @dataclass(frozen=True)
@@ -182,7 +196,7 @@ def _optimize_step(
 def _regress_step(generator: Generator, latents: Latents, edit: Edit, seed: int, show: bool) -> Latents:
     """The same without gradients: least squares between the images' finite differences and the edit's."""
     rng = stream(seed, "differences")
-    z = latents[rng.choice(len(latents), min(SAMPLES, len(latents)), replace=False)]
+    z = latents[rng.choice(len(latents), min(DIFFERENCES, len(latents)), replace=False)]
     dim = latents.shape[1]
     vectors = np.eye(dim, dtype=np.float32)
     if dim > MAX_DENSE_DIM:

@@ -13,9 +13,10 @@ from zatlas.core.seeds import derive, stream
 from zatlas.directions.decoding import decode_tensor, minimize, require_gradient
 from zatlas.directions.estimate import std_along
 from zatlas.directions.types import Direction, LinearDirection
+from zatlas.models.decoding_time import PASSES, announce_decoding
 from zatlas.models.generator import Generator
 
-STEPS, BATCH, RATE = 300, 24, 4e-3
+SAMPLES, BATCH, RATE = 7200, 24, 4e-3  # moves of the training, and of each of its steps
 IMAGE_SIDE = 32  # pixels of the images that the network gets
 MIN_AMOUNT, MAX_AMOUNT = 0.75, 3.0  # standard deviations by which latents are moved
 AMOUNT_WEIGHT = 0.25  # of the predicted amount in the loss
@@ -27,21 +28,26 @@ def fit(
     latents: Latents,
     *,
     count: int = 8,
-    steps: int = STEPS,
+    samples: int = SAMPLES,
     names: Sequence[str] = (),
     seed: int = 0,
     show: bool = False,
 ) -> list[Direction]:
     """Orthogonal directions that a small network recognizes, with the amount, by images before and after.
 
-    Voynov and Babenko 2020, https://arxiv.org/abs/2002.03754. The facts hold the accuracy with which each
-    is recognized on new moves, and that of a random guess; the most accurate comes first.
+    Voynov and Babenko 2020, https://arxiv.org/abs/2002.03754. The network is trained on `samples` moves. The
+    facts hold the accuracy with which each direction is recognized on new moves, and that of a random guess;
+    the most accurate comes first.
     """
     if not 1 < count <= generator.space.dim:
         raise BadRecipe(
             f"count is from 2 to {generator.space.dim}, the dimensions of this space, not {count}."
         )
     require_gradient(generator, latents, "This method", "take closed_form with source=metric, or principal.")
+    steps = max(samples // BATCH, 1)
+    if show:
+        decoded = PASSES * steps * BATCH + 2 * TEST_MOVES
+        announce_decoding(f"Fitting {count} directions", decoded, generator, latents)
     std = np.maximum(latents.std(axis=0), 1e-9)
     initial = stream(seed, "axes").standard_normal((latents.shape[1], count))
     raw = torch.tensor(initial, dtype=torch.float32, device=generator.device, requires_grad=True)

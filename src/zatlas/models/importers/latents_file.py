@@ -16,6 +16,7 @@ from torch import Tensor
 from zatlas.core.arrays import Latents, Pixels
 from zatlas.core.errors import BadData, NotSupported, UnknownName, first_line
 from zatlas.data import npy
+from zatlas.data.attribute_table import typed_array
 from zatlas.data.image_dataset import ImageDataset, image_dataset
 from zatlas.models.importers.imported import ImportOptions, SourceInfo, shape_text
 
@@ -81,9 +82,9 @@ def labels_and_attributes(latents: Latents, path: Path, label: str, name: str) -
         raise BadData(f"{path} cannot be read: {first_line(error)}.") from error
     columns = {key: _values(table[key]) for key in table.column_names}
     pixels: Pixels = LatentsOnly(len(latents))  # type: ignore[assignment]
-    dataset = image_dataset(
-        name, pixels, labels=columns.pop(label, None), attributes=columns, fingerprint=f"latents {name}"
-    )
+    labels = columns.pop(label, None)
+    attributes = {key: typed_array(column) for key, column in columns.items()}
+    dataset = image_dataset(name, pixels, labels=labels, attributes=attributes, fingerprint=f"latents {name}")
     # There is no training and test split: all latents are in one split.
     return replace(dataset, split=np.zeros(len(latents), np.uint8))
 
@@ -240,4 +241,4 @@ def _describe(columns: Columns, label: str) -> str:
 
 
 def _type_name(column: np.ndarray) -> str:
-    return {"b": "yes or no", "U": "text"}.get(column.dtype.kind, "number")
+    return {"b": "yes or no", "U": "text"}.get(typed_array(column).dtype.kind, "number")

@@ -1,0 +1,1 @@
+"""Models and classifiers of other projects, downloaded from package registries when they are used."""

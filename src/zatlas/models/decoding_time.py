@@ -1,0 +1,52 @@
+"""How long a decoder takes for an image, so that long work can say beforehand how long it takes."""
+
+from collections.abc import Callable
+from time import perf_counter
+
+from zatlas.core.arrays import Images, Labels, Latents
+from zatlas.core.progress import announce
+from zatlas.models.generator import Generator
+
+TIMED_IMAGES = 8
+MAX_FIRST_SECONDS = 1.0  # a decoder that takes longer for its first image is not timed again
+PASSES = 4  # that a gradient step takes for each image: two forward, and one backward that counts twice
+
+Measure = Callable[[Images], object]
+
+
+def announce_decoding(
+    task: str,
+    images: float,
+    generator: Generator,
+    latents: Latents,
+    *,
+    labels: Labels | None = None,
+    measure: Measure | None = None,
+    advice: str = "--samples N takes fewer images.",
+) -> None:
+    """Print how long a task takes that decodes this number of images, if that is long.
+
+    The decoder is timed on a few of the latents, with `measure`, which the task does with each image.
+    """
+    announce(task, images * seconds_per_image(generator, latents, labels, measure), advice)
+
+
+def seconds_per_image(
+    generator: Generator, latents: Latents, labels: Labels | None = None, measure: Measure | None = None
+) -> float:
+    """Return the seconds to decode one image and to `measure` it, from one small batch.
+
+    The first image is not counted, because a decoder prepares itself for it.
+    """
+    first = _seconds(generator, latents[:1], labels, measure)
+    if first > MAX_FIRST_SECONDS:
+        return first
+    return _seconds(generator, latents[:TIMED_IMAGES], labels, measure)
+
+
+def _seconds(generator: Generator, z: Latents, labels: Labels | None, measure: Measure | None) -> float:
+    start = perf_counter()
+    images = generator.decode(z, None if labels is None else labels[: len(z)])
+    if measure is not None:
+        measure(images)
+    return (perf_counter() - start) / len(z)

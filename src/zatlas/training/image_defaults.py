@@ -1,0 +1,70 @@
+"""Defaults of a recipe that depend on the images: the number of epochs, and settings of the model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zatlas.models.nets import Shape
+from zatlas.models.trainable import Choice
+
+MIN_STEPS = 2000  # least number of optimizer steps of a default training; a family may have its own STEPS
+MAX_EPOCHS = 500  # most epochs of a default training, for sets of very few images
+FEW_STEPS = 0.5  # part of the least number of steps, below which the user gets a warning
+
+
+@dataclass(frozen=True)
+class TrainingLength:
+    """The length of a training on `count` images, and what its family needs."""
+
+    count: int
+    batch: int
+    epochs: int
+    least_epochs: int
+    least_steps: int
+
+    @property
+    def epoch_steps(self) -> int:
+        """The number of optimizer steps of an epoch."""
+        return -(-self.count // self.batch)
+
+    @property
+    def enough_epochs(self) -> int:
+        """The least number of epochs that also gives the least number of steps."""
+        return max(self.least_epochs, min(-(-self.least_steps // self.epoch_steps), MAX_EPOCHS))
+
+    def sentence(self, *, chosen: bool) -> str:
+        """Say how long the training is, if it is not the usual one; `chosen` by zatlas or by the user."""
+        steps = f"{self.epochs * self.epoch_steps:,} step{'s' if self.epochs * self.epoch_steps > 1 else ''}"
+        if chosen and self.epochs > self.least_epochs:
+            return (
+                f"{self.count:,} images, {self.epoch_steps} step{'s' if self.epoch_steps > 1 else ''} an "
+                f"epoch: training {self.epochs:,} epochs ({steps}). To train fewer or more: --epochs"
+            )
+        needed = min(self.least_steps, self.enough_epochs * self.epoch_steps)
+        if not chosen and self.epochs * self.epoch_steps < FEW_STEPS * needed:
+            return (
+                f"Training {self.epochs} epoch{'s' if self.epochs > 1 else ''} of {self.count:,} images is "
+                f"only {steps}, and such a model usually needs about {needed:,}. Without --epochs, zatlas "
+                f"trains {self.enough_epochs:,} epochs."
+            )
+        return ""
+
+
+def choices_for(family: type, shape: Shape, count: int, given: Mapping[str, Any]) -> dict[str, Choice]:
+    """Return the model settings whose defaults depend on the images and are not given, with the reasons."""
+    choose = getattr(family, "image_defaults", None)
+    choices = {} if choose is None else choose(shape, count, given)
+    return {name: choice for name, choice in choices.items() if name not in given}
+
+
+def least_steps(family: type) -> int:
+    """Return the least number of optimizer steps of a default training."""
+    return int(getattr(family, "STEPS", MIN_STEPS))
+
+
+def explain_choices(choices: Mapping[str, Choice]) -> list[str]:
+    """Return a sentence for each setting that was chosen."""
+    return [
+        f"Chosen for these images: model.{name}={str(choice.value).lower()}, because {choice.reason}."
+        for name, choice in choices.items()
+    ]
