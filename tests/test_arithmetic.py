@@ -121,7 +121,6 @@ def test_an_image_is_named_by_its_number_in_the_data_set_in_every_split(wide):
 def test_numbers_that_name_nothing_are_refused_with_the_range(rival, wide, capsys):
     for workspace, name, words in (
         (rival, "2000", "from 0 to 1999"),
-        (wide, "random:2000", "from 0 to 1999"),
         (wide, "image:999999", "no image 999999"),
     ):
         assert main(["arithmetic", str(workspace.run.folder), f"0 - {name}"]) == 2

@@ -23,7 +23,7 @@ from zatlas.latent.interpolation import interpolate_latents
 from zatlas.latent.names import RANDOM, ParsedName, find, parse, split_list, split_terms, text_of
 from zatlas.latent.neighbors import nearest
 from zatlas.latent_source import Given
-from zatlas.sample import numbered_sample
+from zatlas.sample import NUMBERED, numbered_sample
 from zatlas.store.latent_table import LatentTable
 from zatlas.workspace import Workspace
 
@@ -79,7 +79,7 @@ def _anchor(workspace: Workspace, text: str, name: ParsedName, label: int | None
 def locate_all(
     workspace: Workspace, texts: Sequence[str], *, seed: int = 0, label: int | None = None
 ) -> list[Anchor]:
-    """Return the anchors of several texts. Each "random" without a seed gets the next seed from `seed` on.
+    """Return the anchors of several texts. Each "random" without a number gets the next one from `seed` on.
 
     `label` is the class of image files, as for `locate`.
     """
@@ -177,6 +177,8 @@ def _numbered(workspace: Workspace, number: int, name: str) -> Anchor:
             raise ShapeError(f"Latents are numbered from 0 to {len(source.latents) - 1}.")
         return Anchor(name, source.latents[number : number + 1], title=title)
     if not source.indexed:
+        if not 0 <= number < NUMBERED:
+            raise ShapeError(f"Samples are numbered from 0 to {NUMBERED - 1}; there is no {number}.")
         return Anchor(name, numbered_sample(workspace, number), title=title)
     latents = workspace.table("test")
     if not 0 <= number < len(latents):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from zatlas.core.arrays import Latents
-from zatlas.core.errors import NotSupported, ShapeError, UnknownName
+from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.core.seeds import stream
 from zatlas.core.shell import shell_command
 from zatlas.latent.density import reference_samples
@@ -26,7 +26,7 @@ from zatlas.latent.sampling import Mixture, fit_mixture, from_posterior, from_pr
 from zatlas.training.flow_training import STEPS, fit_flow
 from zatlas.workspace import Workspace
 
-NUMBERED = 2000  # samples that have a number
+NUMBERED = 2000  # samples that a sheet numbers
 
 
 def sample_latents(
@@ -65,10 +65,13 @@ def sample_latents(
 
 
 def numbered_sample(workspace: Workspace, number: int, prior: str = "model") -> Latents:
-    """Return the latent (1, dim) of the sample that has this number on a sheet of samples."""
-    if not 0 <= number < NUMBERED:
-        raise ShapeError(f"Samples are numbered from 0 to {NUMBERED - 1}; there is no {number}.")
-    return sample_latents(workspace, number + 1, prior=prior)[number:]
+    """Return the latent (1, dim) of the sample that has this number on a sheet of samples.
+
+    From `NUMBERED` on, which is beyond all sheets, the number is a seed.
+    """
+    if number < NUMBERED:
+        return sample_latents(workspace, number + 1, prior=prior)[number:]
+    return sample_latents(workspace, 1, seed=number, prior=prior)
 
 
 def prior_of(workspace: Workspace, kind: str) -> FittedPrior:
