@@ -151,6 +151,7 @@ def edit(
     orthogonal_to: OrthogonalTo = (),
     anchor: Anchors = (),
     reach: float = 3.0,
+    jitter: float = 1.0,
     frames: Frames = 90,
     fps: FramesPerSecond = 30,
     seed: Seed = 0,
@@ -163,9 +164,10 @@ def edit(
         names: Classes, attributes or saved directions; "Random" moves between two random latents.
             (default: every boolean attribute, or every class)
         method: mean_difference, median_difference or linear move images along a direction; medians and
-            chart move from the median without the attribute to the median with it.
+            chart move from a median without the attribute to one with it.
         anchor: Image to edit, named as for interpolate. Repeatable. (default: four test images)
         reach: Distance to either side, in standard deviations.
+        jitter: Random offset of both ends of medians and chart, in median absolute deviations; 0 for none.
         out: Output file for one name, output folder for several. (default: the run's gallery)
     """
     from zatlas.directions.default_names import default_attributes
@@ -190,6 +192,7 @@ def edit(
             anchors=anchors,
             orthogonal_to=orthogonal_to,
             reach=reach,
+            jitter=jitter,
             seed=seed,
         )
         files = [out] if folder is None else [folder / f"{file}.png", folder / f"{file}.gif"]
