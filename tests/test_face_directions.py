@@ -4,12 +4,14 @@ from importlib.resources import as_file, files
 
 import numpy as np
 import pytest
+from benchmarks.attribute_ends import ends_are_right, unevenness
 from benchmarks.flip_rates import flip_rates
 from benchmarks.truth import BENT, others_of
 
 from zatlas.demo import unpack
 from zatlas.directions.find import find_directions
 from zatlas.directions.types import LinearDirection
+from zatlas.figures.attribute_edits import attribute
 from zatlas.gallery import FACE_ATTRIBUTES
 from zatlas.latent.curves import lerp
 from zatlas.latent.geodesic import geodesic, length
@@ -56,6 +58,15 @@ def test_a_direction_flips_its_attribute_in_nine_faces_of_ten_and_keeps_the_othe
     rates = flip_rates(faces.generator, classifier, z, directions[name], name, others_of(name))
     assert rates.mean >= 0.9
     assert rates.side_effect < 0.15
+
+
+@pytest.mark.parametrize("method", ["medians", "chart"])
+@pytest.mark.parametrize("name", FACE_ATTRIBUTES)
+def test_an_edit_of_faces_begins_and_ends_where_it_says_and_changes_evenly(faces, classifier, name, method):
+    paths = [attribute(faces, name, method=method, seed=seed) for seed in range(20)]
+    ends = faces.decode(np.concatenate([path.latents(2) for path in paths]))
+    assert ends_are_right(classifier, ends, name).sum() >= 19
+    assert max(unevenness(path.images(10)) for path in paths[:5]) < 3
 
 
 def test_geodesics_of_faces_are_no_longer_than_straight_lines(faces):

@@ -230,6 +230,7 @@ def edit(
     orthogonal_to: OrthogonalTo = (),
     anchor: Anchors = (),
     reach: float = 3.0,
+    jitter: float = 1.0,
     frames: Frames = 90,
     fps: FramesPerSecond = 30,
     seed: Seed = 0,
@@ -242,9 +243,10 @@ def edit(
         names: Classes, attributes ("Smiling", "hair=gray", "age>40") or saved directions; "Random" moves
             between two random latents. (default: every boolean attribute, else every class and attribute)
         method: mean_difference, median_difference or linear move images along a direction; medians and
-            chart move from the median without the attribute to the median with it.
+            chart move from a median without the attribute to one with it.
         anchor: Image to edit, named as for interpolate. Repeatable. (default: four test images)
         reach: Distance to either side, in standard deviations.
+        jitter: Random offset of both ends of medians and chart, in median absolute deviations; 0 for none.
         out: Output file for one name, output folder for several. (default: the run's gallery)
     """
     from zatlas.directions.default_names import default_attributes
@@ -270,6 +272,7 @@ def edit(
             anchors=anchors,
             orthogonal_to=orthogonal_to,
             reach=reach,
+            jitter=jitter,
             seed=seed,
         )
         files = [out] if folder is None else [folder / f"{file}.png", folder / f"{file}.gif"]
