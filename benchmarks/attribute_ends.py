@@ -18,7 +18,7 @@ import numpy as np
 from zatlas.core.arrays import Images
 from zatlas.demo import unpack
 from zatlas.figures.attribute_edits import attribute
-from zatlas.gallery import FACE_ATTRIBUTES
+from zatlas.figures.catalogue import FACE_ATTRIBUTES
 from zatlas.models.classifier import Classifier, load_classifier
 from zatlas.workspace import Workspace
 

@@ -21,7 +21,7 @@ from benchmarks.flip_rates import flip_rates
 from zatlas.demo import unpack
 from zatlas.directions.find import find_direction, find_directions
 from zatlas.figures.attribute_edits import attribute
-from zatlas.gallery import FACE_ATTRIBUTES
+from zatlas.figures.catalogue import FACE_ATTRIBUTES
 from zatlas.models.classifier import Classifier, load_classifier
 from zatlas.workspace import Workspace
 

@@ -21,7 +21,7 @@ from benchmarks.truth import on_chart, others_of
 from zatlas.demo import unpack
 from zatlas.directions.find import find_directions
 from zatlas.directions.types import Direction, FieldDirection
-from zatlas.gallery import FACE_ATTRIBUTES
+from zatlas.figures.catalogue import FACE_ATTRIBUTES
 from zatlas.models.classifier import Classifier, save_classifier
 from zatlas.models.external_classifiers import open_classifier
 from zatlas.training.classifier_training import train_classifier

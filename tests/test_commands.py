@@ -130,7 +130,7 @@ def test_every_command_in_a_message_exists_with_its_options():
 
 WRONG = {
     "edit": "zatlas edit needs RUN.",
-    "directions find": "zatlas directions find needs RUN and METHOD.",
+    "directions rename RUN": "zatlas directions rename needs NAME and NEW.",
     "import net.pt": "zatlas import needs --out RUN.",
     "prior RUN mixture": "zatlas prior does not take 'mixture'.",
     "sample RUN --cuont 3": "zatlas sample does not take '--cuont', '3'. Did you mean --count?",
@@ -146,7 +146,7 @@ WRONG = {
 @pytest.mark.parametrize("call", WRONG)
 def test_a_wrong_call_gets_one_sentence_that_names_the_help_page(call, capsys):
     assert main(call.split()) == 2
-    program = "zatlas " + ("directions find" if call == "directions find" else call.split()[0])
+    program = "zatlas " + ("directions rename" if call.startswith("directions") else call.split()[0])
     printed = capsys.readouterr()
     assert printed.err == f"zatlas: {WRONG[call]} List the options: {program} --help\n" and not printed.out
 

@@ -9,7 +9,7 @@ from tests.conform import conforms, faults
 from tests.write_contract import CONTRACT, contract
 from zatlas.server.placeholder import placeholder
 from zatlas.server.requests import KINDS
-from zatlas.site import manifest, run_tree, schema
+from zatlas.site import frames, manifest, run_tree, schema
 
 
 def test_the_contract_of_the_page_is_up_to_date():
@@ -42,5 +42,5 @@ def test_a_changed_manifest_is_noticed(digits):
 
 
 def test_the_server_answers_the_kinds_of_requests_in_the_schema():
-    kinds = [get_args(get_type_hints(request)["kind"])[0] for request in get_args(schema.ServerRequest)]
+    kinds = [get_args(get_type_hints(request)["kind"])[0] for request in get_args(frames.ServerRequest)]
     assert sorted(kinds) == sorted(KINDS)

@@ -20,7 +20,7 @@ from zatlas.directions.fit import closed_form, examples, labels, predictor, prin
 from zatlas.directions.image_edits import EDITS, measure_edit
 from zatlas.directions.store import DirectionStore, direction_from
 from zatlas.directions.types import FieldDirection, LinearDirection, in_std, is_nonlinear
-from zatlas.gallery import FACE_ATTRIBUTES
+from zatlas.figures.catalogue import FACE_ATTRIBUTES
 from zatlas.models.classifier import Classifier
 from zatlas.models.external_classifiers import open_classifier
 from zatlas.models.generator import Generator

@@ -12,7 +12,7 @@ from zatlas.demo import unpack
 from zatlas.directions.find import find_directions
 from zatlas.directions.types import LinearDirection
 from zatlas.figures.attribute_edits import attribute
-from zatlas.gallery import FACE_ATTRIBUTES
+from zatlas.figures.catalogue import FACE_ATTRIBUTES
 from zatlas.latent.curves import lerp
 from zatlas.latent.geodesic import geodesic, length
 from zatlas.locate import interpolate

@@ -126,7 +126,7 @@ def test_the_floors_have_no_exceptions():
 
 
 def test_the_atlas_is_a_face_and_only_delegates():
-    """It has at most 30 public members, each of at most 14 lines besides its docstring."""
+    """It has at most 30 public members, each of at most 5 lines besides its signature."""
     classes = [
         node
         for file in ("atlas_data.py", "atlas.py")
@@ -138,7 +138,7 @@ def test_the_atlas_is_a_face_and_only_delegates():
     members = [n for n in body if isinstance(n, Function) and not n.name.startswith("_")]
     fields = [n.target.id for n in body if isinstance(n, ast.AnnAssign)]
     assert len(members) + len(fields) <= 30
-    assert not [member.name for member in members if length(member) > 14]
+    assert not [member.name for member in members if length(member, signature=False) > 5]
 
 
 def test_nothing_below_the_roof_takes_an_atlas():
@@ -182,12 +182,13 @@ def test_light_rooms_do_not_bring_torch():
             assert not heavy, path
 
 
-def length(function):
+def length(function, *, signature=True):
     """Lines of a function without its docstring, which is as long as it need be."""
     first = function.body[0]
     result = ast.get_docstring(function) is not None
     words = (first.end_lineno or 0) - first.lineno + 1 if result else 0
-    return (function.end_lineno or 0) - function.lineno + 1 - words
+    start = function.lineno if signature else first.lineno
+    return (function.end_lineno or 0) - start + 1 - words
 
 
 def module_of(path):

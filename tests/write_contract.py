@@ -13,7 +13,7 @@ from zatlas.directions import preference, types
 from zatlas.latent import arithmetic, chart, curves, priors
 from zatlas.models import flow
 from zatlas.render.theme import DARK, LIGHT, Theme
-from zatlas.site import schema, tree
+from zatlas.site import frames, schema, tree
 
 CONTRACT = Path(__file__).parents[1] / "web" / "src" / "contract.ts"
 HEAD = """/** Written by `python -m tests.write_contract` from the Python package. Do not edit. */
@@ -54,7 +54,7 @@ NAMES = {"str": "string", "int": "number", "float": "number", "bool": "boolean"}
 
 def contract() -> str:
     """The TypeScript file."""
-    source = inspect.getsource(schema)
+    source = inspect.getsource(schema) + inspect.getsource(frames)
     lines = source.splitlines()
     parts = [HEAD, *(f"{constant(name, *value)}" for name, value in CONSTANTS.items()), themes()]
     for node in ast.parse(source).body:

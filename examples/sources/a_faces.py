@@ -5,7 +5,7 @@ import numpy as np
 from common import arguments, print_paths, trained
 from layouts import celeba
 from zatlas.figures import attribute_edits, file_name, maps, sheets
-from zatlas.gallery import FACE_ATTRIBUTES
+from zatlas.figures.catalogue import FACE_ATTRIBUTES
 from zatlas.render.pixels import save
 
 POSITIONS = np.float32([[-0.857, 0], [0, 0], [0.857, 0]])

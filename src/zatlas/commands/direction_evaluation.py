@@ -21,6 +21,7 @@ from zatlas.commands.registration import command
 
 if TYPE_CHECKING:
     from zatlas.directions.direction_report import DirectionReport
+    from zatlas.models.classifier import Classifier
     from zatlas.render.theme import Theme
     from zatlas.workspace import Workspace
 
@@ -55,33 +56,22 @@ def evaluate(
     """
     from zatlas.directions.default_names import default_properties
     from zatlas.directions.evaluator import MAX_STARTS
-    from zatlas.directions.find import check_names
     from zatlas.directions.measure import evaluate_directions
     from zatlas.directions.named_directions import check_method, fit_named
     from zatlas.figures.direction_reports import report_rows
-    from zatlas.latent.attributes import names as names_of
 
     check_method(method)
     workspace = open_workspace(run)
     model = classifier_of(classifier, workspace)
-    if model is not None and not (workspace.source.indexed and names_of(workspace.dataset)):
-        check_names(workspace, [*names, *orthogonal_to], model)
-        workspace = workspace.annotate(model)  # labels of the dataset are better evidence than predictions
+    workspace = _labelled(workspace, model, [*names, *orthogonal_to])
     if not names:
         names, omitted = default_properties(workspace)
         if omitted:
             message(f"omitted: {omitted}")
     print_limits(workspace, names)
     fitted = fit_named(workspace, names, method=method, orthogonal_to=orthogonal_to, seed=seed)
-    reports = evaluate_directions(
-        workspace,
-        fitted.directions,
-        model,
-        refit=fitted.refit,
-        saved=fitted.reports,
-        samples=sample_count(samples, MAX_STARTS),
-        seed=seed,
-    )
+    count, earlier = sample_count(samples, MAX_STARTS), {"refit": fitted.refit, "saved": fitted.reports}
+    reports = evaluate_directions(workspace, fitted.directions, model, **earlier, samples=count, seed=seed)
     for report in reports:
         message(f"{report.name}: {report.summary()}")
     for path in _draw(workspace, reports, out or workspace.run.gallery, theme_of(dark)):
@@ -91,6 +81,17 @@ def evaluate(
             message(f"saved: {path}")
     rows = report_rows(reports)
     print_rows(rows, effect_table(rows))
+
+
+def _labelled(workspace: "Workspace", model: "Classifier | None", names: Sequence[str]) -> "Workspace":
+    """The workspace with the classifier's predictions as labels, if its images have none of their own."""
+    from zatlas.directions.find import check_names
+    from zatlas.latent.attributes import names as names_of
+
+    if model is None or (workspace.source.indexed and names_of(workspace.dataset)):
+        return workspace
+    check_names(workspace, names, model)
+    return workspace.annotate(model)
 
 
 def _draw(

@@ -64,7 +64,7 @@ def find(
         save: Save the directions under this name, with their stability over three refits.
         out: Figure or film (.gif, .mp4) for one direction, folder for several. (default: the run's gallery)
     """
-    from zatlas.directions.default_names import caution, default_method
+    from zatlas.directions.default_names import caution
     from zatlas.directions.evaluator import MAX_STARTS
     from zatlas.directions.find import find_directions, refit_method, takes_setting
     from zatlas.directions.measure import evaluate_directions
@@ -75,15 +75,12 @@ def find(
     model, starts = classifier_of(classifier, workspace), locate_all(workspace, anchor)
     number, measured = class_of(workspace, label), sample_count(samples, MAX_STARTS)
     settings = _settings(workspace, set)
-    if method is None:
-        method = default_method(workspace)
-        message(f"method: {method}")
+    method = method or _default_method(workspace)
     if text := caution(workspace, method, settings):
         message(text)
-    given = {"names": names, "classifier": model if method == "predictor" else None, "samples": samples}
-    for name, value in given.items():
-        if value and (name != "samples" or takes_setting(method, name)):
-            settings[name] = value
+    given = {"names": names, "samples": samples if takes_setting(method, "samples") else None}
+    given["classifier"] = model if method == "predictor" else None
+    settings |= {name: value for name, value in given.items() if value}
     print_limits(workspace, names)
     directions = find_directions(workspace, method, label=number, seed=seed, show=True, **settings)
     if out is not None and out.suffix and len(directions) > 1:
@@ -97,12 +94,21 @@ def find(
     if save is not None:
         _save(workspace, reports, save)
     rows, starts = [], starts or default_anchors(workspace, STRIP_ROWS)
-    for report in reports:
-        message(f"{report.name}: {_summary(report)}")
-        file = _file(workspace, method, report.direction, out)
-        figure = _draw(workspace, report.direction, method, model, starts, number, dark, file)
-        rows.append({**_row(report), "figure": str(figure)})
+    for each in reports:
+        message(f"{each.name}: {_summary(each)}")
+        file = _file(workspace, method, each.direction, out)
+        figure = _draw(workspace, each.direction, method, model, starts, number, dark, file)
+        rows.append({**_row(each), "figure": str(figure)})
     print_rows(rows, effect_table(rows))
+
+
+def _default_method(workspace: "Workspace") -> str:
+    """The method to use if none is named, which is printed."""
+    from zatlas.directions.default_names import default_method
+
+    method = default_method(workspace)
+    message(f"method: {method}")
+    return method
 
 
 def _summary(report: "DirectionReport") -> str:
