@@ -79,6 +79,8 @@ truth:
 bench-metrics:
     python benchmarks/metrics/likelihood.py
     python benchmarks/metrics/disentangle.py
+    python benchmarks/distance_roc.py
+    python benchmarks/ae_against_vae.py
 
 # Train ten broken runs, and print the finding and the suggestion for each.
 broken-runs:

@@ -228,7 +228,7 @@ def pair_of_runs(request, tmp_path_factory):
     ]
 
 
-def test_an_auto_encoder_is_emptier_between_its_images_than_a_vae_and_overlaps_less(pair_of_runs):
+def test_comparison_metrics_distinguish_an_auto_encoder_from_a_vae(pair_of_runs):
     plain, vae = map(compare_run, pair_of_runs)
     assert plain.detour.interval[0] > vae.detour.interval[1]
     assert plain.samples.value > vae.samples.value

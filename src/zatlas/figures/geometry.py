@@ -118,7 +118,7 @@ def midpoints(workspace: Workspace, count: int = 8, *, theme: Theme = LIGHT, see
     for name, latents in latents_of.items():
         far.append(workspace.density.relative_distance(latents))
         norm = np.linalg.norm(latents, axis=1).mean()
-        rows.append(f"{name}\nnorm {norm:.2f}\ndistance {np.median(far[-1]):.2f}")
+        rows.append(f"{name}: norm {norm:.2f}, distance {np.median(far[-1]):.2f}")
     return strip(
         workspace.decode(np.concatenate(list(latents_of.values())), kind),
         columns=count,
@@ -126,7 +126,8 @@ def midpoints(workspace: Workspace, count: int = 8, *, theme: Theme = LIGHT, see
         far=np.concatenate(far),
         rows=rows,
         title=f"Midpoints between samples of {workspace.name}: on the line and on the arc",
-        note=f"{workspace.dim} dimensions; norms of prior samples are {_norm_range(workspace.dim)}",
+        note=f"{workspace.dim} dimensions; norms of prior samples are {_norm_range(workspace.dim)}. "
+        "Median distance from the data: 1 is typical, above 2 is outside.",
     )
 
 
