@@ -45,7 +45,10 @@ def idle_cores(cores: int, busy: float) -> int:
 
 def load() -> float:
     """Return the mean number of cores that programs used in the last minute; 0 where it is unknown."""
-    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):  # Windows has no such number
+        return 0.0
 
 
 def _threads_of(run: Path) -> int | None:

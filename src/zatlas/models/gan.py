@@ -95,13 +95,13 @@ class GAN(nn.Module):
         """Return the non-saturating binary cross-entropy of this player."""
         z = normal((len(x), self.config.dim), x, rng)
         if player == "generator":
-            logits = self._discriminate(self._seen(self._generate(z, y), rng), y)
+            logits = self._discriminate(self._augmented(self._generate(z, y), rng), y)
             return {"loss": F.softplus(-logits).mean()}
         if self.config.half_batches and len(x) > 1:
             half = len(x) // 2
             x, z, y = x[:half], z[:half], None if y is None else y[:half]
         with torch.no_grad():
-            real, fake = self._seen(2 * x - 1, rng), self._seen(self._generate(z, y), rng)
+            real, fake = self._augmented(2 * x - 1, rng), self._augmented(self._generate(z, y), rng)
         on_real, on_fake = self._discriminate(real, y), self._discriminate(fake, y)
         loss = (F.softplus(-on_real).mean() + F.softplus(on_fake).mean()) / 2
         terms = {
@@ -125,8 +125,8 @@ class GAN(nn.Module):
         (gradient,) = torch.autograd.grad(logits.sum(), part, create_graph=True)
         return factor * gradient.square().sum()
 
-    def _seen(self, images: Tensor, rng: torch.Generator) -> Tensor:
-        """Return the images as the discriminator sees them."""
+    def _augmented(self, images: Tensor, rng: torch.Generator) -> Tensor:
+        """Return the images as the discriminator sees them: augmented, if the settings say so."""
         return augment(images, rng) if self.config.augment else images
 
     def _generate(self, z: Tensor, y: Tensor | None) -> Tensor:
