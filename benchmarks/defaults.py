@@ -8,7 +8,7 @@ so that its one-cycle schedule fits the time.
 
     python benchmarks/defaults.py networks [--seconds 25] [--data fashion-mini] [--dims 2,16]
     python benchmarks/defaults.py gan [--seconds 240] [--data fashion-mini] [--only "default,as before"]
-    python benchmarks/defaults.py likelihoods [--data faces:count=3000] [--size 32] [--steps 1500]
+    python benchmarks/defaults.py likelihoods [--data faces:count=1500] [--size 32] [--steps 600]
     python benchmarks/defaults.py lengths [--data FOLDER] [--size 128] [--only 240,1000,2000]
 """
 
@@ -60,7 +60,9 @@ GANS: dict[str, dict[str, Any]] = {
     "default": {},
     "as before": BEFORE,
     "as before, rate 1e-3": {**BEFORE, "training.rate": 1e-3},
-    "not augmented": {"model.augment": False},
+    "wider": {"net.width": 12, "net.hidden": 256},
+    "no hidden layer": {"net.width": 12, "net.hidden": 0, "training.rate": 1e-3, "model.r1": 0.1},
+    "no hidden layer, rate 3e-3": {"net.width": 12, "net.hidden": 0, "training.rate": 3e-3},
     "augmented": {"model.augment": True},
 }
 LIKELIHOODS: dict[str, dict[str, Any]] = {
@@ -80,7 +82,7 @@ def main() -> None:
     parser.add_argument("--data")
     parser.add_argument("--size", type=int)
     parser.add_argument("--dims", default="2,16")
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--only")
     given = parser.parse_args()
     only = given.only.split(",") if given.only else None
@@ -97,7 +99,7 @@ def main() -> None:
     elif given.what == "likelihoods":
         common = {"model.dim": 32, "net.name": "conv"}
         limits = {"steps": given.steps, "each": given.steps}
-        compare(given.data or "faces:count=3000", given.size or 32, LIKELIHOODS, only, common, limits)
+        compare(given.data or "faces:count=1500", given.size or 32, LIKELIHOODS, only, common, limits)
     else:
         for steps in map(int, only or ("240", "500", "1000", "2000")):
             limits = {"steps": steps, "each": steps}
@@ -116,7 +118,7 @@ def compare(
 ) -> None:
     """Train each candidate on one thread, and print its quality."""
     source, options = sources.resolve(data)
-    real = RealImages(sources.load(source, size=size, **options))
+    real = RealImages(sources.load(source, size=size, **options), pixels="model.family" not in common)
     for name, settings in candidates.items():
         if only is None or name in only:
             watched(data, {"data.size": size, **common, **settings}, Watch(name, real, **limits))

@@ -29,10 +29,10 @@ class BudgetSpentError(Exception):
 
 
 class RealImages:
-    """Held-out images of a dataset, and their features."""
+    """Held-out images of a dataset, and their features; `pixels` for principal components of the pixels."""
 
-    def __init__(self, images: ImageDataset) -> None:
-        own = dataset_features(images)
+    def __init__(self, images: ImageDataset, *, pixels: bool = False) -> None:
+        own = None if pixels else dataset_features(images)
         self.features = principal_pixels(images) if own is None else own.features
         held_out, other = held_out_and_training(images, MAX_IMAGES)
         self.images = torch.from_numpy(images.images(held_out))

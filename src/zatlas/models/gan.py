@@ -126,7 +126,7 @@ class GAN(nn.Module):
         return factor * gradient.square().sum()
 
     def _augmented(self, images: Tensor, rng: torch.Generator) -> Tensor:
-        """Return the images as the discriminator sees them."""
+        """Return the images as the discriminator sees them: augmented, if the settings say so."""
         return augment(images, rng) if self.config.augment else images
 
     def _generate(self, z: Tensor, y: Tensor | None) -> Tensor:
