@@ -69,7 +69,8 @@ def test_the_summary_of_a_random_direction_says_that_it_is_random(portraits):
 
 @pytest.mark.slow
 def test_a_reversed_direction_has_the_reversed_report(faces, reports):
-    male = reports["Male"]
+    fitted = reports["Male"].direction
+    (male,) = evaluate_directions(faces, [LinearDirection("Male", fitted.vector, fitted.std)])
     reversed_ = LinearDirection("not Male", -male.direction.vector, male.direction.std)
     (result,) = evaluate_directions(faces, [reversed_])
     assert result.effect.value == pytest.approx(male.effect.value, rel=1e-3)

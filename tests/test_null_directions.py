@@ -93,7 +93,7 @@ def test_a_direction_that_was_made_by_hand_has_no_test(wide):
     seven = find_direction(wide, "7")
     other = replace(seven, vector=-seven.vector)
     (fit,) = label_fits(wide, [seven, other])
-    assert cross_fit(make_evaluator(wide), fit, [other]) == {}
+    assert cross_fit(make_evaluator(wide), fit, [other]) == [None]
     (report,) = evaluate_directions(wide, [replace(seven, facts={}, score=None)])
     assert report.shuffled is None and "shuffled labels" not in report.summary()
 
@@ -106,3 +106,16 @@ def test_a_saved_direction_is_tested_again(wide):
     (again,) = evaluate_directions(wide, [store_of(wide).load("threeness")])
     assert again.shuffled == report.shuffled
     direction_files.remove(store_of(wide).folder, "threeness")
+
+
+def test_directions_of_one_attribute_are_tested_each_with_its_own_fit(portraits):
+    plain, without = (
+        find_direction(portraits, "Bald"),
+        find_direction(portraits, "Bald", orthogonal_to=["Male"]),
+    )
+    linear = find_direction(portraits, "Bald", method="linear")
+    given = [plain, without, linear, replace(plain, facts={})]
+    together = evaluate_directions(portraits, given)
+    assert together[3].shuffled is None and together[3].effect != together[0].effect
+    assert len({report.effect.value for report in together}) == 4
+    assert together[2].effect == evaluate_directions(portraits, [linear])[0].effect

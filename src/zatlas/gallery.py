@@ -11,7 +11,7 @@ from pathlib import Path
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.progress import bar, console
 from zatlas.core.shell import shell_command
-from zatlas.figures.catalogue import Entry
+from zatlas.figures.catalogue import Entry, entries
 from zatlas.metrics.titles import describe_run
 from zatlas.page import PageFigure, PageSection, render_page
 from zatlas.render.theme import LIGHT, Theme

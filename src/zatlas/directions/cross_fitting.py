@@ -16,7 +16,7 @@ from zatlas.core.seeds import stream
 from zatlas.directions.direction_report import NullTest
 from zatlas.directions.estimate import std_along
 from zatlas.directions.evaluator import DecodedImages, Evaluator
-from zatlas.directions.label_fits import LabelFit, target_name, varies
+from zatlas.directions.label_fits import LabelFit, varies
 from zatlas.directions.probes import fit_probes, ridge_influence
 from zatlas.directions.types import Direction, LinearDirection
 
@@ -40,21 +40,18 @@ class CrossFit:
     test: NullTest
 
 
-def cross_fit(evaluator: Evaluator, fit: LabelFit, directions: Sequence[Direction]) -> dict[str, CrossFit]:
-    """For each direction of this fit, by name: its cross-fitted effect, half of the starts for each half.
+def cross_fit(evaluator: Evaluator, fit: LabelFit, directions: Sequence[Direction]) -> list[CrossFit | None]:
+    """The cross-fitted effect of each direction of this fit, half of the starts for each half.
 
-    A direction is left out if a half has no image with or no image without its attribute.
+    None if a half has no image with or no image without the attribute.
     """
     parts = halves(fit.flags, seed=evaluator.seed)
     testable = np.all([varies(fit.flags[rows]) for rows in parts], axis=0)
     if not testable.any():
-        return {}
+        return [None] * len(directions)
     procedure = _Procedure(evaluator, fit.select(testable), parts)
-    return {
-        direction.name: procedure.measure(column)
-        for direction in directions
-        if (column := procedure.column(direction)) is not None
-    }
+    columns = [procedure.column(direction) for direction in directions]
+    return [None if column is None else procedure.measure(column) for column in columns]
 
 
 def halves(flags: np.ndarray, *, seed: int) -> Halves:
@@ -77,10 +74,9 @@ class _Procedure:
 
     def column(self, direction: Direction) -> int | None:
         """The column of a direction in the fit, or None if it cannot be tested."""
-        name = target_name(direction)
-        if name not in self.fit.names or not isinstance(direction, LinearDirection):
+        column = self.fit.column(direction)
+        if column is None or not isinstance(direction, LinearDirection):
             return None
-        column = self.fit.names.index(name)
         if self.fit.complete and float(self._fitted[column] @ direction.vector) < MIN_AGREEMENT:
             return None
         return column

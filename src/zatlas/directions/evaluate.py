@@ -28,7 +28,7 @@ def evaluate(
     *,
     refit: Refit | None = None,
     saved: Mapping[str, DirectionReport] | None = None,
-    cross_fits: Mapping[str, CrossFit] | None = None,
+    cross_fits: Sequence[CrossFit | None] | None = None,
 ) -> list[DirectionReport]:
     """Move the same latents along each direction, and compare the decoded images with random moves.
 
@@ -36,11 +36,11 @@ def evaluate(
     are no more. A direction that cannot be fitted again keeps the stability and the test of its saved
     report. With a cross-fit, its effect is that of the directions of the halves.
     """
-    crossed, reports = cross_fits or {}, saved or {}
+    reports, crossed = saved or {}, cross_fits or [None] * len(directions)
     result = []
     with bar("evaluating", len(directions), "directions") as advance:
-        for each in directions:
-            result.append(_evaluate(evaluator, each, refit, reports.get(each.name), crossed.get(each.name)))
+        for direction, each in zip(directions, crossed, strict=True):
+            result.append(_evaluate(evaluator, direction, refit, reports.get(direction.name), each))
             advance(1)
     return result
 

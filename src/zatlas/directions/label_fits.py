@@ -19,6 +19,7 @@ MAX_NUMBERS = 4_000_000  # in these latents
 MIN_ROWS = 500
 
 Vectors = np.ndarray  # unit vectors (k, d)
+Target = tuple[str, tuple[str, ...]]  # an attribute, and those that its direction leaves unchanged
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,14 @@ class LabelFit:
     planes: Mapping[str, Flags]  # flags (n,) of attributes to which directions are orthogonal
     orthogonal_to: tuple[tuple[str, ...], ...]  # for each direction, the names of these attributes
     complete: bool  # whether these are all training latents of the run
+
+    def column(self, direction: Direction) -> int | None:
+        """The number of a direction among those of the fit; None if it is not one of them."""
+        target = _target(direction)
+        for i, name in enumerate(self.names):
+            if name == target[0] and (self.method == JOINT or self.orthogonal_to[i] == target[1]):
+                return i
+        return None
 
     def select(self, columns: Flags) -> "LabelFit":
         """The fits of some directions."""
@@ -75,14 +84,13 @@ def label_fits(workspace: Workspace, directions: Sequence[Direction], *, seed: i
     """The fits of those directions that a linear method fitted to labels of the run, one for each method."""
     if not workspace.source.indexed:
         return []
-    groups: dict[str, dict[str, tuple[str, ...]]] = {}
+    groups: dict[str, dict[Target, None]] = {}
     for direction in directions:
-        method, name = direction.facts.get("method"), target_name(direction)
+        method, (name, others) = direction.facts.get("method"), _target(direction)
         if method not in (*ESTIMATORS, JOINT) or "layers" in direction.facts or not _has(workspace, name):
             continue
-        others = direction.facts.get("jointly_with", direction.facts.get("orthogonal_to", ()))
-        groups.setdefault(method, {})[name] = tuple(each for each in others if _has(workspace, each))
-    return [_label_fit(workspace, method, targets, seed) for method, targets in groups.items()]
+        groups.setdefault(method, {})[name, others] = None
+    return [_label_fit(workspace, method, list(targets), seed) for method, targets in groups.items()]
 
 
 def varies(flags: np.ndarray) -> np.ndarray:
@@ -90,9 +98,10 @@ def varies(flags: np.ndarray) -> np.ndarray:
     return np.asarray(flags.any(axis=0) & ~flags.all(axis=0))
 
 
-def target_name(direction: Direction) -> str:
-    """The name of the attribute that a direction should change."""
-    return direction.description or direction.name
+def _target(direction: Direction) -> Target:
+    """The name of the attribute that a direction should change, and the names of those it should not."""
+    others = direction.facts.get("jointly_with", direction.facts.get("orthogonal_to", ()))
+    return direction.description or direction.name, tuple(others)
 
 
 def _has(workspace: Workspace, name: str) -> bool:
@@ -104,19 +113,17 @@ def _has(workspace: Workspace, name: str) -> bool:
     return True
 
 
-def _label_fit(
-    workspace: Workspace, method: str, targets: Mapping[str, tuple[str, ...]], seed: int
-) -> LabelFit:
+def _label_fit(workspace: Workspace, method: str, targets: Sequence[Target], seed: int) -> LabelFit:
     table = workspace.table("train")
     limit = max(MAX_NUMBERS // workspace.dim, MIN_ROWS)
     if workspace.dim > MAX_DENSE_DIM:
         limit = min(limit, 2 * MAX_DENSE_DIM)
     chosen = stream(seed, "label fit").permutation(len(table.latents))[: min(limit, MAX_ROWS)]
-    others = {name for group in targets.values() for name in group}
-    flags = {name: workspace.flags(name, table.rows[chosen]) for name in {*targets, *others}}
-    names = tuple(sorted(flags)) if method == JOINT else tuple(targets)
+    others = {name for _, group in targets for name in group if _has(workspace, name)}
+    flags = {name: workspace.flags(name, table.rows[chosen]) for name in {*(n for n, _ in targets), *others}}
+    names = tuple(sorted(flags)) if method == JOINT else tuple(name for name, _ in targets)
     planes = {} if method == JOINT else {name: flags[name] for name in sorted(others)}
     columns = np.stack([flags[name] for name in names], axis=1)
-    orthogonal_to = () if method == JOINT else tuple(targets.values())
+    orthogonal_to = () if method == JOINT else tuple(group for _, group in targets)
     complete = len(chosen) == len(table.latents)
     return LabelFit(method, names, table.latents[chosen], columns, planes, orthogonal_to, complete)

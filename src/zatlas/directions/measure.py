@@ -68,10 +68,13 @@ def evaluate_directions(
         workspace, classifier, label=label, nonlinear=nonlinear, samples=samples, seed=seed
     )
     evaluator.announce(len(directions))
-    crossed: dict[str, CrossFit] = {}
+    crossed: list[CrossFit | None] = [None] * len(directions)
     for fit in label_fits(workspace, directions, seed=seed) if evaluator.names else ():
-        fitted = [each for each in directions if each.facts.get("method") == fit.method]
-        crossed |= cross_fit(evaluator, fit, fitted)
+        numbers = [i for i, each in enumerate(directions) if each.facts.get("method") == fit.method]
+        for i, result in zip(
+            numbers, cross_fit(evaluator, fit, [directions[i] for i in numbers]), strict=True
+        ):
+            crossed[i] = result
     return evaluate(evaluator, directions, refit=refit, saved=saved, cross_fits=crossed)
 
 
