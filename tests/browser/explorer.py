@@ -179,8 +179,8 @@ class Truth:
     def samples(self, prior="random"):
         """The numbered samples of the page."""
         site = self.entry["samples"] if prior == "random" else self.entry["fitted_prior"]["samples"]
-        data = np.frombuffer(self.tree.files[site["url"]](), "<f2")
-        return data.reshape(site["count"], -1).astype(np.float32)
+        data = np.frombuffer(self.tree.files[site](), "<f2")
+        return data.reshape(-1, self.entry["dim"]).astype(np.float32)
 
     def column(self, name):
         return self.table[name].to_numpy()

@@ -15,6 +15,7 @@ from zatlas.directions.estimate import example_direction
 from zatlas.directions.find import find_direction, find_directions, store_of
 from zatlas.directions.measure import evaluate_directions
 from zatlas.directions.types import LinearDirection
+from zatlas.latent.arithmetic import Group, combine, mean_latent
 from zatlas.training.classifier_training import train_classifier
 from zatlas.workspace import Workspace
 
@@ -129,23 +130,31 @@ def test_latents_and_directions_are_added(mode, explore, wide):
     explorer = explore(mode, wide, link="pins=r3,r17,r40&panel=arithmetic")
     page, truth = explorer.page, explorer.truth
     a, b, c = truth.latents[[3, 17, 40]]
+    step = direction(truth, 0)
+
+    def total(*signed, step=0):
+        """The image of a sum of latents, as `zatlas arithmetic` computes it."""
+        groups = [Group(sign, "", z[None]) for sign, z in signed]
+        steps = [Group(1, "", step[None], is_step=True)] if np.any(step) else []
+        return wide.decode(combine([*groups, *steps], wide.generator.space))[0]
+
     panel = page.get_by_role("tabpanel")
     result = panel.get_by_role("img", name="The result")
     panel.get_by_role("button", name="A", exact=True).click()
     explorer.shows(wide.decode(a[None])[0], result)
     panel.get_by_role("button", name="B", exact=True).click(modifiers=["Shift"])
     panel.get_by_role("button", name="C", exact=True).drag_to(panel.get_by_label("Equation"))
-    explorer.shows(wide.decode((a - b + c)[None])[0], result)
+    explorer.shows(total((1, a), (-1, b), (1, c)), result)
     for name, z in ("A", a), ("B", b), ("C", c):
         explorer.shows(wide.decode(z[None])[0], panel.get_by_role("img", name=name, exact=True))
     panel.get_by_role("button", name="Plus; change the sign").first.click()
-    explorer.shows(wide.decode((c - a - b)[None])[0], result)
-    step = direction(truth, 0)
+    explorer.shows(total((1, c), (-1, a), (-1, b)), result)
     panel.get_by_label("Add a direction").select_option(step.name)
-    explorer.shows(wide.decode(step.move((c - a - b)[None], 2.0))[0], result)
+    two_std = step.move(np.zeros((1, wide.dim), np.float32), 2.0)[0]
+    explorer.shows(total((1, c), (-1, a), (-1, b), step=two_std), result)
     panel.get_by_role("button", name=f"Remove {step.name}").click()
     panel.get_by_role("button", name="pin it").click()
-    explorer.shows(wide.decode((c - a - b)[None])[0])
+    explorer.shows(total((1, c), (-1, a), (-1, b)))
 
 
 def lasso(explorer, left, top, right, bottom):
@@ -184,7 +193,7 @@ def test_a_lasso_creates_a_group_and_a_group_a_slider(mode, explore, wide):
     assert 10 < len(inside) < len(truth.latents) - 10
     panel.get_by_role("button", name="group 1", exact=True).click()
     result = panel.get_by_role("img", name="The result")
-    explorer.shows(wide.decode(truth.latents[inside].mean(axis=0, keepdims=True))[0], result)
+    explorer.shows(wide.decode(mean_latent(truth.latents[inside], wide.generator.space))[0], result)
     panel.get_by_role("textbox", name="called").fill("leftness")
     panel.get_by_role("button", name="Make it a slider").click()
     rest = np.setdiff1d(np.arange(len(truth.latents)), inside)

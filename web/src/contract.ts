@@ -223,18 +223,12 @@ export interface GeodesicEntry {
   steps: number;
 }
 
-/** Latents of the first samples of a prior, the same that `zatlas sample` numbers. */
-export interface SamplesEntry {
-  url: string; // float16, (count, dim)
-  count: number;
-}
-
 /** A prior that was fitted to the latents after training. */
 export interface FittedPrior {
   kind: "mixture" | "flow";
   url: string; // safetensors
   bytes: number;
-  samples: SamplesEntry;
+  samples: string; // float16, (n, dim): the samples that `zatlas sample` numbers
   log_density: number; // mean over held-out latents, in nats
   model_log_density: number; // the same under the model's own prior
 }
@@ -265,7 +259,7 @@ export interface RunContent {
   directions: DirectionsEntry;
   classifier: ClassifierFile | null; // null: attributes are only estimated by linear probes
   geodesics: GeodesicEntry[]; // for pages without a server
-  samples: SamplesEntry | null; // of the model's own prior; null without a decoder or during training
+  samples: string | null; // as in FittedPrior, of the model's own prior; null in training or without decoder
 }
 
 /** A run in the manifest. */

@@ -22,7 +22,7 @@ def fitted_prior(
         "kind": kind,
         "url": f"{folder}/{name}",
         "bytes": len(data),
-        "samples": {"url": f"{folder}/samples-{kind}.f16", "count": len(samples)},
+        "samples": f"{folder}/samples-{kind}.f16",
         "log_density": plain(saved.description.nats)[0],
         "model_log_density": plain(saved.description.own_prior)[0],
         "stamp": hashlib.sha256(data).hexdigest()[:8],

@@ -188,7 +188,7 @@ class RunPage:
             "std": plain(latents.std(axis=0)),
             "directions": self.directions.site(self.folder),
             "classifier": self.classifier,
-            "samples": self._samples_entry(),
+            "samples": None if self.samples is None else f"{self.folder}/samples.f16",
             "geodesics": [
                 {"start": a, "end": b, "url": f"{self.folder}/geodesic-{i}.f16", "steps": len(z)}
                 for i, (a, b, z) in enumerate(self.geodesics)
@@ -216,10 +216,6 @@ class RunPage:
         if name == "classifier":
             return digests.read(safe_paths.path(self.cache_folder, "classifier.onnx"))
         return digests.read(network_file(self.workspace, self._examples, self.cache_folder, name))
-
-    def _samples_entry(self) -> dict[str, Any] | None:
-        url = f"{self.folder}/samples.f16"
-        return None if self.samples is None else {"url": url, "count": len(self.samples)}
 
     @property
     def _examples(self) -> Latents:

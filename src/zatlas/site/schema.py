@@ -211,20 +211,13 @@ class GeodesicEntry(TypedDict):
     steps: int
 
 
-class SamplesEntry(TypedDict):
-    """Latents of the first samples of a prior, the same that `zatlas sample` numbers."""
-
-    url: str  # float16, (count, dim)
-    count: int
-
-
 class FittedPrior(TypedDict):
     """A prior that was fitted to the latents after training."""
 
     kind: Literal["mixture", "flow"]
     url: str  # safetensors
     bytes: int
-    samples: SamplesEntry
+    samples: str  # float16, (n, dim): the samples that `zatlas sample` numbers
     log_density: float  # mean over held-out latents, in nats
     model_log_density: float  # the same under the model's own prior
 
@@ -257,7 +250,7 @@ class RunContent(TypedDict):
     directions: DirectionsEntry
     classifier: ClassifierFile | None  # null: attributes are only estimated by linear probes
     geodesics: list[GeodesicEntry]  # for pages without a server
-    samples: SamplesEntry | None  # of the model's own prior; null without a decoder or during training
+    samples: str | None  # as in FittedPrior, of the model's own prior; null in training or without decoder
 
 
 class RunEntry(RunIdentity, RunContent):

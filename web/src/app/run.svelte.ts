@@ -1,6 +1,6 @@
 /** One run in the page: its points, charts, directions, decoder and encoder. */
 
-import type { ChartEntry, RunEntry, SamplesEntry } from "../contract";
+import type { ChartEntry, RunEntry } from "../contract";
 import type { Decoder, Encoder, Files, Images } from "../types";
 import { countIn, fromHalf, readLatents, readTable, Tiling, type Latents, type Condition, type Count, type Table } from "../data";
 import { chooseDecoder, chooseEncoder, latentOf, geodesic, nearestLatents, newChart, pageClassifier, realImage, type Socket } from "../decoder";
@@ -277,7 +277,7 @@ export class RunState {
 
   private async readSamples(): Promise<void> {
     const { samples, fitted_prior: fitted } = this.entry;
-    const read = async (site: SamplesEntry) => fromHalf(await this.files.bytes(site.url));
+    const read = async (url: string) => fromHalf(await this.files.bytes(url));
     const own: Partial<Record<SamplePrior, Float32Array>> = samples ? { random: await read(samples) } : {};
     this.samples = fitted ? { ...own, [fitted.kind]: await read(fitted.samples) } : own;
   }
