@@ -23,7 +23,6 @@ from zatlas.latent.names import text_of
 from zatlas.locate import default_anchors
 from zatlas.metrics.titles import describe_run
 from zatlas.page import PageFigure, PageSection, render_page
-from zatlas.render.figure import Figure
 from zatlas.render.pixels import save
 from zatlas.render.theme import LIGHT, Theme
 from zatlas.store import atomic
@@ -330,22 +329,14 @@ def _geometry(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
             "The norms of this run's latents",
             "Means lie inside the shell, and posterior samples lie on it, because the encoder is uncertain.",
         )
-    draw: dict[str, Callable[[], Figure]] = {
-        "own-norms": lambda: geometry.own_norms(workspace, theme=theme),
-        "volumes": lambda: geometry.volumes(theme=theme),
-        "norms": lambda: geometry.norms(theme=theme),
-        "midpoints": lambda: geometry.midpoints(workspace, theme=theme),
+    draw: dict[str, Callable[[Path], Path]] = {
+        "own-norms": lambda path: save(geometry.own_norms(workspace, theme=theme), path),
+        "volumes": lambda path: save(geometry.volumes(theme=theme), path),
+        "norms": lambda path: save(geometry.norms(theme=theme), path),
+        "midpoints": lambda path: save(geometry.midpoints(workspace, theme=theme), path),
     }
     for name, (title, theory) in theories.items():
-        yield Entry(
-            section,
-            f"geometry-{name}.png",
-            title,
-            "",
-            theory,
-            ("geometry", run),
-            lambda path, name=name: save(draw[name](), path),
-        )
+        yield Entry(section, f"geometry-{name}.png", title, "", theory, ("geometry", run), draw[name])
 
 
 def _path(
