@@ -188,10 +188,11 @@ def test_a_folder_that_is_not_a_run_is_refused_before_any_run_is_measured(digits
         (138.316, 0.45, "138.3 ± 0.5 nats"),
         (1797.3, 12.0, "1,797 ± 12 nats"),
         (0.97334, 0.0012, "0.973 ± 0.001 nats"),
+        (0.0123, 0.1622, "0.01 ± 0.16 nats"),
         (9.2103404, 2e-8, "9.21 nats"),
     ],
 )
-def test_a_value_has_three_digits_or_more_if_its_error_supports_them(value, error, output):
+def test_a_value_has_three_digits_or_as_many_as_its_error_supports(value, error, output):
     assert format_value(Metric("rate", "likelihood", value, "", 9, error, "nats")) == output
 
 

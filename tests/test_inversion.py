@@ -259,7 +259,8 @@ def test_without_files_its_own_samples_are_searched_for(rival, tmp_path, capsys)
     out = tmp_path / "points.npz"
     assert main(["invert", str(rival.run.folder), "--steps", "5", "--out", str(out)]) == 0
     assert len(json.loads(capsys.readouterr().out)) == 16
-    assert main(["invert", str(rival.run.folder), "--out", "points.png"]) == 2
+    assert main(["invert", str(rival.run.folder), "--out", "points.xyz"]) == 2
+    assert "Choose one of .png" in capsys.readouterr().err
 
 
 def test_an_image_file_is_an_anchor_for_a_model_without_encoder(rival, tmp_path, capsys):

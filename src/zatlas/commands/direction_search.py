@@ -21,6 +21,7 @@ from zatlas.commands.printing import (
 )
 from zatlas.commands.registration import command
 from zatlas.core.errors import BadRecipe
+from zatlas.core.numbers import rounded
 
 if TYPE_CHECKING:
     from zatlas.directions.direction_report import DirectionReport
@@ -146,7 +147,7 @@ def _row(report: "DirectionReport") -> dict[str, Any]:
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, float):
-        return float(f"{value:.4g}")
+        return rounded(value)
     return [_rounded(each) for each in value] if isinstance(value, list | tuple) else value
 
 

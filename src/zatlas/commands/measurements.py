@@ -65,26 +65,19 @@ def evaluate(
 
 def _show(results: Sequence["EvaluationResult"]) -> None:
     """Print a table of the metrics, with a column for each run, and the findings."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from zatlas.core.progress import console
     from zatlas.metrics.titles import format_baseline, format_value, metric_title
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("metric")
-    for result in results:
-        table.add_column(Text(result.run), justify="right")
-    if len(results) == 1:
-        table.add_column("baseline", overflow="fold")
-    names = list(dict.fromkeys(metric.name for result in results for metric in result.metrics))
-    for name in names:
-        rows = [{metric.name: metric for metric in result.metrics}.get(name) for result in results]
-        first = next(row for row in rows if row is not None)
-        cells = [metric_title(first), *("" if row is None else format_value(row) for row in rows)]
-        table.add_row(*cells, *([format_baseline(first)] if len(results) == 1 else []))
-    console().print(table)
+    metrics = [{metric.name: metric for metric in result.metrics} for result in results]
+    table = []
+    for name in dict.fromkeys(name for each in metrics for name in each):
+        cells = [each.get(name) for each in metrics]
+        first = next(cell for cell in cells if cell is not None)
+        row = {"metric": metric_title(first)}
+        for result, cell in zip(results, cells, strict=True):
+            run = result.run if result.run not in row else f"{result.run} ({len(row)})"
+            row[run] = "" if cell is None else format_value(cell)
+        table.append(row | ({"baseline": format_baseline(first)} if len(results) == 1 else {}))
+    print_table(table)
     for result in results:
         message("\n".join(_findings(result)))
 

@@ -67,6 +67,7 @@ def invert(
             name. (default: inverted.npz and inverted.png in the run's gallery)
     """
     from zatlas import encoder
+    from zatlas.core.numbers import rounded
     from zatlas.figures.inversions import read_files, sample_inputs, save_inversion
     from zatlas.latent.inversion import STARTS, STEPS
     from zatlas.render.pixels import check_ending
@@ -89,10 +90,10 @@ def invert(
     file = out or workspace.run.gallery / "inverted.npz"
     latents, figure = save_inversion(workspace, inputs, result, file, theme=theme_of(dark))
     message(f"latents: {latents}\nfigure: {figure}")
-    seconds = round(result.seconds / len(inputs.names), 2)
+    seconds = result.seconds / len(inputs.names)
     print_rows(
         [
-            {"file": name, "psnr": round(float(psnr), 2), "rms": round(float(rms), 4), "seconds": seconds}
+            {"file": name, "psnr": rounded(psnr), "rms": rounded(rms), "seconds": rounded(seconds)}
             for name, psnr, rms in zip(inputs.names, result.psnr, result.rms, strict=True)
         ]
     )

@@ -21,3 +21,8 @@ def significant(value: float, digits: int = DIGITS) -> str:
     decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
     text = f"{value:,.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def rounded(value: float, digits: int = 4) -> float:
+    """Return the value with that many significant digits, for JSON."""
+    return float(f"{value:.{digits}g}")

@@ -74,7 +74,7 @@ def group_title(group: str) -> str:
 
 
 def format_value(metric: Metric) -> str:
-    """The value with standard error and unit: three significant digits, or more where the error allows."""
+    """The value with standard error and unit: three significant digits, or as many as the error supports."""
     return _number(metric.value, metric.error, metric.unit)
 
 
@@ -90,14 +90,15 @@ def _number(value: float, error: float | None, unit: str) -> str:
     if not math.isfinite(value):
         return "not measurable"
     if unit == "share":
-        return f"{value:.1%}" + (f" ± {error:.1%}" if error else "")
+        percent = _number(100 * value, None if error is None else 100 * error, "")
+        return " ± ".join(f"{part}%" for part in percent.split(" ± "))
     if not error and float(value).is_integer():
         return f"{value:,.0f} {unit}".strip()
     if max(abs(value), error or 0.0) < SMALLEST_SHOWN:
         return f"below {SMALLEST_SHOWN:f} {unit}".strip()
     if not error or error < ROUNDING * abs(value):
         return f"{significant(value)} {unit}".strip()
-    decimals = max(_decimals(abs(value), DIGITS), _decimals(error, 1))
+    decimals = min(max(_decimals(abs(value), DIGITS), _decimals(error, 1)), _decimals(error, 2))
     return f"{value:,.{decimals}f} ± {error:.{decimals}f} {unit}".strip()
 
 
