@@ -1,6 +1,7 @@
 """The command that evaluates directions of a run on decoded images."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,8 +71,9 @@ def evaluate(
             message(f"omitted: {omitted}")
     print_limits(workspace, names)
     fitted = fit_named(workspace, names, method=method, orthogonal_to=orthogonal_to, seed=seed)
-    count, earlier = sample_count(samples, MAX_STARTS), {"refit": fitted.refit, "saved": fitted.reports}
-    reports = evaluate_directions(workspace, fitted.directions, model, **earlier, samples=count, seed=seed)
+    measure = partial(evaluate_directions, workspace, fitted.directions, model, seed=seed)
+    count = sample_count(samples, MAX_STARTS)
+    reports = measure(refit=fitted.refit, saved=fitted.reports, samples=count)
     for report in reports:
         message(f"{report.name}: {report.summary()}")
     for path in _draw(workspace, reports, out or workspace.run.gallery, theme_of(dark)):

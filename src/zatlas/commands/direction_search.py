@@ -79,9 +79,12 @@ def find(
     method = method or _default_method(workspace)
     if text := caution(workspace, method, settings):
         message(text)
-    given = {"names": names, "samples": samples if takes_setting(method, "samples") else None}
-    given["classifier"] = model if method == "predictor" else None
-    settings |= {name: value for name, value in given.items() if value}
+    if names:
+        settings["names"] = names
+    if samples and takes_setting(method, "samples"):
+        settings["samples"] = samples
+    if model is not None and method == "predictor":
+        settings["classifier"] = model
     print_limits(workspace, names)
     directions = find_directions(workspace, method, label=number, seed=seed, show=True, **settings)
     if out is not None and out.suffix and len(directions) > 1:
@@ -94,7 +97,7 @@ def find(
     )
     if save is not None:
         _save(workspace, reports, save)
-    rows, starts = [], starts or default_anchors(workspace, STRIP_ROWS)
+    starts, rows = starts or default_anchors(workspace, STRIP_ROWS), []
     for each in reports:
         message(f"{each.name}: {_summary(each)}")
         file = _file(workspace, method, each.direction, out)
