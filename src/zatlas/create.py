@@ -73,7 +73,7 @@ def train(
         recipe, without one "vae".
     dim : int
         Number of latent dimensions. The default is that of the preset or recipe, without one that of the
-        model (2 for a VAE).
+        model (2 for a VAE of small images, 32 from 48 pixels).
     epochs : int
         Passes over the training images (default: as the recipe; without one, at least 30 and enough for
         2,000 optimizer steps, for a GAN at least 10 and enough for 4,500 steps).
