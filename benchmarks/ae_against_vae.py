@@ -1,6 +1,6 @@
 """Whether auto-encoders are emptier between their images than VAEs, over data sets, dimensions and seeds.
 
-python benchmarks/ae_against_vae.py [--root FOLDER] [--runs FOLDER] [--seeds 5]
+python benchmarks/ae_against_vae.py [--root FOLDER] [--runs FOLDER] [--seeds 5] [--first 0]
 
 Trains an auto-encoder and a VAE with the same net, epochs and seed on digits (1,797 images of 8x8),
 fashion-mini, and 4,000 images of MNIST, in 2 and in 16 dimensions. Prints the means over seeds of the
@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--root", default="")
     parser.add_argument("--runs", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0)
     given = parser.parse_args()
     with TemporaryDirectory() as temporary:
         folder = given.runs or Path(temporary)
@@ -43,7 +44,8 @@ def main() -> None:
         pairs: dict[tuple[str, int], list[Pair]] = {}
         for data in SETTINGS:
             for dim in DIMENSIONS:
-                chosen = [pair(folder, data, dim, seed, digits) for seed in range(given.seeds)]
+                seeds = range(given.first, given.first + given.seeds)
+                chosen = [pair(folder, data, dim, seed, digits) for seed in seeds]
                 pairs[data, dim] = chosen
                 print(f"{data}, {dim} dimensions", *(summary(chosen, name) for name in MEASURES), sep=" | ")
     for dim in DIMENSIONS:
