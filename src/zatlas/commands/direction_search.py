@@ -65,9 +65,8 @@ def find(
         save: Save the directions under this name, with their stability over three refits.
         out: Figure or film (.gif, .mp4) for one direction, folder for several. (default: the run's gallery)
     """
-    from zatlas.directions.default_names import caution
     from zatlas.directions.evaluator import MAX_STARTS
-    from zatlas.directions.find import find_directions, refit_method, takes_setting
+    from zatlas.directions.find import find_directions, refit_method
     from zatlas.directions.measure import evaluate_directions
     from zatlas.figures.edits import STRIP_ROWS
     from zatlas.locate import default_anchors, locate_all
@@ -75,16 +74,8 @@ def find(
     workspace = open_workspace(run)
     model, starts = classifier_of(classifier, workspace), locate_all(workspace, anchor)
     number, measured = class_of(workspace, label), sample_count(samples, MAX_STARTS)
-    settings = _settings(workspace, set)
     method = method or _default_method(workspace)
-    if text := caution(workspace, method, settings):
-        message(text)
-    if names:
-        settings["names"] = names
-    if samples and takes_setting(method, "samples"):
-        settings["samples"] = samples
-    if model is not None and method == "predictor":
-        settings["classifier"] = model
+    settings = _settings(workspace, method, set, names=names, samples=samples, classifier=model)
     print_limits(workspace, names)
     directions = find_directions(workspace, method, label=number, seed=seed, show=True, **settings)
     if out is not None and out.suffix and len(directions) > 1:
@@ -124,9 +115,19 @@ def _summary(report: "DirectionReport") -> str:
     return f"{report.direction.facts['result']} Usable range: {range_text(report)}."
 
 
-def _settings(workspace: "Workspace", texts: Sequence[str]) -> dict[str, Any]:
+def _settings(
+    workspace: "Workspace",
+    method: str,
+    texts: Sequence[str],
+    *,
+    names: Sequence[str],
+    samples: int | None,
+    classifier: "Classifier | None",
+) -> dict[str, Any]:
     """The settings of a method; a list of names stays text, because a class may be called 007."""
     from zatlas.data.sources import parse_settings
+    from zatlas.directions.default_names import caution
+    from zatlas.directions.find import takes_setting
     from zatlas.latent.names import split_list
     from zatlas.locate import locate_latents
 
@@ -137,6 +138,14 @@ def _settings(workspace: "Workspace", texts: Sequence[str]) -> dict[str, Any]:
             settings[key] = tuple(split_list(value))
         elif key in EXAMPLES:
             settings[key] = locate_latents(workspace, value)
+    if text := caution(workspace, method, settings):
+        message(text)
+    if names:
+        settings["names"] = names
+    if samples and takes_setting(method, "samples"):
+        settings["samples"] = samples
+    if classifier is not None and method == "predictor":
+        settings["classifier"] = classifier
     return settings
 
 
