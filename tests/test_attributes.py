@@ -9,7 +9,7 @@ from PIL import Image
 from tests.conftest import small_run, spots
 from zatlas.cli import main
 from zatlas.directions.find import find_direction
-from zatlas.figures.paths import attribute
+from zatlas.figures.attribute_edits import attribute
 
 
 @pytest.fixture(scope="module")

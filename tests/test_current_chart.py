@@ -86,10 +86,11 @@ def test_options_of_a_chart_do_not_go_with_another_grid(faces, capsys):
 def test_positions_outside_the_data_are_drawn_in_full_with_the_nearest_position_inside(
     portraits, supervised, monkeypatch
 ):
-    corner = np.float32([[-0.999, 0.999], [0.999, -0.999]])
-    positions = supervised.denormalised(corner)
-    outside = ~supervised.covers(positions)
-    assert outside.any()
+    steps = np.linspace(-0.999, 0.999, 30, dtype=np.float32)
+    places = np.stack([axis.ravel() for axis in np.meshgrid(steps, steps)], axis=1)
+    covered = supervised.covers(supervised.denormalised(places))
+    corner = np.stack([places[~covered][0], places[covered][0]])
+    positions, outside = supervised.denormalised(corner), np.array([True, False])
     drawn = {}
     monkeypatch.setattr(sheets, "sheet", lambda images, *rest, **options: drawn.update(options))
     sheets.chart_positions(portraits, supervised, corner)

@@ -124,7 +124,7 @@ def test_an_edit_is_imitated_without_gradients(soft_spot):
 def test_an_edit_is_impossible_only_where_the_pixels_do_not_change(soft_spot):
     generator, latents = soft_spot
     still = replace(generator, decoder=lambda z, y: generator.decoder(z * 1e-3, y))
-    (direction,) = transform.fit(still, latents, names=["rotation"], steps=30)
+    (direction,) = transform.fit(still, latents, names=["rotation"], samples=480)
     assert direction.facts["requested"] is None
     assert direction.facts["result"].startswith("This model cannot do it: pixels change by")
     edit, down = EDITS["shift_x"], LinearDirection("down", np.eye(6, dtype=np.float32)[1])

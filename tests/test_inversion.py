@@ -18,7 +18,7 @@ from zatlas.locate import locate
 from zatlas.models.generator import Generator, differentiable
 from zatlas.models.inverter import load_inverter
 from zatlas.sample import sample_latents
-from zatlas.workspace import Workspace
+from zatlas.workspace import MAX_DECODED, Workspace
 
 
 def quiet(count: int) -> None:
@@ -273,4 +273,4 @@ def test_an_image_file_is_an_anchor_for_a_model_without_encoder(rival, tmp_path,
 def test_samples_have_neighbours_and_a_chart(rival):
     index, far = rival.nearest(rival.samples[:3], 1)
     assert index[:, 0].tolist() == [0, 1, 2] and far.max() < 1e-3
-    assert len(rival.chart("pca").positions) == len(rival.samples)
+    assert len(rival.chart("pca").positions) == MAX_DECODED

@@ -14,9 +14,10 @@ from tests.conftest import small_run
 from zatlas.cli import main
 from zatlas.core.errors import BadRecipe, NotSupported, ShapeError
 from zatlas.figures.anchor_sheets import class_sheet, four_corners, pair_rows, to_all_classes
+from zatlas.figures.attribute_edits import attribute
 from zatlas.figures.class_inputs import default_label
 from zatlas.figures.film_panel import TRAIL_STEPS, film_panel
-from zatlas.figures.paths import attribute, curve_walk, interpolation, traversal
+from zatlas.figures.paths import curve_walk, interpolation, traversal
 from zatlas.latent.curves import parametric_curve, spiral, times_through
 from zatlas.latent.formula import latent_formula
 from zatlas.locate import locate, locate_all

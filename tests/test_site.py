@@ -62,6 +62,7 @@ def test_the_manifest_lists_exactly_the_files_of_the_tree(name, request):
     urls += [entry[half]["url"] for half in ("decoder", "encoder") if entry[half]]
     urls += [entry["directions"][key] for key in ("vectors", "normals", "weights")]
     urls += [curve["url"] for curve in entry["geodesics"]]
+    urls += [entry["samples"]] if entry["samples"] else []
     assert sorted(urls) == sorted(tree.files)
     for url, make in tree.files.items():
         assert url.startswith("data/a/") and isinstance(make(), bytes)
