@@ -56,6 +56,7 @@ def test_directions_of_numbers_and_categories_are_evaluated(people, tmp_path, ca
     assert all(row["effect"] > 0.05 and row["better than chance"] for row in rows)
 
 
+@pytest.mark.slow
 def test_the_gallery_has_the_attributes_with_their_limits(people, tmp_path, capsys):
     assert main(["gallery", str(people.run.folder), "--no-open", "--out", str(tmp_path)]) == 0
     page = (tmp_path / "index.html").read_text()

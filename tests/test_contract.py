@@ -16,7 +16,10 @@ def test_the_contract_of_the_page_is_up_to_date():
     assert CONTRACT.read_text() == contract(), "Run `just docs`."
 
 
-@pytest.mark.parametrize("name", ["digits", "wide", "conditional", "plain", "rival", "portraits"])
+MORE = [pytest.param(name, marks=pytest.mark.slow) for name in ("wide", "conditional", "plain", "portraits")]
+
+
+@pytest.mark.parametrize("name", ["digits", "rival", *MORE])
 def test_a_manifest_is_as_the_schema_says(name, request):
     conforms([run_tree(request.getfixturevalue(name), max_points=300, geodesics=True)])
 

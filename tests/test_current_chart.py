@@ -122,6 +122,7 @@ def test_check_finds_a_damaged_choice_of_the_chart_and_the_default_is_used_after
     assert "chart: grid_umap\n" in command(faces, capsys, "decode")
 
 
+@pytest.mark.slow
 def test_the_explorer_starts_with_the_chart_that_was_made_last(faces):
     before = [chart["name"] for chart in run_tree(faces).entry["charts"]]
     chart = Atlas(faces).chart("grid_umap", "Male", settings={"n_neighbors": 8})
@@ -139,6 +140,7 @@ def test_the_explorer_starts_with_the_chart_that_was_made_last(faces):
     assert names == before
 
 
+@pytest.mark.slow
 def test_the_explorer_opens_if_the_last_chart_cannot_be_made_any_more(faces, capsys):
     faces.charts.set_current(ChartRequest("grid_umap", "Moustache"))
     assert run_tree(faces).entry["charts"][0]["name"] == "grid_umap"

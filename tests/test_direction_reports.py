@@ -177,6 +177,7 @@ def test_the_command_prints_a_table_draws_figures_and_saves(portraits, tmp_path,
     assert "Did you mean 'mean_difference'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_nonlinear_direction_has_the_same_measurements_as_a_linear_one():
     """The image is white where two dimensions have the same sign: no linear direction leads there."""
     latents = np.random.default_rng(0).standard_normal((1500, 3)).astype(np.float32)

@@ -78,7 +78,9 @@ def test_inputs_that_cannot_be_evaluated_are_refused_in_one_sentence(words, outp
     assert not printed and output in stderr and "Traceback" not in stderr
 
 
-@pytest.mark.parametrize("name", ["plain", "conditional", "rival", "portraits"])
+@pytest.mark.parametrize(
+    "name", ["plain", "conditional", "rival", pytest.param("portraits", marks=pytest.mark.slow)]
+)
 def test_every_kind_of_model_can_be_evaluated(name, request):
     workspace = request.getfixturevalue(name)
     table = evaluate(workspace).as_dict()

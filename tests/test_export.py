@@ -57,6 +57,7 @@ def test_a_folder_holds_the_page_and_all_files_of_its_manifest(digits, page, tmp
         assert (out / url).stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_two_runs_are_exported_for_comparison(digits, conditional, page, tmp_path):
     out = zatlas.export([digits, conditional.run.folder], tmp_path / "both", points=50)
     manifest = json.loads((out / "data/manifest.json").read_bytes())

@@ -511,6 +511,7 @@ def test_the_command_prints_the_run_to_stdout_and_the_rest_to_stderr(dcgan, tmp_
     assert "--data" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_imported_run_has_a_gallery_and_a_page(tmp_path):
     from zatlas.gallery import draw_gallery
     from zatlas.site import run_tree

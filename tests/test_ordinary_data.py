@@ -127,6 +127,7 @@ def test_a_class_without_any_image_is_refused_by_its_name(tmp_path):
     assert locate(workspace, "class:1").label == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "classes",
     [
@@ -195,6 +196,7 @@ def shown_commands(page_file):
 HOSTILE = ["$(touch PWNED)", "`touch PWNED`", "a'; touch PWNED; '", 'say "hi" $HOME', "<b>&amp;", "not sure"]
 
 
+@pytest.mark.slow
 def test_commands_on_the_gallery_of_a_hostile_run_can_be_pasted_into_a_shell(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     name = "it's $(touch PWNED) my run"
@@ -218,6 +220,7 @@ def test_commands_on_the_gallery_of_a_hostile_run_can_be_pasted_into_a_shell(tmp
     assert len(named) >= 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

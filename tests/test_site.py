@@ -257,6 +257,7 @@ def test_a_model_without_an_encoder_shows_samples(rival):
         tree.chart("grid_umap", "label")
 
 
+@pytest.mark.slow
 def test_a_new_chart_holds_the_same_points(wide):
     tree = run_tree(wide)
     chart = tree.chart("grid_tsne")
@@ -265,6 +266,7 @@ def test_a_new_chart_holds_the_same_points(wide):
     assert not set(chart.files) & set(tree.files)
 
 
+@pytest.mark.slow
 def test_slow_parts_are_cached_until_the_weights_change(digits, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(digits.run.folder, copy, ignore=shutil.ignore_patterns("site"))

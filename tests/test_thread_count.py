@@ -67,6 +67,7 @@ def test_a_run_that_cannot_be_read_leaves_the_threads_to_the_training(four_cores
     assert torch.get_num_threads() == 4
 
 
+@pytest.mark.slow
 def test_the_option_sets_the_threads_of_a_training(tmp_path):
     words = ["--epochs", "1", "--set", "training.preview=0", "--threads", "2", "--out", tmp_path / "run"]
     with process("-m", "zatlas", "train", "digits", *words) as training:
