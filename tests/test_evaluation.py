@@ -198,12 +198,17 @@ def test_a_value_has_three_digits_or_as_many_as_its_error_supports(value, error,
     assert format_value(Metric("rate", "likelihood", value, "", 9, error, "nats")) == output
 
 
+# Also true of the broken runs, which are trained for seconds.
+SHORT = {"training not converged", "samples far from the data"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", broken_runs.CASES, ids=lambda case: case.name)
 def test_broken_runs_get_the_right_finding_and_its_suggestion_improves_the_metric(case, tmp_path):
     workspace = broken_runs.train_case(case, tmp_path)
     before = broken_runs.evaluate_run(workspace)
-    assert [finding.name for finding in before.findings] == ([case.finding] if case.finding else [])
+    first, *others = [finding.name for finding in before.findings] or [""]
+    assert first == case.finding and set(others) <= SHORT
     if case.finding:
         after = broken_runs.evaluate_after_suggestion(workspace, before.findings[0])
         change = after.metric(case.metric).value - before.metric(case.metric).value

@@ -44,8 +44,8 @@ class RunComparison:
     dim: int
     reconstruction: float  # root mean square pixel error on test images
     empty: Estimate  # share of the latents' range that decodes to images unlike reconstructions
-    detour: Estimate  # length of straight paths in decoded images, over the distance of their ends
-    samples: Estimate  # Frechet distance of samples to real images, over that of reconstructions
+    detour: Estimate | None  # length of straight paths in decoded images, over the distance of their ends
+    samples: Estimate | None  # Frechet distance of samples to real images, over that of reconstructions
     overlap: Estimate | None  # share of the nearest posterior samples that have another class
     probe: float | None  # accuracy of a linear probe for the label, on held-out latents
     most_frequent: float | None  # accuracy of always predicting the most frequent label

@@ -20,6 +20,7 @@ from zatlas.workspace import Workspace
 
 MAX_REFERENCE = 2000  # reconstructions of training images that decoded images are compared with
 MAX_TESTED = 1000  # test images, and samples of each kind
+MIN_TESTED = 3  # test images that have a covariance
 PATHS, STEPS = 150, 11  # straight paths between test images, and decoded images of each
 RANGE_QUANTILE = 0.01  # the range of a dimension is between this quantile and its opposite
 UNLIKE_QUANTILE = 0.99  # of the distances of reconstructions to each other; farther images are unlike all
@@ -44,8 +45,8 @@ class LatentGaps:
     """Four measures of the emptiness of a latent space."""
 
     empty: Estimate  # share of the latents' range that decodes to images unlike all reconstructions
-    detour: Estimate  # length of straight paths in decoded images, over the distance of their ends
-    samples: Estimate  # Frechet distance of samples to real images, over that of reconstructions
+    detour: Estimate | None  # length of straight paths in decoded images, over the distance of their ends
+    samples: Estimate | None  # Frechet distance of samples to real images, over that of reconstructions
     overlap: Estimate | None  # share of the nearest posterior samples that have another class
 
 
@@ -114,15 +115,17 @@ class Decoded:
         limit = np.quantile(self._unlikeness(self.reconstructions), UNLIKE_QUANTILE)
         return Estimate(*mean_and_error(self._unlikeness(self._sample(z)) > limit))
 
-    def detour(self) -> Estimate:
+    def detour(self) -> Estimate | None:
         """How much longer the straight path between two test images is than the distance of its ends.
 
-        The images are of different classes, if there are classes.
+        The images are of different classes, if there are classes; None if there are no such two images.
         """
         z, rows = self.tested
         first, second = stream(self.seed, "pairs").integers(len(z), size=(2, 20 * PATHS))
         labels = self.workspace.labels(rows)
         differ = first != second if labels is None else labels[first] != labels[second]
+        if not differ.any():
+            return None
         first, second = first[differ][:PATHS], second[differ][:PATHS]
         kinds = self._conditions(None if labels is None else labels[first])
         moments = np.linspace(0, 1, STEPS)
@@ -130,11 +133,13 @@ class Decoded:
         length = np.linalg.norm(np.diff(images, axis=0), axis=2).sum(axis=0)
         direct = np.linalg.norm(images[-1] - images[0], axis=1)
         moved = direct > 0
-        return Estimate(*mean_and_error(length[moved] / direct[moved]))
+        return Estimate(*mean_and_error(length[moved] / direct[moved])) if moved.any() else None
 
-    def samples(self) -> Estimate:
+    def samples(self) -> Estimate | None:
         """The Frechet distance of samples to real test images, over that of reconstructions."""
         rng, (_, rows) = stream(self.seed, "samples"), self.tested
+        if len(rows) < MIN_TESTED:
+            return None
         mean, covariance = self.latents.mean(axis=0), np.atleast_2d(np.cov(self.latents, rowvar=False))
         generated = self._sample(rng.multivariate_normal(mean, covariance, len(rows)))
         real, rebuilt = self.features(self.workspace.dataset.images(rows)), self.reconstructions

@@ -16,12 +16,14 @@ from zatlas.render.plot_style import (
     Label,
     Position,
     arrange,
+    legend_style,
     name_axes,
     paper,
     scale_of,
     separate,
     separate_labels,
     write_labels,
+    write_plainly,
 )
 from zatlas.render.theme import LIGHT, Theme
 
@@ -247,7 +249,7 @@ def _name_all_classes(
         return
     kinds = np.unique(np.concatenate(present)).tolist()
     named = [_class_label(kind, (0, 0), classes, theme) for kind in kinds]
-    figure.legend(handles=_dots(named), loc="outside right upper", **_legend_style(theme))
+    write_plainly(figure.legend(handles=_dots(named), loc="outside right upper", **legend_style(theme)))
 
 
 def _label_of(kind: int, mine: Plane, classes: Sequence[str], theme: Theme) -> Label:
@@ -261,7 +263,8 @@ def _class_label(kind: int, position: Position, classes: Sequence[str], theme: T
 
 
 def _legend(plot: "Axes", labels: Sequence[Label], theme: Theme) -> None:
-    plot.legend(handles=_dots(labels), loc="upper left", bbox_to_anchor=(1.0, 1.0), **_legend_style(theme))
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
+    write_plainly(plot.legend(handles=_dots(labels), **place, **legend_style(theme)))
 
 
 def _dots(labels: Sequence[Label]) -> list["Line2D"]:
@@ -270,11 +273,6 @@ def _dots(labels: Sequence[Label]) -> list["Line2D"]:
     return [
         Line2D([], [], marker="o", linestyle="", color=label.colour, label=label.text) for label in labels
     ]
-
-
-def _legend_style(theme: Theme) -> dict[str, Any]:
-    box = {"facecolor": theme.paper, "edgecolor": theme.line, "labelcolor": theme.ink}
-    return {**box, "fontsize": WORD - 1, "handletextpad": 0.1}
 
 
 def _class_bar(figure: "Figure", plot: "Axes | Sequence[Axes]", classes: Sequence[str], theme: Theme) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
 
 TITLE, WORD, SMALL = 14, 11, 9.5  # points
 Position = tuple[float, float]
@@ -201,3 +202,15 @@ def _is_free(
 
 def _points(plot: "Axes", points: float) -> float:
     return points * plot.figure.dpi / 72
+
+
+def write_plainly(legend: "Legend") -> None:
+    """Write class names as they are, also those with a dollar sign."""
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def legend_style(theme: Theme) -> dict[str, Any]:
+    """Return the options of a legend in a box."""
+    box = {"facecolor": theme.paper, "edgecolor": theme.line, "labelcolor": theme.ink}
+    return {**box, "fontsize": WORD - 1, "handletextpad": 0.1}
