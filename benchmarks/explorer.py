@@ -180,7 +180,7 @@ def single(browser: Browser, folder: Path) -> None:
 def places(browser: Browser, room: Path) -> None:
     """The latent of a position in the page, against that of the chart."""
     workspace = Workspace.open(unpack(room / "faces"))
-    tree = run_tree(workspace, most=POINTS)
+    tree = run_tree(workspace, max_points=POINTS)
     folder = zatlas.export(workspace, room / "faces-folder", points=POINTS)
     chart = Chart(tree.latents.astype(np.float16).astype(np.float32), places_of(folder))
     written = folder / "data/manifest.json"

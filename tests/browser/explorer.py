@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from zatlas.latent.chart import Chart
+from zatlas.latent.chart import INVERSE, Chart
 
 CLOSE = 2 / 255  # mean difference of pixels that are the same
 TIMEOUT = 30  # seconds for the page to reach an expected state on a busy machine
@@ -190,11 +190,14 @@ class Truth:
         return np.stack([self.column(site["x"]), self.column(site["y"])], axis=1)
 
     def chart(self, number=0):
-        projection = self.entry["charts"][number]["projection"]
+        site = self.entry["charts"][number]
+        projection, features = site["projection"], None
         components = None
         if projection is not None:
             components = np.array(projection["components"], np.float32).reshape(2, -1)
-        return Chart(self.latents, self.positions(number), components=components)
+        if site["averaged"] != INVERSE:
+            features = self.latents  # of a chart by images, whose inverse averages fewer latents
+        return Chart(self.latents, self.positions(number), components=components, features=features)
 
     def vectors(self, name):
         url = self.entry["directions"][name]
