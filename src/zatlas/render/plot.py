@@ -263,8 +263,8 @@ def _class_label(kind: int, position: Position, classes: Sequence[str], theme: T
 
 
 def _legend(plot: "Axes", labels: Sequence[Label], theme: Theme) -> None:
-    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
-    write_plainly(plot.legend(handles=_dots(labels), **place, **legend_style(theme)))
+    at: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
+    write_plainly(plot.legend(handles=_dots(labels), **at, **legend_style(theme)))
 
 
 def _dots(labels: Sequence[Label]) -> list["Line2D"]:
