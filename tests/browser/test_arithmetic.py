@@ -19,7 +19,8 @@ def pick(page, name, numbers, press="click"):
     """Fill a new group with samples."""
     panel = page.get_by_role("tabpanel")
     panel.get_by_role("button", name="New group").click()
-    card = panel.get_by_role("listitem").filter(has=page.get_by_role("button", name="adding to", pressed=True))
+    filling = page.get_by_role("button", name="adding to", pressed=True)
+    card = panel.get_by_role("listitem").filter(has=filling)
     field = card.get_by_role("textbox")
     field.fill(name)
     field.press("Enter")
