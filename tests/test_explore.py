@@ -40,7 +40,8 @@ sys.exit(main(["train", "digits", "--dim", "2", "--seed", "3", *options, *sys.ar
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_explore_prints_its_address_and_stops_on_a_signal(digits, wide, number):
     with process("-c", EXPLORE, digits.run.folder, wide.run.folder, "--points", 100) as explorer:
         address = explorer.stdout.readline().strip()
