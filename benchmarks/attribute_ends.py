@@ -9,14 +9,12 @@ change: the median over the seeds of `--strips`, and the largest.
 """
 
 import argparse
-from importlib.resources import as_file, files
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from benchmarks.shipped_faces import shipped_faces
 from zatlas.core.arrays import Images
-from zatlas.demo import unpack
 from zatlas.figures.attribute_edits import attribute
 from zatlas.figures.catalogue import FACE_ATTRIBUTES
 from zatlas.models.classifier import Classifier, load_classifier
@@ -44,10 +42,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--strips", type=int, default=20)
     given = parser.parse_args()
-    shipped = files("zatlas") / "shipped"
-    with TemporaryDirectory() as folder, as_file(shipped) as here:
-        workspace = Workspace.open(given.run or unpack(Path(folder) / "faces-vae"))
-        report(workspace, load_classifier(here / "faces-classifier.safetensors"), given.seeds, given.strips)
+    with shipped_faces(given.run) as (workspace, classifier):
+        report(workspace, load_classifier(classifier), given.seeds, given.strips)
 
 
 def report(workspace: Workspace, classifier: Classifier, seeds: int, strips: int) -> None:

@@ -59,16 +59,16 @@ BEFORE = {
 GANS: dict[str, dict[str, Any]] = {
     "default": {},
     "as before": BEFORE,
-    "as before, rate 1e-3": {**BEFORE, "training.rate": 1e-3},
+    "as before with rate 1e-3": {**BEFORE, "training.rate": 1e-3},
     "wider": {"net.width": 12, "net.hidden": 256},
     "no hidden layer": {"net.width": 12, "net.hidden": 0, "training.rate": 1e-3, "model.r1": 0.1},
-    "no hidden layer, rate 3e-3": {"net.width": 12, "net.hidden": 0, "training.rate": 3e-3},
+    "no hidden layer with rate 3e-3": {"net.width": 12, "net.hidden": 0, "training.rate": 3e-3},
     "augmented": {"model.augment": True},
 }
 LIKELIHOODS: dict[str, dict[str, Any]] = {
     "bernoulli": {"model.likelihood": "bernoulli"},
-    "gaussian, fitted std": {"model.likelihood": "gaussian"},
-    "gaussian, std 0.1": {"model.likelihood": "gaussian", "model.sigma": 0.1},
+    "gaussian with fitted std": {"model.likelihood": "gaussian"},
+    "gaussian with std 0.1": {"model.likelihood": "gaussian", "model.sigma": 0.1},
     "mse": {"model.likelihood": "mse"},
 }
 

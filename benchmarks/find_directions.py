@@ -11,17 +11,15 @@ import argparse
 import json
 import subprocess
 import sys
-from importlib.resources import as_file, files
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import torch
 from torch import nn
 
 from benchmarks.common import peak_memory, timed
+from benchmarks.shipped_faces import shipped_faces
 from zatlas.core.space import Space
-from zatlas.demo import unpack
 from zatlas.directions.find import find_directions
 from zatlas.directions.fit import closed_form, principal
 from zatlas.models.external_classifiers import open_classifier
@@ -88,10 +86,8 @@ def main() -> None:
             result = in_turn(of, samples)
             labelled = f"{result['seconds']:.1f} | {result['peak']:,.0f}"
             print(f"| principal of {of}, {samples:,} samples | {labelled} |", flush=True)
-    shipped = files("zatlas") / "shipped"
-    with TemporaryDirectory() as folder, as_file(shipped) as here:
-        workspace = Workspace.open(given.run or unpack(Path(folder) / "faces-vae"))
-        on_faces(workspace, here / "faces-classifier.safetensors")
+    with shipped_faces(given.run) as (workspace, classifier):
+        on_faces(workspace, classifier)
 
 
 def on_faces(workspace: Workspace, classifier: Path) -> None:

@@ -11,14 +11,12 @@ of the constrained direction were chosen on the first 450 test faces; `--skip 45
 """
 
 import argparse
-from importlib.resources import as_file, files
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from benchmarks.flip_rates import flip_rates
-from zatlas.demo import unpack
+from benchmarks.shipped_faces import shipped_faces
 from zatlas.directions.find import find_direction, find_directions
 from zatlas.figures.attribute_edits import attribute
 from zatlas.figures.catalogue import FACE_ATTRIBUTES
@@ -54,10 +52,8 @@ def main() -> None:
     parser.add_argument("--skip", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    shipped = files("zatlas") / "shipped"
-    with TemporaryDirectory() as folder, as_file(shipped) as here:
-        workspace = Workspace.open(given.run or unpack(Path(folder) / "faces-vae"))
-        report(workspace, load_classifier(here / "faces-classifier.safetensors"), given)
+    with shipped_faces(given.run) as (workspace, classifier):
+        report(workspace, load_classifier(classifier), given)
 
 
 def report(workspace: Workspace, classifier: Classifier, given: argparse.Namespace) -> None:

@@ -11,14 +11,12 @@ median on a supervised chart, as in `benchmarks/truth.py`.
 
 import argparse
 from dataclasses import replace
-from importlib.resources import as_file, files
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
 
 from benchmarks.flip_rates import FlipRates, flip_rates
+from benchmarks.shipped_faces import shipped_faces
 from benchmarks.truth import on_chart, others_of
-from zatlas.demo import unpack
 from zatlas.directions.find import find_directions
 from zatlas.directions.types import Direction, FieldDirection
 from zatlas.figures.catalogue import FACE_ATTRIBUTES
@@ -44,10 +42,8 @@ def main() -> None:
     parser.add_argument("--second", type=Path)
     parser.add_argument("--epochs", type=int, default=4)
     given = parser.parse_args()
-    shipped = files("zatlas") / "shipped"
-    with TemporaryDirectory() as folder, as_file(shipped) as here:
-        workspace = Workspace.open(given.run or unpack(Path(folder) / "faces-vae"))
-        judge = open_classifier(here / "faces-classifier.safetensors")
+    with shipped_faces(given.run) as (workspace, classifier):
+        judge = open_classifier(classifier)
         report(workspace, judge, second(workspace, given.second, given.epochs), given.faces)
 
 
