@@ -46,7 +46,7 @@ def main(run: Path) -> None:
     usual = np.linalg.norm(pairs, axis=1).mean()
     low, high = chart.box
     for count in AVERAGED:
-        charts.FEW = count
+        charts.INVERSE_BY_IMAGES = count
         z, moved = (chart.inverse_transform(at) for at in (xy, xy + np.float32([[0.01, 0]]) * (high - low)))
         features, after = (chart.pixels(decoded_pixels(workspace.decode, each)) for each in (z, moved))
         distance = np.linalg.norm(near - features[:, None], axis=2).mean() / usual

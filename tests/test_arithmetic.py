@@ -7,7 +7,7 @@ from zatlas.cli import main
 from zatlas.core.space import Space
 from zatlas.figures.geometry import arithmetic
 from zatlas.figures.sheets import sample_sheet
-from zatlas.latent.arithmetic import FEW, Group, combine, mean_latent
+from zatlas.latent.arithmetic import MAX_ON_SHELL, Group, combine, mean_latent
 from zatlas.locate import find_groups, locate
 from zatlas.render.canvas import Text, Tiles
 from zatlas.render.pixels import to_bytes
@@ -29,7 +29,7 @@ def norms(latents):
 @pytest.mark.parametrize("dim", [8, 64, 512])
 def test_the_mean_of_a_few_latents_has_their_norm_and_the_direction_of_their_mean(dim):
     space = Space((dim,))
-    for size in (1, 3, FEW):
+    for size in (1, 3, MAX_ON_SHELL):
         z = groups(space, (size,), (1,))[0].latents
         mean = mean_latent(z, space)
         assert norms(mean)[0] == pytest.approx(norms(z).mean(), rel=1e-5)
@@ -38,7 +38,7 @@ def test_the_mean_of_a_few_latents_has_their_norm_and_the_direction_of_their_mea
 
 
 def test_a_mean_is_the_plain_mean_in_few_dimensions_without_a_prior_and_of_many_latents():
-    for space, size in ((Space((2,)), 3), (Space((64,), "none"), 3), (Space((64,)), FEW + 1)):
+    for space, size in ((Space((2,)), 3), (Space((64,), "none"), 3), (Space((64,)), MAX_ON_SHELL + 1)):
         z = groups(space, (size,), (1,))[0].latents
         np.testing.assert_allclose(mean_latent(z, space)[0], z.mean(axis=0), atol=1e-6)
 

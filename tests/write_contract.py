@@ -23,7 +23,7 @@ HEAD = """/** Written by `python -m tests.write_contract` from the Python packag
 CONSTANTS: dict[str, tuple[float | str, str]] = {
     "FORMAT": (tree.FORMAT, "of the manifest"),
     "SHELL": (curves.SHELL_DIM, "dimensions from which on samples of a normal prior lie on a shell"),
-    "FEW": (arithmetic.FEW, "latents whose mean keeps their norm"),
+    "MAX_ON_SHELL": (arithmetic.MAX_ON_SHELL, "latents whose mean keeps their norm"),
     "DENSE": (curves.DENSE_SAMPLES, "straight pieces per spline segment"),
     "FORWARD": (chart.FORWARD, "neighbors that determine a position on a chart"),
     "INVERSE": (chart.INVERSE, "neighbors that determine the latent at a position"),

@@ -4,7 +4,7 @@
 
 export const FORMAT = 1; // of the manifest
 export const SHELL = 8; // dimensions from which on samples of a normal prior lie on a shell
-export const FEW = 24; // latents whose mean keeps their norm
+export const MAX_ON_SHELL = 24; // latents whose mean keeps their norm
 export const DENSE = 48; // straight pieces per spline segment
 export const FORWARD = 8; // neighbors that determine a position on a chart
 export const INVERSE = 16; // neighbors that determine the latent at a position

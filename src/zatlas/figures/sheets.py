@@ -54,10 +54,12 @@ def sample_sheet(
     title = f"Samples of {workspace.name}, from {source}"
     settings = _settings_text(temperature=temperature, truncation=truncation, seed=seed)
     numbers: list[str] = []
+    naming = ""
     if (seed, temperature, truncation) == (0, 1, None) and count <= NUMBERED and prior in NAMES:
         numbers = [str(number) for number in range(count)]
-        settings.append(f"in an equation, sample 7 is written {_sample_name(workspace, prior, 7)}")
-    note = captions.join(", ".join(settings), captions.prior_caption(workspace) if prior == "model" else "")
+        naming = f"`zatlas arithmetic` calls sample 7 {_sample_name(workspace, prior, 7)}"
+    limits = captions.prior_caption(workspace) if prior == "model" else ""
+    note = captions.join(", ".join(settings), naming, limits)
     z = sample_latents(
         workspace, count, seed=seed, prior=prior, temperature=temperature, truncation=truncation
     )

@@ -14,7 +14,7 @@ from zatlas.core.arrays import Images, Latents
 from zatlas.core.space import Space
 from zatlas.latent.curves import has_shell
 
-FEW = 24  # latents whose mean is moved to the shell; the mean of more is meant as an average
+MAX_ON_SHELL = 24  # latents whose mean is moved to the shell; the mean of more is meant as an average
 TINY = 1e-6  # share of the norm below which a sum has no direction
 
 
@@ -59,7 +59,7 @@ def _sum(groups: Sequence[Group]) -> np.ndarray:
 
 
 def _keeps_norm(latents: Latents, space: Space) -> bool:
-    return has_shell(space) and len(latents) <= FEW
+    return has_shell(space) and len(latents) <= MAX_ON_SHELL
 
 
 def _mean_norm(latents: Latents) -> float:

@@ -25,7 +25,7 @@ FORMAT = 1
 KEY = "zatlas"  # in the metadata of the file
 MARGIN = 0.02  # of the box around the positions, on each side
 FORWARD, INVERSE = 8, 16  # neighbors that `transform` and `inverse_transform` average
-FEW = 2  # of a chart by images, whose neighbors have unrelated latents
+INVERSE_BY_IMAGES = 2  # of a chart by images, whose neighbors have unrelated latents
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ class Chart:
     @property
     def averaged(self) -> int:
         """The number of neighbors that `inverse_transform` averages."""
-        return INVERSE if self.features is None else FEW
+        return INVERSE if self.features is None else INVERSE_BY_IMAGES
 
     def grid(self, n: int) -> tuple[Plane, Latents]:
         """Return n x n positions over the box, row by row from the top left, and their latents.

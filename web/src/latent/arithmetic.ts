@@ -1,6 +1,6 @@
 /** Arithmetic of latents, as `zatlas.latent.arithmetic` computes it: means of groups, and sums of these means. */
 
-import { FEW, type RunEntry } from "../contract";
+import { MAX_ON_SHELL, type RunEntry } from "../contract";
 import { defaultBlend } from "./curves";
 import { norm, row } from "./vectors";
 
@@ -38,7 +38,7 @@ export function combine(terms: readonly Summand[], space: Space): Float32Array {
 }
 
 function keepsNorm(latents: Float32Array, space: Space): boolean {
-  return defaultBlend(space) === "slerp" && latents.length / space.dim <= FEW;
+  return defaultBlend(space) === "slerp" && latents.length / space.dim <= MAX_ON_SHELL;
 }
 
 function plainMean(latents: Float32Array, dim: number): Float64Array {
