@@ -57,7 +57,7 @@ def sample_sheet(
     naming = ""
     if (seed, temperature, truncation) == (0, 1, None) and count <= NUMBERED and prior in NAMES:
         numbers = [str(number) for number in range(count)]
-        naming = f"`zatlas arithmetic` calls sample 7 {_sample_name(workspace, prior, 7)}"
+        naming = f"in `zatlas arithmetic`, sample 7 is written {_sample_name(workspace, prior, 7)}"
     limits = captions.prior_caption(workspace) if prior == "model" else ""
     note = captions.join(", ".join(settings), naming, limits)
     z = sample_latents(
