@@ -58,21 +58,6 @@ class ChartRequest:
             words += ["--set", f"{name}={str(value).lower() if isinstance(value, bool) else value}"]
         return words
 
-    def has(
-        self,
-        layout: str | None = None,
-        supervise: str | None = None,
-        settings: Mapping[str, Any] | None = None,
-        split: str | None = None,
-    ) -> bool:
-        """Whether this chart has every option that is given."""
-        return (
-            layout in (None, self.layout)
-            and supervise in (None, self.supervise)
-            and split in (None, self.split)
-            and all(self.settings.get(name) == value for name, value in (settings or {}).items())
-        )
-
     def has_parameters(self, parameters: Mapping[str, Any]) -> bool:
         """Whether a saved chart with these parameters was made by this request."""
         return all(parameters.get(name) == value for name, value in asdict(self).items())
@@ -143,10 +128,12 @@ class ChartStore:
         split: str | None = None,
     ) -> ChartRequest:
         """The current chart, if it has every option that is given; else the one with just these options."""
-        if (current := self.current) is not None and current.has(layout, supervise, settings, split):
+        chosen, current = dict(settings or {}), self.current
+        given = {"layout": layout, "supervise": supervise, "split": split, **chosen}
+        wanted = {name: value for name, value in given.items() if value is not None}
+        if current is not None and wanted.items() <= {**asdict(current), **current.settings}.items():
             return current
-        layout = layout or self.default_layout
-        return ChartRequest(layout, supervise, split or "test", settings=settings or {})
+        return ChartRequest(layout or self.default_layout, supervise, split or "test", settings=chosen)
 
     def make_current(self, request: ChartRequest, make: Callable[[ChartRequest], Chart]) -> Chart:
         """Return the chart that `make` returns for a request, and remember it as the current one."""
