@@ -130,8 +130,8 @@ class ChartStore:
         """The current chart, if it has every option that is given; else the one with just these options."""
         chosen, current = dict(settings or {}), self.current
         given = {"layout": layout, "supervise": supervise, "split": split, **chosen}
-        wanted = {name: value for name, value in given.items() if value is not None}
-        if current is not None and wanted.items() <= {**asdict(current), **current.settings}.items():
+        options = {name: value for name, value in given.items() if value is not None}
+        if current is not None and options.items() <= {**asdict(current), **current.settings}.items():
             return current
         return ChartRequest(layout or self.default_layout, supervise, split or "test", settings=chosen)
 
