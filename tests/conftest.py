@@ -7,6 +7,7 @@ import pytest
 
 from zatlas.create import train
 from zatlas.data.image_dataset import ImageDataset, image_dataset
+from zatlas.store import digests
 from zatlas.training.recipe import Recipe, make_recipe
 from zatlas.workspace import Workspace
 
@@ -55,6 +56,15 @@ def small_run(folder: Path, data: str | Path, **settings) -> Workspace:
     default = {"training.preview": 0, "training.batch": 128, "training.rate": 3e-3, "net.name": "mlp"}
     result = {**default, "net.widths": [64], **settings}
     return train(data, settings=result, out=folder, verbose=False, **{"epochs": 8, **words})
+
+
+@pytest.fixture(autouse=True)
+def default_charts(tmp_path_factory):
+    """After a test that made a chart of a shared run, the run has its default chart again."""
+    yield
+    for path in tmp_path_factory.getbasetemp().glob("runs*/*/charts/current.json"):
+        path.unlink()
+        digests.forget(path)
 
 
 @pytest.fixture(scope="session")
