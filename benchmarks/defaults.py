@@ -4,11 +4,13 @@
 so that its one-cycle schedule fits the time.
 `gan`: Frechet distance of samples against processor seconds, on one thread.
 `likelihoods`: reconstruction error and Frechet distance after the same number of steps, on colour images.
+`norms`: reconstruction error with and without a norm after each convolution, against processor seconds.
 `lengths`: reconstruction error after trainings of different numbers of steps.
 
     python benchmarks/defaults.py networks [--seconds 25] [--data fashion-mini] [--dims 2,16]
     python benchmarks/defaults.py gan [--seconds 240] [--data fashion-mini] [--only "default,as before"]
     python benchmarks/defaults.py likelihoods [--data faces:count=1500] [--size 32] [--steps 600]
+    python benchmarks/defaults.py norms [--seconds 240] [--data faces:count=1500] [--size 64]
     python benchmarks/defaults.py lengths [--data FOLDER] [--size 128] [--only 240,1000,2000]
 """
 
@@ -71,13 +73,18 @@ LIKELIHOODS: dict[str, dict[str, Any]] = {
     "gaussian with std 0.1": {"model.likelihood": "gaussian", "model.sigma": 0.1},
     "mse": {"model.likelihood": "mse"},
 }
+NORMS: dict[str, dict[str, Any]] = {
+    "group": {},
+    "none": {"net.norm": "none"},
+    "none with rate 1e-3": {"net.norm": "none", "training.rate": 1e-3},
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["networks", "gan", "likelihoods", "lengths"])
+    parser.add_argument("what", choices=["networks", "gan", "likelihoods", "norms", "lengths"])
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--data")
     parser.add_argument("--size", type=int)
@@ -96,6 +103,11 @@ def main() -> None:
         seconds = given.seconds or 240
         limits = {"seconds": seconds, "every": seconds / 4}
         compare(given.data or "fashion-mini", given.size, GANS, only, {"model.family": "gan"}, limits)
+    elif given.what == "norms":
+        seconds = given.seconds or 240
+        limits = {"seconds": seconds, "every": seconds / 4}
+        common = {"model.dim": 32, "net.name": "conv"}
+        compare(given.data or "faces:count=1500", given.size or 64, NORMS, only, common, limits)
     elif given.what == "likelihoods":
         common = {"model.dim": 32, "net.name": "conv"}
         limits = {"steps": given.steps, "each": given.steps}

@@ -164,6 +164,14 @@ def test_large_images_are_given_a_net_that_suits_them():
     assert make_recipe({**tables, "net": {"name": "mlp"}}, (3, 64, 64)).net == "mlp"
 
 
+def test_a_setting_of_any_default_net_is_accepted_before_the_size_of_the_images_is_known():
+    tables = {"data": {"source": "faces"}, "net": {"norm": "none"}}
+    assert make_recipe(tables).net == "conv"
+    assert make_recipe(tables, (3, 64, 64)).layers["norm"] == "none"
+    with pytest.raises(UnknownName, match=r"No setting of \[net\] named 'norm'"):
+        make_recipe(tables, (1, 28, 28))
+
+
 def test_the_one_cycle_rate_rises_to_its_highest_and_falls_to_nothing():
     training = make_recipe({"data": {"source": "x"}, "training": {"epochs": 10, "rate": 1.0}}).training
     rates = [rate_at(training, step, 100) for step in range(1000)]

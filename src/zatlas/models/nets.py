@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from zatlas.core.errors import BadRecipe
 from zatlas.core.settings import Count, Within
 
+USUAL_NETS = ("mlp", "conv")  # default nets of models with an encoder
 LARGE_SIDE = 48  # pixels of the shorter side from which images are called large
 Shape = tuple[int, int, int]  # channels, height, width of an image
 Width = Annotated[int, Within(1, 65_536)]  # channels
@@ -104,7 +105,7 @@ class Conv:
     depth: Depth = 0  # number of halvings; 0 to halve until the side is 4 to 7
     hidden: Units = 256  # units between the convolutions and the latent; 0 for no hidden layer
     activation: Activation = "silu"
-    norm: Literal["group", "none"] = "none"  # after each convolution
+    norm: Literal["group", "none"] = "group"  # after each convolution; without one, large images diverge
 
     TRAINING: ClassVar[dict[str, object]] = {"batch": 64, "rate": 2e-3}
 

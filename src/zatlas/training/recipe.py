@@ -15,7 +15,7 @@ from zatlas.core.errors import BadRecipe, UnknownName
 from zatlas.core.registry import MODELS, NETS
 from zatlas.core.settings import Count, Weight, Within, checked_value, fill, setting_types, shortened
 from zatlas.models.description import Description
-from zatlas.models.nets import Shape, usual_net
+from zatlas.models.nets import USUAL_NETS, Shape, usual_net
 from zatlas.store import digests, retry
 from zatlas.store.run import Run
 from zatlas.training.image_defaults import TrainingLength, choices_for, explain_choices, least_steps
@@ -110,9 +110,7 @@ def make_recipe(tables: Mapping[str, Any], shape: Shape | None = None, count: in
         raise BadRecipe('A recipe needs images: give DATA, or source = "digits" under [data].')
     family = checked_value(model.pop("family", "vae"), str, "model.family")
     kind = MODELS.get(family)
-    net_name = (
-        checked_value(net.pop("name", ""), str, "net.name") or kind.NET or usual_net(shape or (1, 1, 1))
-    )
+    net_name = checked_value(net.pop("name", ""), str, "net.name") or kind.NET or _default_net(shape, net)
     style = NETS.get(net_name)
     choices = choices_for(kind, shape, count, model) if shape and count else {}
     model |= {key: choice.value for key, choice in choices.items()}
@@ -148,6 +146,13 @@ def explain_defaults(tables: Mapping[str, Any], recipe: Recipe, shape: Shape, co
 def _length(kind: Any, training: Training, count: int) -> TrainingLength:
     usual = int({"epochs": Training.epochs, **kind.TRAINING}["epochs"])
     return TrainingLength(count, training.batch, training.epochs, usual, least_steps(kind))
+
+
+def _default_net(shape: Shape | None, given: Mapping[str, Any]) -> str:
+    """Return the default net for images of this shape; if it is not known yet, one that has these settings."""
+    if shape is not None:
+        return usual_net(shape)
+    return next((name for name in USUAL_NETS if given.keys() <= setting_types(NETS.get(name)).keys()), "mlp")
 
 
 def _table(tables: Mapping[str, Any], name: str) -> dict[str, Any]:
