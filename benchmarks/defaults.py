@@ -4,13 +4,13 @@
 so that its one-cycle schedule fits the time.
 `gan`: Frechet distance of samples against processor seconds, on one thread.
 `likelihoods`: reconstruction error and Frechet distance after the same number of steps, on colour images.
-`norms`: reconstruction error with and without a norm after each convolution, against processor seconds.
+`norms`: the same with and without a norm after each convolution.
 `lengths`: reconstruction error after trainings of different numbers of steps.
 
     python benchmarks/defaults.py networks [--seconds 25] [--data fashion-mini] [--dims 2,16]
     python benchmarks/defaults.py gan [--seconds 240] [--data fashion-mini] [--only "default,as before"]
     python benchmarks/defaults.py likelihoods [--data faces:count=1500] [--size 32] [--steps 600]
-    python benchmarks/defaults.py norms [--seconds 240] [--data faces:count=1500] [--size 64]
+    python benchmarks/defaults.py norms [--steps 600] [--data faces:count=1500] [--size 64]
     python benchmarks/defaults.py lengths [--data FOLDER] [--size 128] [--only 240,1000,2000]
 """
 
@@ -103,15 +103,11 @@ def main() -> None:
         seconds = given.seconds or 240
         limits = {"seconds": seconds, "every": seconds / 4}
         compare(given.data or "fashion-mini", given.size, GANS, only, {"model.family": "gan"}, limits)
-    elif given.what == "norms":
-        seconds = given.seconds or 240
-        limits = {"seconds": seconds, "every": seconds / 4}
-        common = {"model.dim": 32, "net.name": "conv"}
-        compare(given.data or "faces:count=1500", given.size or 64, NORMS, only, common, limits)
-    elif given.what == "likelihoods":
+    elif given.what in ("likelihoods", "norms"):
+        candidates, size = (LIKELIHOODS, 32) if given.what == "likelihoods" else (NORMS, 64)
         common = {"model.dim": 32, "net.name": "conv"}
         limits = {"steps": given.steps, "each": given.steps}
-        compare(given.data or "faces:count=1500", given.size or 32, LIKELIHOODS, only, common, limits)
+        compare(given.data or "faces:count=1500", given.size or size, candidates, only, common, limits)
     else:
         for steps in map(int, only or ("240", "500", "1000", "2000")):
             limits = {"steps": steps, "each": steps}
