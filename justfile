@@ -16,7 +16,7 @@ fix:
     ruff check --fix .
     ruff format .
 
-# Run the default tests: four minutes.
+# Run the default tests: three minutes.
 test:
     pytest
 

@@ -181,6 +181,7 @@ def flip(path, folder=-1, keep_time=False):
         os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
 
 
+@pytest.mark.slow
 def test_damage_to_any_file_of_the_cache_rebuilds_the_dataset(photos, cache_folder, capfd):
     first = sources.load(str(photos), size=12)
     pixels, (path,) = first.pixels.copy(), list(cache_folder.iterdir())

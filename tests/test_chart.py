@@ -224,7 +224,9 @@ def test_charts_need_no_torch():
     subprocess.run([sys.executable, "-c", latent], check=True)
 
 
-@pytest.mark.parametrize(("layout", "supervised"), [("grid_umap", True), ("pca", False)])
+@pytest.mark.parametrize(
+    ("layout", "supervised"), [pytest.param("grid_umap", True, marks=pytest.mark.slow), ("pca", False)]
+)
 def test_a_chart_of_another_process_is_the_same_to_the_bit(layout, supervised):
     latents = np.random.default_rng(0).normal(size=(200, 5)).astype(np.float32)
     labels = np.arange(200) % 3 if supervised else None

@@ -282,6 +282,7 @@ def sketcher(tmp_path_factory, own_cache) -> Workspace:
     return small_run(folder, "digits", model="gan", dim=12, epochs=20, **settings)
 
 
+@pytest.mark.slow
 def test_samples_of_a_gan_get_labels_and_directions(sketcher):
     with pytest.raises(NotSupported, match="no encoder"):
         find_direction(sketcher, "inky")

@@ -54,6 +54,7 @@ def test_train_prints_the_run_and_nothing_else(tmp_path):
     assert "-elbo" in done.stderr and "nats = distortion" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_bound_is_not_called_one(tmp_path):
     done = zatlas(
         "train", "digits", "--out", tmp_path / "run", "--set", "model.likelihood=mse", *FAST, check=True
@@ -170,7 +171,8 @@ def begun(words, folder, threads=1):
 LONG = ["--set", "training.preview=0", "--set", "net.widths=16", "--epochs", "60"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_the_run_goes_on_to_the_bit(tmp_path, number, capsys):
     assert main(["train", "digits", "--out", str(tmp_path / "whole"), *LONG]) == 0
     folder = tmp_path / "run"

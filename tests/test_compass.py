@@ -56,6 +56,7 @@ def test_a_preference_among_faces_is_estimated_within_sixty_choices(faces):
     assert max(needed) <= CHOICES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["digits", "even"])
 def test_pairs_are_enough_for_few_dimensions(wide, kind):
     """Digits use few of twelve dimensions; a normal distribution uses all, and is the hardest case."""

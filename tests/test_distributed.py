@@ -101,6 +101,7 @@ def test_weights_may_lack_a_gradient_where_a_model_has_several_players(family, p
     assert strategy._ddp_kwargs["find_unused_parameters"] == (players > 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["vae", "gan"])
 def test_two_processes_end_with_equal_weights(kind, pair):
     first, second = (load_file(pair / f"{kind}-{rank}.safetensors") for rank in (0, 1))
@@ -110,6 +111,7 @@ def test_two_processes_end_with_equal_weights(kind, pair):
     assert moved  # and not because nothing was learned
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_processes_train_the_same_model_as_one(kind, pair, source, tmp_path):
     run = fit(recipe_of(kind, source), sources.load(source), tmp_path / "one")
@@ -120,6 +122,7 @@ def test_two_processes_train_the_same_model_as_one(kind, pair, source, tmp_path)
         torch.testing.assert_close(mine[name], theirs[name], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_stopped_processes_resume_bit_for_bit(kind, pair):
     full, half = pair / kind, pair / f"{kind}-half"
@@ -130,6 +133,7 @@ def test_two_stopped_processes_resume_bit_for_bit(kind, pair):
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_one_goes_on_with_what_two_began_and_says_that_it_is_not_exact(kind, pair, source, tmp_path):
     noting, run = Noting(), tmp_path / "alone"
@@ -141,6 +145,7 @@ def test_one_goes_on_with_what_two_began_and_says_that_it_is_not_exact(kind, pai
     alike(untimed(run), untimed(pair / kind))
 
 
+@pytest.mark.slow
 def test_how_the_weights_are_held_makes_no_other_recipe(pair, source, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(pair / "fsdp-alone", run)
@@ -152,6 +157,7 @@ def test_how_the_weights_are_held_makes_no_other_recipe(pair, source, tmp_path):
         resume(run, recipe_of("fsdp", source, clip=1.0))
 
 
+@pytest.mark.slow
 def test_a_nan_in_one_process_ends_all(pair):
     steps = checkpoint.steps(pair / "spoilt" / "checkpoints")
     assert steps == [2]
@@ -159,6 +165,7 @@ def test_a_nan_in_one_process_ends_all(pair):
     assert all(t.isfinite().all() for t in tensors.values() if t.is_floating_point())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 1])
 def test_no_thread_of_gloo_is_at_work_when_python_ends(rank, pair):
     """It would want what is no longer there, and abort a process that has done all its work."""

@@ -62,10 +62,15 @@ def public_examples():
         yield from ((name, each) for each in finder.find(value, name, globs={}))
 
 
-EXAMPLES = [(name, example) for name, example in public_examples() if example.examples]
+LONG = {"Atlas.explore", "Atlas.export", "Sweep", "export", "sweep", "zatlas"}
+EXAMPLES = [
+    pytest.param(name, example, id=name, marks=[pytest.mark.slow] if name in LONG else [])
+    for name, example in public_examples()
+    if example.examples
+]
 
 
-@pytest.mark.parametrize(("name", "example"), EXAMPLES, ids=[name for name, _ in EXAMPLES])
+@pytest.mark.parametrize(("name", "example"), EXAMPLES)
 def test_an_example_of_a_docstring_runs(name, example, place, tmp_path, monkeypatch):
     shutil.copytree(place / "runs", tmp_path / "runs")
     shutil.copy(place / "shapes.npz", tmp_path)

@@ -51,6 +51,7 @@ def test_the_command_prints_only_json_and_writes_a_self_contained_report(digits,
     assert linked and all(link.startswith(("data:", "#")) for link in linked)
 
 
+@pytest.mark.slow
 def test_several_runs_are_compared_in_one_table(digits, plain, capsys, tmp_path):
     runs = [str(digits.run.folder), str(plain.run.folder)]
     assert cli.main(["evaluate", *runs, "--only", "space"]) == 0

@@ -248,6 +248,7 @@ def test_a_probe_reads_less_of_the_class_from_a_conditional_model(digits, condit
     assert cvae.probe < 0.6 * vae.probe and cvae.most_frequent < 0.2
 
 
+@pytest.mark.slow
 def test_comparing_can_train_for_itself(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     words = ["compare", "--data", "digits", "--epochs", "1", "--models", "ae", "vae", "cvae"]

@@ -33,7 +33,7 @@ def pixels(path):
 
 
 def same(path, other):
-    """Whether two figures or films show the same: the last bit of a sum of floats may differ between calls."""
+    """Whether two figures or films show the same; the last bit of a sum may differ between calls."""
     (frames, rate), (others, other_rate) = pixels(path), pixels(other)
     if frames.shape != others.shape or rate != other_rate:
         return False
@@ -77,6 +77,7 @@ def compare(workspace, folder, names, capsys, monkeypatch, *options):
     return [name for name, _ in figures]
 
 
+@pytest.mark.slow
 def test_the_command_under_a_figure_or_a_film_draws_it_again(digits, tmp_path, capsys, monkeypatch):
     names = ("path.png", "interpolation.mp4", "samples-priors.png")
     assert set(names) <= set(compare(digits, tmp_path, names, capsys, monkeypatch, "--dark"))

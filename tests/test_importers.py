@@ -268,7 +268,14 @@ def dcgan():
     return {f"module.netG.{name}": one for name, one in net.state_dict().items()}, net
 
 
-@pytest.mark.parametrize("name", ["weights.tar", "weights.pth", "weights.safetensors"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("weights.tar", marks=pytest.mark.slow),
+        pytest.param("weights.pth", marks=pytest.mark.slow),
+        "weights.safetensors",
+    ],
+)
 def test_the_sizes_of_a_dcgan_are_inferred_from_its_weights(name, dcgan, tmp_path):
     state, net = dcgan
     if name.endswith("safetensors"):

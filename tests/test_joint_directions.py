@@ -64,6 +64,7 @@ def correlated(tmp_path_factory, own_cache):
     return small_run(folder, data, size=16, dim=16, epochs=20, **settings)
 
 
+@pytest.mark.slow
 def test_joint_directions_of_correlated_faces_are_less_entangled(correlated):
     rows = correlated.table("train")
     flags = {name: correlated.flags(name, rows.rows) for name in NAMES}

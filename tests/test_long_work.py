@@ -112,7 +112,9 @@ FEW = ["--samples", "20", "--out", "{out}"]
         (["directions", "evaluate", "{run}", "3", *FEW], "The evaluation"),
         (["evaluate", "{run}", "--only", "samples", *FEW], "Decoding images of wide"),
         (["compare", "{run}", "{other}", *FEW], "Decoding images of wide"),
-        (["export", "{run}", "{out}"], "Decoding images for the page of wide"),
+        pytest.param(
+            ["export", "{run}", "{out}"], "Decoding images for the page of wide", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_command_says_beforehand_how_long_it_takes(

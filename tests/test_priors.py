@@ -57,7 +57,7 @@ def rings():
     return {"flow": flow, "mixture": fit_mixture(latents)}
 
 
-@pytest.mark.parametrize("kind", ["flow", "mixture"])
+@pytest.mark.parametrize("kind", [pytest.param("flow", marks=pytest.mark.slow), "mixture"])
 def test_a_density_sums_up_to_one(rings, kind):
     marks = np.linspace(-4, 4, 321, dtype=np.float32)
     grid = np.stack(np.meshgrid(marks, marks), axis=-1).reshape(-1, 2)

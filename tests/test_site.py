@@ -325,6 +325,7 @@ def test_a_saved_direction_is_a_slider_with_the_range_of_its_report(digits, tmp_
     assert after["stamp"] != before["stamp"]
 
 
+@pytest.mark.slow
 def test_nonlinear_directions_and_the_classifier_are_files_of_the_page(portraits, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(portraits.run.folder, folder)

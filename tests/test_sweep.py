@@ -88,7 +88,8 @@ def full(tmp_path_factory, own_cache):
     return sweep("digits", LONG, out=tmp_path_factory.mktemp("sweeps") / "whole", verbose=False)
 
 
-@pytest.mark.parametrize("on", ["here", pytest.param("processes", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("on", ["here", "processes"])
+@pytest.mark.slow
 def test_a_stopped_run_of_a_sweep_resumes_exactly(tmp_path, capfd, full, on):
     run = tmp_path / "s" / "run"
 

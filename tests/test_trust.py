@@ -66,7 +66,12 @@ def stranger(request, tmp_path, monkeypatch):
     return folder
 
 
-COMMANDS = (["sample"], ["gallery", "--no-open"], ["export"], ["interpolate"])
+COMMANDS = (
+    ["sample"],
+    ["interpolate"],
+    pytest.param(["gallery", "--no-open"], marks=pytest.mark.slow),
+    pytest.param(["export"], marks=pytest.mark.slow),
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda words: words[0])

@@ -36,6 +36,7 @@ def test_training_reduces_the_loss(family, tmp_path):
     assert rows[-1]["valid/loss"] < 0.9 * rows[0]["valid/loss"]
 
 
+@pytest.mark.slow
 def test_a_gan_fits_the_mean_of_the_images(tmp_path):
     images = spots(150)
     run = fit(recipe("gan", training={"epochs": 100, "rate": 2e-3}), images, tmp_path / "run")

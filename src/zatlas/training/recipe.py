@@ -149,7 +149,7 @@ def _length(kind: Any, training: Training, count: int) -> TrainingLength:
 
 
 def _default_net(shape: Shape | None, given: Mapping[str, Any]) -> str:
-    """Return the default net for images of this shape; if it is not known yet, one that has these settings."""
+    """Return the default net for images of this shape; without a shape, one that has these settings."""
     if shape is not None:
         return usual_net(shape)
     return next((name for name in USUAL_NETS if given.keys() <= setting_types(NETS.get(name)).keys()), "mlp")
