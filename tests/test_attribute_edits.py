@@ -76,3 +76,18 @@ def test_the_jitter_of_an_edit_is_an_option(wide, tmp_path, capsys):
     assert main(["edit", run, "3", "--method", "medians", "--jitter", "0", "--out", out]) == 0
     assert main(["edit", run, "3", "--method", "medians", "--jitter", "-1", "--out", out]) == 2
     assert "--jitter must be 0 or more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("method", ["mean_difference", "medians"])
+def test_an_edit_of_a_conditional_model_decodes_in_the_class_that_is_given(
+    conditional, method, tmp_path, capsys
+):
+    paths = [attribute(conditional, "3", method=method, label=label) for label in (3, 8)]
+    latents = [path.latents(3) for path in paths]
+    np.testing.assert_array_equal(*latents)
+    for path, label in zip(paths, (3, 8), strict=True):
+        decoded = conditional.decode(latents[0], label)
+        np.testing.assert_allclose(path.images(3), decoded.reshape(path.images(3).shape), atol=1e-6)
+    words = ["edit", str(conditional.run.folder), "3", "--method", "medians"]
+    assert main([*words, "--label", "x", "--out", str(tmp_path / "edit.png")]) == 2
+    assert "class" in capsys.readouterr().err

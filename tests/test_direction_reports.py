@@ -61,7 +61,7 @@ def test_the_summary_of_a_random_direction_says_that_it_is_random(portraits):
     (plain,) = evaluate_directions(portraits, [random])
     assert not plain.significant and plain.target is None
     assert summary_text(plain).startswith(
-        "Not better than random directions. One standard deviation changes the image"
+        "Not better than random directions. One standard deviation changes the grey levels"
     )
     called = LinearDirection("Male", vector, random.std)
     assert summary_text(evaluate_directions(portraits, [called])[0]).startswith("Not better than random")

@@ -231,6 +231,7 @@ def edit(
     anchor: Anchors = (),
     reach: float = 3.0,
     jitter: float = 1.0,
+    label: Label = None,
     frames: Frames = 90,
     fps: FramesPerSecond = 30,
     seed: Seed = 0,
@@ -274,6 +275,7 @@ def edit(
             reach=reach,
             jitter=jitter,
             seed=seed,
+            label=class_of(workspace, label),
         )
         files = [out] if folder is None else [folder / f"{file}.png", folder / f"{file}.gif"]
         for each in files:

@@ -165,7 +165,7 @@ def summary_text(report: DirectionReport) -> str:
 
 def _effect_sentence(report: DirectionReport) -> str:
     effect = report.effect
-    target = "the image" if report.target is None else pretty(report.target)
+    target = "the grey levels" if report.target is None else pretty(report.target)
     change = f"One standard deviation changes {target} by {_amount(report, effect.value)} "
     change += f"({_amount(report, effect.low)} to {_amount(report, effect.high)})"
     verdict = report.verdict
@@ -186,7 +186,7 @@ def effect_text(effect: Effect) -> str:
 
 def _amount(report: EffectMeasurement, value: float) -> str:
     if report.target is None:
-        return f"{value:.3f} of grey"
+        return f"{value:.3f}"
     return f"{value:+.0%}" if abs(value) >= 0.01 else f"{value:+.1%}"
 
 

@@ -8,7 +8,9 @@ from zatlas.directions.estimate import ESTIMATORS
 from zatlas.directions.evaluate import target_of
 from zatlas.directions.find import find_direction, known_names, parse_property
 from zatlas.directions.types import Direction, in_std
+from zatlas.figures import captions
 from zatlas.figures.attribute_medians import JITTER, path_of_medians, path_on_chart
+from zatlas.figures.class_inputs import class_caption
 from zatlas.figures.paths import LatentPath
 from zatlas.latent.attributes import pretty, title_of
 from zatlas.latent.names import find
@@ -30,12 +32,14 @@ def attribute(
     reach: float = MAX_STD,
     jitter: float = JITTER,
     seed: int = 0,
+    label: int | None = None,
 ) -> LatentPath:
     """A path from "not A" to "A" (A6).
 
     mean_difference, median_difference and linear find a direction and move images along it. medians goes
     from a median latent of images without the attribute to one of images with it, in latent space, and chart
-    does so on a chart that the attribute supervises: see `zatlas.figures.attribute_medians`.
+    does so on a chart that the attribute supervises: see `zatlas.figures.attribute_medians`. A conditional
+    model decodes in the class `label`, else in that of each anchor, and medians in the first class.
     """
     if method not in ATTRIBUTE_METHODS:
         raise UnknownName("method for an attribute", method, ATTRIBUTE_METHODS)
@@ -46,7 +50,9 @@ def attribute(
         curve = MEDIAN_METHODS[method](workspace, name, jitter, seed)
         words = title_of(parse_property(workspace, name))
         title = f"From not {words} to {words} in {workspace.name}"
-        return LatentPath(workspace, (curve,), (), title, note=_method_note(method, jitter))
+        caption = class_caption(workspace, [label or 0]) if workspace.generator.classes else ""
+        note = captions.join(_method_note(method, jitter), caption)
+        return LatentPath(workspace, (curve,), (), title, label=label, note=note)
     direction = in_std(find_direction(workspace, name, method=method, orthogonal_to=orthogonal_to, seed=seed))
     starts = list(anchors) or [
         locate(workspace, str(i)) for i in range(min(4, len(workspace.chart_table("test"))))
@@ -55,7 +61,7 @@ def attribute(
     ends_named = ((0.0, f"-{reach:g} std"), (0.5, "unchanged"), (1.0, f"+{reach:g} std"))
     names = tuple(anchor.title for anchor in starts)
     title = f"{pretty(direction.name)} in {workspace.name}"
-    classes = tuple(anchor.label for anchor in starts)
+    classes = tuple(anchor.label if label is None else label for anchor in starts)
     return LatentPath(workspace, curves, names, title, ends_named, classes, quality(direction))
 
 
