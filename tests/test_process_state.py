@@ -30,6 +30,8 @@ SETTERS = {
     "warnings.filterwarnings",
     "warnings.simplefilter",
     "signal.signal",
+    "threadpool_limits",
+    "threadpoolctl.threadpool_limits",
 }
 RESTORED = {"training/signals.py", "core/cluster.py"}  # they restore each signal handler
 

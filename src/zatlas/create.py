@@ -76,7 +76,7 @@ def train(
         model (2 for a VAE of small images, 32 from 48 pixels).
     epochs : int
         Passes over the training images (default: as the recipe; without one, at least 30 and enough for
-        2,000 optimizer steps, for a GAN at least 10 and enough for 4,500 steps).
+        1,000 or 2,000 optimizer steps, for a GAN at least 10 and enough for 4,500).
     seed : int
         Random seed for weights, order and noise (default: as the recipe, or 0).
     size : int

@@ -37,7 +37,7 @@ def train(
             hf:owner/name. Options follow a colon: faces:count=20000,correlated=true.
         model: Model family from `zatlas models`. (default: vae)
         dim: Number of latent dimensions. (default: 2; 32 for images of 48 pixels or more; 64 for a GAN)
-        epochs: Number of epochs. (default: that of the recipe, or at least 30 and enough for 2,000 steps)
+        epochs: Number of epochs. (default: that of the recipe, or at least 30, more for few images)
         seed: Random seed for weights, order and noise. (default: 0)
         preset: Start from a recipe of `zatlas presets`.
         recipe: Start from a recipe file, such as recipe.toml of another run.

@@ -1,7 +1,7 @@
 """New latents: from the prior, from the posterior of an image, and from a mixture fitted to the data."""
 
-import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float32
@@ -11,8 +11,13 @@ from zatlas.core.errors import BadRecipe, ShapeError
 from zatlas.core.seeds import stream
 from zatlas.core.space import Space
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 MAX_SAMPLES = 5000  # latents that a mixture is fitted to
 MAX_FULL_DIM = 64  # dimensions up to which components have full covariances
+MAX_EM_STEPS = 100
+EM_TOLERANCE = 1e-2  # nats per latent that a step must gain: an approximate fit is enough for samples
 
 
 def from_prior(
@@ -93,10 +98,12 @@ class Mixture:
 
 
 def fit_mixture(latents: Latents, *, components: int = 10, seed: int = 0) -> Mixture:
-    """Fit a mixture to the latents by maximum likelihood, or to a sample of them."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.mixture import GaussianMixture
-    from threadpoolctl import threadpool_limits
+    """Fit a mixture to the latents, or to a sample of them, by expectation maximization.
+
+    With matrices as small as these, scikit-learn's mixture is fast only if the threads of the whole process
+    are limited, which would change the last bits of what other threads compute meanwhile.
+    """
+    import torch
 
     if components < 1:
         raise BadRecipe(f"A mixture needs at least 1 component, not {components}.")
@@ -105,25 +112,60 @@ def fit_mixture(latents: Latents, *, components: int = 10, seed: int = 0) -> Mix
     # A covariance needs more distinct latents than dimensions.
     supported = len(np.unique(latents, axis=0)) // (2 * (latents.shape[1] + 1))
     components = max(1, min(components, supported))
-    full = latents.shape[1] <= MAX_FULL_DIM
-    floor = 1e-4 * float(latents.var(axis=0).mean()) + 1e-9
-    model = GaussianMixture(
-        components,
-        covariance_type="full" if full else "diag",
-        reg_covar=floor,
-        tol=1e-2,
-        init_params="k-means++",
-        random_state=seed & 0xFFFFFFFF,
-    )
-    x = latents.astype(np.float64) if len(latents) > 1 else np.repeat(latents, 2, axis=0)
-    # With these small matrices, several threads are slower than one.
-    with threadpool_limits(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # an approximate fit is enough for samples
-        fitted = model.fit(x)
-    covariances = fitted.covariances_
-    factors = np.linalg.cholesky(covariances) if full else np.sqrt(covariances)
-    parts = (fitted.weights_, fitted.means_, factors)
-    return Mixture(*(part.astype(np.float32) for part in parts))
+    x = torch.from_numpy(latents.astype(np.float64))
+    floor = 1e-4 * float(x.var(0, correction=0).mean()) + 1e-9
+    share, previous = _nearest_center(x, components, seed), -np.inf
+    for _ in range(MAX_EM_STEPS):
+        weights, means, factors = _maximize(x, share, floor)
+        log_share = _log_densities(x, means, factors) + weights.log()
+        total = log_share.logsumexp(1, keepdim=True)
+        if float(total.mean()) - previous < EM_TOLERANCE:
+            break
+        share, previous = (log_share - total).exp(), float(total.mean())
+    return Mixture(*(part.float().numpy() for part in (weights, means, factors)))
+
+
+def _nearest_center(x: "Tensor", count: int, seed: int) -> "Tensor":
+    """Return the share (n, count) of each component in each latent: 1 for the nearest k-means++ center."""
+    import torch
+    from sklearn.cluster import kmeans_plusplus
+
+    centers, _ = kmeans_plusplus(x.numpy(), count, random_state=seed & 0xFFFFFFFF)
+    nearest = torch.cdist(x, torch.from_numpy(centers)).argmin(1)
+    return torch.nn.functional.one_hot(nearest, count).double()
+
+
+def _maximize(x: "Tensor", share: "Tensor", floor: float) -> tuple["Tensor", "Tensor", "Tensor"]:
+    """Return the weights, means and factors that fit these shares best; `floor` is added to variances."""
+    import torch
+
+    size = share.sum(0) + 1e-9
+    means = share.T @ x / size[:, None]
+    parts = []
+    for mean, weight, total in zip(means, share.T, size, strict=True):
+        centered = x - mean
+        if x.shape[1] <= MAX_FULL_DIM:
+            covariance = (weight[:, None] * centered).T @ centered / total
+            parts.append(torch.linalg.cholesky(covariance + floor * torch.eye(len(mean))))
+        else:
+            parts.append((weight @ centered.square() / total + floor).sqrt())
+    return size / size.sum(), means, torch.stack(parts)
+
+
+def _log_densities(x: "Tensor", means: "Tensor", factors: "Tensor") -> "Tensor":
+    """Return the log-density (n, k) of each latent in each component, but for the constant of normals."""
+    import torch
+
+    columns = []
+    for mean, factor in zip(means, factors, strict=True):
+        centered = x - mean
+        if factor.ndim == 1:
+            noise, diagonal = centered / factor, factor
+        else:
+            noise = torch.linalg.solve_triangular(factor, centered.T, upper=False).T
+            diagonal = factor.diagonal()
+        columns.append(-0.5 * noise.square().sum(1) - diagonal.log().sum())
+    return torch.stack(columns, dim=1)
 
 
 def check_sample(n: int, temperature: float = 1.0) -> None:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from zatlas.core.registry import MODELS
+from zatlas.core.registry import MODELS, NETS
 from zatlas.metrics.run_summary import Finding, RunSummary
 from zatlas.models.gan import GANConfig
 from zatlas.training.image_defaults import least_steps
@@ -262,7 +262,7 @@ def unfinished(run: RunSummary) -> Finding | None:
 def _short(run: RunSummary) -> Finding | None:
     """A model without a held-out loss, as a GAN, had too few steps, and its samples show it."""
     steps = max((int(row["step"]) for row in run.history if "step" in row), default=0)
-    usual = least_steps(MODELS.get(run.family)) if steps else 0
+    usual = least_steps(MODELS.get(run.family), NETS.get(run.recipe.net)) if run.recipe else 0
     if not (0 < steps < MIN_STEPS_SHARE * usual and _far_ratio(run) > 1):
         return None
     return Finding(

@@ -108,6 +108,7 @@ class Conv:
     norm: Literal["group", "none"] = "group"  # after each convolution; without one, large images diverge
 
     TRAINING: ClassVar[dict[str, object]] = {"batch": 64, "rate": 2e-3}
+    STEPS: ClassVar[int] = 1000  # least number of optimizer steps of a default training
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
         """Return convolutions, then one or two linear layers over features and labels."""

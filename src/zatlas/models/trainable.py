@@ -53,8 +53,8 @@ class Choice:
 class Family(Protocol):
     """The settings of a model family: a frozen dataclass that builds a model for images of a given shape.
 
-    It may also have `STEPS`, the least number of optimizer steps of a default training, and
-    `image_defaults(shape, count, given)`, which returns a `Choice` for each model setting whose default
+    It or its net may have `STEPS`, the least number of optimizer steps of a default training. It may also
+    have `image_defaults(shape, count, given)`, which returns a `Choice` for each model setting whose default
     depends on the images, on the number of training images, and on the model settings that are given.
     """
 

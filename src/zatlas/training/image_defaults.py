@@ -7,7 +7,7 @@ from typing import Any
 from zatlas.models.nets import Shape
 from zatlas.models.trainable import Choice
 
-MIN_STEPS = 2000  # least number of optimizer steps of a default training; a family may have its own STEPS
+MIN_STEPS = 2000  # least number of optimizer steps of a default training; a family or net may have its own
 MAX_EPOCHS = 500  # most epochs of a default training, for sets of very few images
 FEW_STEPS = 0.5  # part of the least number of steps, below which the user gets a warning
 
@@ -57,9 +57,9 @@ def choices_for(family: type, shape: Shape, count: int, given: Mapping[str, Any]
     return {name: choice for name, choice in choices.items() if name not in given}
 
 
-def least_steps(family: type) -> int:
-    """Return the least number of optimizer steps of a default training."""
-    return int(getattr(family, "STEPS", MIN_STEPS))
+def least_steps(family: type, net: type) -> int:
+    """Return the least number of optimizer steps of a default training: that of the family, or of the net."""
+    return int(getattr(family, "STEPS", 0) or getattr(net, "STEPS", MIN_STEPS))
 
 
 def explain_choices(choices: Mapping[str, Choice]) -> list[str]:

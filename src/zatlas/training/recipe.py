@@ -120,7 +120,7 @@ def make_recipe(tables: Mapping[str, Any], shape: Shape | None = None, count: in
         usual["rate"] = min(rates)  # what is stable for the net and for the family
     training = fill(Training, {**usual, **given}, "training")
     if count and "epochs" not in given:
-        length = _length(kind, training, count)
+        length = _length(kind, style, training, count)
         training = replace(training, epochs=length.enough_epochs)
     return Recipe(
         source=_source(data.pop("source")),
@@ -138,14 +138,15 @@ def make_recipe(tables: Mapping[str, Any], shape: Shape | None = None, count: in
 def explain_defaults(tables: Mapping[str, Any], recipe: Recipe, shape: Shape, count: int) -> list[str]:
     """Return sentences on what `make_recipe` chose for these images and why, and on a short training."""
     kind, given = MODELS.get(recipe.family), _table(tables, "training")
-    length = replace(_length(kind, recipe.training, count), epochs=recipe.training.epochs)
+    usual = _length(kind, NETS.get(recipe.net), recipe.training, count)
+    length = replace(usual, epochs=recipe.training.epochs)
     lines = explain_choices(choices_for(kind, shape, count, _table(tables, "model")))
     return [*lines, *filter(None, [length.sentence(chosen="epochs" not in given)])]
 
 
-def _length(kind: Any, training: Training, count: int) -> TrainingLength:
+def _length(kind: Any, style: Any, training: Training, count: int) -> TrainingLength:
     usual = int({"epochs": Training.epochs, **kind.TRAINING}["epochs"])
-    return TrainingLength(count, training.batch, training.epochs, usual, least_steps(kind))
+    return TrainingLength(count, training.batch, training.epochs, usual, least_steps(kind, style))
 
 
 def _default_net(shape: Shape | None, given: Mapping[str, Any]) -> str:
