@@ -107,7 +107,7 @@ def test_a_run_that_cannot_be_read_is_reported_once_and_so_is_its_recovery(digit
             updates.append(values)
 
     monkeypatch.setattr(run, "check", check)
-    monkeypatch.setattr("zatlas.server.follow.lower_priority", lambda: None)
+    monkeypatch.setattr("zatlas.core.system.SYSTEM.lower_thread_priority", lambda: None)
     run.follow(Display())
     assert len(updates) == 2 and updates[1] == {"notice": None}
     assert "weights.safetensors is not as it was written." in updates[0]["notice"]

@@ -216,7 +216,7 @@ def test_a_table_that_needs_too_much_memory_is_refused(tmp_path):
     many = pa.table({"a": pa.array(np.zeros(1000)), "b": pa.array(np.zeros(1000))})
     pq.write_table(many, path := tmp_path / "m.parquet")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zatlas.data.npy.free_memory", lambda: 1000)
+        patch.setattr("zatlas.core.system.SYSTEM.free_memory", lambda: 1000)
         with pytest.raises(ZatlasError, match="memory"):
             import_source(path, tmp_path / "run", verbose=False)
 

@@ -92,7 +92,7 @@ def _editable() -> list[str]:
     folders = []
     for folder in map(Path, _packages()):
         for file in sorted(folder.glob("*.pth")):
-            lines = map(str.strip, file.read_text(errors="replace").splitlines())
+            lines = map(str.strip, file.read_text(encoding="utf-8", errors="replace").splitlines())
             names = [line for line in lines if line and not line.startswith(("import ", "import\t", "#"))]
             folders += [folder / name for name in names]  # an absolute name replaces `folder`
     for distribution in distributions(path=_packages()):

@@ -6,7 +6,6 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -17,6 +16,7 @@ from zatlas.core.errors import TooLarge
 from zatlas.core.logs import log_level
 from zatlas.core.process_group import process_group
 from zatlas.core.seeds import derive
+from zatlas.core.system import SYSTEM
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.models.description import Description
 from zatlas.models.trainable import Trainable
@@ -92,7 +92,7 @@ def machine(fabric: Fabric) -> dict[str, Any]:
     return {
         "torch": torch.__version__,
         "device": torch.cuda.get_device_name(fabric.device) if cuda else str(fabric.device),
-        "processor": _processor(),
+        "processor": SYSTEM.processor_name(),
         "threads": torch.get_num_threads(),
         "processes": fabric.world_size,
         "strategy": "single process" if fabric.world_size == 1 else "fsdp" if is_sharded(fabric) else "ddp",
@@ -111,12 +111,3 @@ def provenance(recipe: Recipe, images: ImageDataset, fabric: Fabric) -> dict[str
         "fingerprint": images.fingerprint,
         **machine(fabric),
     }
-
-
-def _processor() -> str:
-    try:
-        with Path("/proc/cpuinfo").open() as file:
-            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
-        return names[0] if names else platform.machine()
-    except OSError:
-        return platform.processor() or platform.machine()
