@@ -57,8 +57,11 @@ def cached(name: str, key: Mapping[str, Any], build: Build) -> ImageDataset:
     text = json.dumps({"format": FORMAT, **key}, sort_keys=True, default=str)
     folder = SYSTEM.cache_folder() / hashlib.sha256(f"{name} {text}".encode()).hexdigest()[:24]
     remove_abandoned(folder.parent)
-    if (images := _open_intact(name, folder)) is not None:
-        return images
+    for other in sorted(folder.parent.glob(f"{folder.name}*")):
+        if (images := _open_intact(name, other)) is not None:
+            return images
+    if SYSTEM.locks_mapped_files:  # this process may have mapped a damaged one, which could not be removed
+        folder = atomic.unused_path(folder)
     try:
         with ExitStack() as until_renamed, atomic.folder(folder, sealed=False) as side:
             until_renamed.enter_context(mark_in_use(side))
@@ -235,10 +238,18 @@ def _discard(name: str, folder: Path, why: str) -> None:
 
 
 def remove_cached(folder: Path) -> None:
-    """Remove a cached dataset, unless another process removes it at the same time."""
+    """Remove a cached dataset, unless another process removes it at the same time.
+
+    A system that lets no mapped file go keeps it without a manifest; it is removed when it is opened again.
+    """
     with suppress(FileNotFoundError), mark_in_use(folder) as current:
         if current:
-            atomic.remove(folder)
+            try:
+                atomic.remove(folder)
+            except CannotWrite:
+                if not SYSTEM.locks_mapped_files:
+                    raise
+                (folder / MANIFEST).unlink(missing_ok=True)
 
 
 def _read_manifest(folder: Path) -> dict[str, tuple[int, int, str]]:

@@ -19,6 +19,7 @@ from zatlas.core.system import SYSTEM
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.models.classifier import Classifier, ClassifierNet, load_classifier, resized, save_classifier
 from zatlas.models.external_classifiers import open_classifier
+from zatlas.models.generator import resolve_device
 from zatlas.training.classifier_training import (
     LABEL,
     NET,
@@ -92,7 +93,7 @@ def dataset_features(images: ImageDataset, *, seed: int = 0) -> DatasetFeatures 
     path = SYSTEM.cache_folder() / "features" / f"{digest}.safetensors"
     if not path.exists():
         save_classifier(path, train_feature_net(images, names, seed=seed))
-    classifier = load_classifier(path, "cuda" if torch.cuda.is_available() else "cpu")
+    classifier = load_classifier(path, resolve_device())
     about = _accuracy_text(
         images, evaluate_classifier(classifier, images, evenly_spaced(_held_out(images), MAX_CHECKED))
     )

@@ -17,7 +17,7 @@ from importlib.metadata import distributions
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from urllib.parse import unquote, urlparse
+from urllib.parse import urlparse
 
 STANDARD = ("stdlib", "platstdlib")
 PACKAGES = ("purelib", "platlib")
@@ -89,6 +89,8 @@ def _packages() -> list[str]:
 
 def _editable() -> list[str]:
     """Return the folders of editable packages, from .pth files and from installation records."""
+    from urllib.request import url2pathname
+
     folders = []
     for folder in map(Path, _packages()):
         for file in sorted(folder.glob("*.pth")):
@@ -98,7 +100,7 @@ def _editable() -> list[str]:
     for distribution in distributions(path=_packages()):
         url = urlparse(_origin(distribution.read_text("direct_url.json")))
         if url.scheme == "file":
-            folders.append(Path(unquote(url.path)))
+            folders.append(Path(url2pathname(url.path)))
     return [os.path.realpath(path) for path in folders if path.is_dir()]
 
 

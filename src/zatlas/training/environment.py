@@ -19,6 +19,7 @@ from zatlas.core.seeds import derive
 from zatlas.core.system import SYSTEM
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.models.description import Description
+from zatlas.models.generator import resolve_device
 from zatlas.models.trainable import Trainable
 from zatlas.store.run import FORMAT
 from zatlas.training.distributed import choose_strategy, is_sharded, leave_process_group
@@ -33,7 +34,7 @@ def launch(recipe: Recipe, description: Description, device: str = "auto") -> Fa
     players = 1 if group.world_size == 1 else count_players(description)
     with log_level("lightning_fabric", logging.WARNING if group.world_size > 1 else logging.NOTSET):
         fabric = Fabric(
-            accelerator=device,
+            accelerator=resolve_device(device),
             devices=group.local_world_size,
             num_nodes=group.machines,
             strategy=choose_strategy(recipe, group, players),
