@@ -104,6 +104,7 @@ def test_a_user_class_is_imported_again_only_from_its_folder(tmp_path):
     assert done.returncode == 0 and marker.exists(), done.stderr
 
 
+@pytest.mark.posix
 def test_a_trust_file_that_others_can_write_trusts_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "state"))
     folder = import_source(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", verbose=False).run.folder
