@@ -24,6 +24,10 @@ test:
 slow:
     pytest -m slow -n 2
 
+# Run the default tests on Linux with the Windows implementations, and without what only POSIX has.
+portable *words:
+    PYTHONPATH="tests/portable:${PYTHONPATH:-}" pytest {{ words }}
+
 # Install third-party packages and test with them.
 optional:
     pip install -c constraints.txt -r tests/optional/requirements.txt

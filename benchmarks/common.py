@@ -10,14 +10,14 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from zatlas.data.pixel_cache import cache_root
+from zatlas.core.system import SYSTEM
 
 RIVALS = Path(__file__).parent / "rivals"
 
 
 def environment(name: str, *packages: str) -> Path:
     """The Python of an environment with these packages; made at first use."""
-    path = cache_root().parent / "zatlas-benchmarks" / name
+    path = SYSTEM.cache_folder().parent / "zatlas-benchmarks" / name
     python = path / "bin" / "python"
     if not (path / "ready").exists():
         print(f"installing {' '.join(packages)} into {path}", file=sys.stderr)

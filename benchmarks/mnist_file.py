@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from zatlas.core.system import SYSTEM
 from zatlas.data import sources
-from zatlas.data.pixel_cache import cache_root
 
 
 def mnist_npz(root: str = "") -> Path:
@@ -13,7 +13,7 @@ def mnist_npz(root: str = "") -> Path:
     if root and (Path(root) / "mnist.npz").exists():
         return (Path(root) / "mnist.npz").resolve()
     images = sources.load("mnist", **({"root": root} if root else {}))
-    path = cache_root().parent / "zatlas-benchmarks" / "mnist.npz"
+    path = SYSTEM.cache_folder().parent / "zatlas-benchmarks" / "mnist.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
     test = images.split == 2
     np.savez(

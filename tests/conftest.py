@@ -5,11 +5,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from zatlas.core.system import SYSTEM
+from zatlas.core.system.posix import Posix
 from zatlas.create import train
 from zatlas.data.image_dataset import ImageDataset, image_dataset
 from zatlas.store import digests
 from zatlas.training.recipe import Recipe, make_recipe
 from zatlas.workspace import Workspace
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "posix" in item.keywords and not isinstance(SYSTEM, Posix):
+            item.add_marker(pytest.mark.skip(reason="only Linux and macOS have this"))
 
 
 @pytest.fixture(autouse=True, scope="session")

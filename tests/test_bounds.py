@@ -16,8 +16,9 @@ import pytest
 from PIL import Image
 
 from zatlas.core.errors import BadData, TooLarge, ZatlasError
+from zatlas.core.system import SYSTEM
 from zatlas.create import import_model
-from zatlas.data import image_reader, npy, sources
+from zatlas.data import image_reader, sources
 from zatlas.data.attribute_table import read_table
 from zatlas.data.idx import read_idx
 from zatlas.data.image_reader import BadImage, read_image
@@ -204,7 +205,7 @@ def packed(path, shape, zeros):
 def test_arrays_larger_than_the_free_memory_are_refused_before_reading(tmp_path, monkeypatch):
     path = packed(tmp_path / "a.npz", (64, 1024, 1024), 64 << 20)
     assert path.stat().st_size < 100_000
-    monkeypatch.setattr(npy, "free_memory", lambda: 100 << 20)
+    monkeypatch.setattr(SYSTEM, "free_memory", lambda: 100 << 20)
     for read_it in (sources.load, lambda name: import_model(name, tmp_path / "run", verbose=False)):
         with pytest.raises(TooLarge, match=r"has 67,108,864 bytes of values.* but 104,857,600 are"):
             read_it(str(path))
@@ -229,7 +230,7 @@ def test_an_npz_entry_with_an_implausible_size_is_refused(tmp_path):
 
 
 def test_the_free_memory_is_measured():
-    assert 1 << 20 < npy.free_memory() < 1 << 50
+    assert 1 << 20 < SYSTEM.free_memory() < 1 << 50
 
 
 # Mutations ------------------------------------------------------------------------------------

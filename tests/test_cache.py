@@ -182,6 +182,7 @@ def flip(path, folder=-1, keep_time=False):
 
 
 @pytest.mark.slow
+@pytest.mark.posix  # Windows cannot cut a mapped file short
 def test_damage_to_any_file_of_the_cache_rebuilds_the_dataset(photos, cache_folder, capfd):
     first = sources.load(str(photos), size=12)
     pixels, (path,) = first.pixels.copy(), list(cache_folder.iterdir())
@@ -293,6 +294,7 @@ def age(folder):
     os.utime(folder, (past, past))
 
 
+@pytest.mark.posix
 def test_the_next_reader_removes_the_files_of_a_killed_one(photos, cache_folder):
     (process,) = readers(photos, 100)
     (side,) = cache_folder.glob(".side-*")

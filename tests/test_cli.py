@@ -1,6 +1,5 @@
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -22,6 +21,7 @@ def zatlas(*words, **options):
     return subprocess.run(command, capture_output=True, text=True, **options)
 
 
+@pytest.mark.posix
 def test_help_is_quick_and_brings_no_torch():
     latent = "import sys; from zatlas.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
     latent += "print('torch' in sys.modules, 'numpy' in sys.modules)"
@@ -39,6 +39,8 @@ def test_help_says_what_can_be_said_and_not_what_stands_for_nothing():
 
 def own_time(*words):
     """Seconds of a processor that a command takes: the same whatever else the machine does."""
+    import resource
+
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     zatlas(*words, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -172,6 +174,7 @@ LONG = ["--set", "training.preview=0", "--set", "net.widths=16", "--epochs", "60
 
 
 @pytest.mark.slow
+@pytest.mark.posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_the_run_goes_on_to_the_bit(tmp_path, number, capsys):
     assert main(["train", "digits", "--out", str(tmp_path / "whole"), *LONG]) == 0
@@ -186,6 +189,7 @@ def test_a_signal_saves_and_the_run_goes_on_to_the_bit(tmp_path, number, capsys)
     assert saved[0] == saved[1]
 
 
+@pytest.mark.posix
 @pytest.mark.slow
 def test_a_second_training_of_a_run_is_refused_by_the_name_of_the_first(tmp_path):
     folder = tmp_path / "run"
@@ -197,6 +201,7 @@ def test_a_second_training_of_a_run_is_refused_by_the_name_of_the_first(tmp_path
     assert f"is being trained by process {training.pid} on " in done.stderr
 
 
+@pytest.mark.posix
 @pytest.mark.slow
 def test_another_number_of_threads_is_said_to_be_inexact(tmp_path):
     folder = tmp_path / "run"

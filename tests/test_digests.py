@@ -1,7 +1,6 @@
 """A run's record of its files: damage is named, ordinary changes are not damage."""
 
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -110,6 +109,7 @@ def test_invalid_lines_of_the_record_are_ignored(run, line):
     assert runs.open_run(run.folder).provenance() == {"format": 1}
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("kind", ["link", "dangling", "loop", "pipe", "folder link"])
 def test_links_below_a_run_are_refused(run, tmp_path, kind):
     secret = tmp_path / "secret"
@@ -145,6 +145,7 @@ def test_a_file_is_opened_below_a_folder_without_following_a_link(run, tmp_path)
         safe_paths.read_below(run.folder, "charts", "a.bin")
 
 
+@pytest.mark.posix
 def test_a_hard_link_is_not_opened(run, tmp_path):
     mine = tmp_path / "mine.txt"
     mine.write_text("mine\n")
@@ -208,6 +209,7 @@ def test_an_invalid_lock_file_names_no_process_and_can_be_locked(run, words):
         assert run.lock_holder.startswith(f"process {os.getpid()} on ")
 
 
+@pytest.mark.posix
 def test_a_pipe_in_place_of_the_lock_is_refused_at_once(run):
     os.mkfifo(run.folder / ".lock")
     with pytest.raises(BadRun):
@@ -221,7 +223,7 @@ def test_only_one_process_trains_on_a_disk_without_locks(run, monkeypatch, numbe
     def refusing(*arguments):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(fcntl, "flock", refusing)
+    monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", refusing)
     with run.lock():
         assert run.lock_holder.startswith(f"process {os.getpid()} on ")
         with pytest.raises(Busy, match=f"trained by process {os.getpid()} on "), run.lock():

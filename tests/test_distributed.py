@@ -238,6 +238,7 @@ def workers_of(agent):
     return sorted(map(int, children))
 
 
+@pytest.mark.posix
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
 def test_after_a_killed_process_the_other_ends_with_an_error_and_the_run_resumes(victim, tmp_path):
@@ -260,6 +261,7 @@ def test_after_a_killed_process_the_other_ends_with_an_error_and_the_run_resumes
     assert weights[0] == weights[1]
 
 
+@pytest.mark.posix
 @pytest.mark.slow
 @pytest.mark.parametrize("everyone", [False, True])
 def test_a_signal_to_torchrun_ends_all_processes_with_one_message_and_a_checkpoint(everyone, tmp_path):
@@ -276,6 +278,7 @@ def test_a_signal_to_torchrun_ends_all_processes_with_one_message_and_a_checkpoi
     assert f"Stopped by SIGINT at step {step:,}; all is saved." in sentence
 
 
+@pytest.mark.posix
 @pytest.mark.slow
 def test_two_tasks_of_srun_train_one_run_and_end_with_the_right_status(tmp_path):
     slurm = {

@@ -40,6 +40,7 @@ sys.exit(main(["train", "digits", "--dim", "2", "--seed", "3", *options, *sys.ar
 """
 
 
+@pytest.mark.posix
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_explore_prints_its_address_and_stops_on_a_signal(digits, wide, number):
@@ -75,6 +76,7 @@ sys.exit(main(["explore", "--no-open", *sys.argv[1:]]))
 """
 
 
+@pytest.mark.posix
 @pytest.mark.slow
 def test_ctrl_c_ends_an_explorer_whose_model_never_returns(digits):
     with process("-c", STUCK, digits.run.folder, "--points", 100) as explorer:
@@ -107,7 +109,7 @@ def test_a_run_that_cannot_be_read_is_reported_once_and_so_is_its_recovery(digit
             updates.append(values)
 
     monkeypatch.setattr(run, "check", check)
-    monkeypatch.setattr("zatlas.server.follow.lower_priority", lambda: None)
+    monkeypatch.setattr("zatlas.core.system.SYSTEM.lower_thread_priority", lambda: None)
     run.follow(Display())
     assert len(updates) == 2 and updates[1] == {"notice": None}
     assert "weights.safetensors is not as it was written." in updates[0]["notice"]
@@ -124,6 +126,7 @@ BAD = {
 }
 
 
+@pytest.mark.posix
 @pytest.mark.slow
 def test_imported_models_and_latents_are_explored_without_a_recipe(tmp_path, capsys):
     layers = (torch.nn.Linear(6, 64), torch.nn.Unflatten(1, (1, 8, 8)), torch.nn.Sigmoid())

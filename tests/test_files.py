@@ -122,6 +122,7 @@ def test_an_invalid_option_is_refused_before_a_file_is_read(tmp_path, options):
         sources.load(str(tmp_path / "p"), **options)
 
 
+@pytest.mark.posix
 def test_a_pipe_or_a_bomb_among_the_images_neither_hangs_nor_warns(tmp_path):
     fill(tmp_path / "p", 40, 0)
     os.mkfifo(tmp_path / "p" / "00000a.jpg")

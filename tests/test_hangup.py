@@ -1,7 +1,6 @@
 """A terminal that is closed, or a connection that ends, while a run is trained."""
 
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import pytest
 from zatlas.cli import main
 from zatlas.store.run import Run
 
+pytestmark = pytest.mark.posix
 EPOCHS = 240
 LONG = ["--set", "training.preview=0", "--set", "net.widths=16", "--epochs", str(EPOCHS)]
 
@@ -37,6 +37,7 @@ def wait_for_rows(folder, ended):
 
 @pytest.mark.slow
 def test_closing_the_terminal_saves_and_the_run_goes_on_to_the_bit(tmp_path, whole):
+    pty = pytest.importorskip("pty")
     folder = tmp_path / "run"
     child, terminal = pty.fork()
     if child == 0:

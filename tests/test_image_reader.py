@@ -197,6 +197,7 @@ def test_every_truncation_of_a_jpeg_is_detected():
                 read_image(data[:length], size=size)
 
 
+@pytest.mark.posix
 def test_reading_a_pipe_or_folder_does_not_block(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "folder.png").mkdir()
@@ -221,6 +222,7 @@ def test_a_file_that_is_not_an_image_is_reported_as_such(data):
         read_image(data)
 
 
+@pytest.mark.posix
 def test_a_header_tells_channels_and_size(tmp_path):
     Image.fromarray(COLOUR).save(tmp_path / "a.png")
     assert read_size(tmp_path / "a.png") == (3, (16, 12))

@@ -104,6 +104,7 @@ def test_a_user_class_is_imported_again_only_from_its_folder(tmp_path):
     assert done.returncode == 0 and marker.exists(), done.stderr
 
 
+@pytest.mark.posix
 def test_a_trust_file_that_others_can_write_trusts_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "state"))
     folder = import_source(onnx_decoder(tmp_path / "m.onnx"), tmp_path / "run", verbose=False).run.folder
@@ -216,7 +217,7 @@ def test_a_table_that_needs_too_much_memory_is_refused(tmp_path):
     many = pa.table({"a": pa.array(np.zeros(1000)), "b": pa.array(np.zeros(1000))})
     pq.write_table(many, path := tmp_path / "m.parquet")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("zatlas.data.npy.free_memory", lambda: 1000)
+        patch.setattr("zatlas.core.system.SYSTEM.free_memory", lambda: 1000)
         with pytest.raises(ZatlasError, match="memory"):
             import_source(path, tmp_path / "run", verbose=False)
 

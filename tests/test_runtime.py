@@ -1,7 +1,6 @@
 """Odd surroundings of a process and odd names: one sentence, and never a traceback."""
 
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -43,18 +42,24 @@ def test_a_removed_current_folder_is_reported(tmp_path, words):
     assert done.returncode == 2 and "The current folder no longer exists" in sentence(done)
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("most", [6, 8, 31])
 def test_a_limit_of_too_few_open_files_is_reported(most):
     def limit():
+        import resource
+
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
     done = zatlas("train", "digits", *FAST, preexec_fn=limit)
     assert done.returncode == 2 and f"lets a process open {most} files" in sentence(done)
 
 
+@pytest.mark.posix
 @pytest.mark.slow
 def test_thirty_two_open_files_are_enough(tmp_path):
     def limit():
+        import resource
+
         resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
 
     run = tmp_path / "run"
@@ -138,6 +143,7 @@ def test_an_image_with_a_name_that_is_not_utf8_is_written_and_printed(digits, tm
     assert done.stdout == os.fsencode(image) + b"\n" and image.exists()
 
 
+@pytest.mark.posix
 def test_a_result_that_cannot_be_written_to_stdout_is_reported():
     with open("/dev/full", "wb") as full:
         done = subprocess.run(

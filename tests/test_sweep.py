@@ -1,5 +1,5 @@
+import _thread
 import json
-import os
 import signal
 import threading
 import time
@@ -97,7 +97,7 @@ def test_a_stopped_run_of_a_sweep_resumes_exactly(tmp_path, capfd, full, on):
         until = time.monotonic() + 100
         while not list((run / "checkpoints").glob("[0-9]*")) and time.monotonic() < until:
             time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
+        _thread.interrupt_main()  # as Ctrl-C, also on Windows
 
     other = threading.Thread(target=interrupt)
     other.start()
@@ -140,6 +140,7 @@ def test_a_value_that_means_nothing_is_the_error_of_its_run_and_of_all_if_it_is_
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.posix
 def test_a_killed_process_ends_only_its_own_run(tmp_path, swept):
     result, _ = swept
     recipe = make_recipe(read_recipe(result.folder / "dim-2_beta-1" / "recipe.toml"))

@@ -148,6 +148,7 @@ def test_a_module_beside_a_run_is_never_executed(tmp_path, monkeypatch, name, co
         assert "zatlas: " in done.stderr or "zatlas.core.errors." in done.stderr
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize(
     ("make", "number"),
     [

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.common import environment
-from zatlas.data.pixel_cache import cache_root
+from zatlas.core.system import SYSTEM
 
 GENERATOR = "gan-face-generate==1.1.1"  # DCGAN, 64x64, MIT
 FACE_API = "@vladmandic/face-api@1.7.15"  # expressions of 112x112 faces, MIT
@@ -33,7 +33,7 @@ numpy.savez(sys.argv[2], **arrays)
 
 def folder() -> Path:
     """Where downloads are stored."""
-    path = cache_root().parent / "zatlas-benchmarks" / "outside"
+    path = SYSTEM.cache_folder().parent / "zatlas-benchmarks" / "outside"
     path.mkdir(parents=True, exist_ok=True)
     return path
 

@@ -4,9 +4,9 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+from zatlas.core.system import SYSTEM
 from zatlas.data import sources
 from zatlas.data.image_dataset import ImageDataset
-from zatlas.data.pixel_cache import cache_root
 from zatlas.models import importers
 from zatlas.models.description import Description
 from zatlas.models.generator import Generator
@@ -64,7 +64,7 @@ def folder_for(run: Run, name: str) -> Path:
     if atomic.is_writable(run.folder):
         return run.path(name)
     location = str(run.folder.resolve())
-    folder = cache_root() / "runs" / hashlib.sha256(repr(location).encode()).hexdigest()[:12]
+    folder = SYSTEM.cache_folder() / "runs" / hashlib.sha256(repr(location).encode()).hexdigest()[:12]
     digests.ensure(folder)
     return safe_paths.path(folder, name)
 

@@ -1,8 +1,5 @@
 """The gallery of a run: every figure that applies to it, in one folder, with an HTML page."""
 
-import os
-import sys
-import webbrowser
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -51,13 +48,6 @@ def draw_gallery(workspace: Workspace, folder: Path | str | None = None, *, them
         dark=theme.name == "dark",
     )
     return atomic.write_file(folder / "index.html", text.encode())
-
-
-def open_page(path: Path) -> None:
-    """Open a page in the browser, if the machine has a display."""
-    graphical = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if graphical or sys.platform in ("darwin", "win32"):
-        webbrowser.open(path.resolve().as_uri())
 
 
 def _sections(figures: Sequence[tuple[Entry, Path]], folder: Path) -> list[PageSection]:

@@ -129,7 +129,8 @@ def locate_latents(workspace: Workspace, text: str) -> Latents:
             return np.asarray(np.load(path, allow_pickle=False), np.float32)
         except ValueError as error:
             raise BadData(f"{path} cannot be read as latents: {error}.") from error
-    names = [name for line in path.read_text().splitlines() for name in _names_in(line) if name]
+    lines = path.read_text(encoding="utf-8").splitlines()
+    names = [name for line in lines for name in _names_in(line) if name]
     return np.concatenate([anchor.latent for anchor in locate_all(workspace, names)])
 
 

@@ -67,7 +67,7 @@ def show(*workspaces: Workspace, inline: bool = False, height: int = 720) -> Exp
 def inline_page(workspaces: tuple[Workspace, ...]) -> str:
     """The HTML of the page with its data and its model."""
     with TemporaryDirectory(prefix="zatlas-") as folder:
-        return export(workspaces, Path(folder) / "page.html").read_text()
+        return export(workspaces, Path(folder) / "page.html").read_text(encoding="utf-8")
 
 
 @atexit.register

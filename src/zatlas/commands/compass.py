@@ -105,7 +105,7 @@ def _show(workspace: "Workspace", state: "Compass", folder: Path, label: int | N
 
 def _lines(path: Path | None) -> Iterator[str]:
     """The lines of the keyboard or of a file, without empty lines and comments."""
-    source = sys.stdin if path is None else path.read_text().splitlines()
+    source = sys.stdin if path is None else path.read_text(encoding="utf-8").splitlines()
     for line in source:
         if line.strip() and not line.startswith("#"):
             yield line

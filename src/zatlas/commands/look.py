@@ -38,11 +38,12 @@ def gallery(run: Run, *, dark: Dark = False, no_open: bool = False, out: OutputF
     Args:
         no_open: Do not open the page in the browser.
     """
-    from zatlas.gallery import draw_gallery, open_page
+    from zatlas.core.system import SYSTEM
+    from zatlas.gallery import draw_gallery
 
     page = draw_gallery(open_workspace(run), out, theme=theme_of(dark))
     if not no_open:
-        open_page(page)
+        SYSTEM.open_page(page.resolve().as_uri())
     print(page)
 
 

@@ -61,6 +61,6 @@ def presets() -> None:
 
     rows = []
     for name, path in presets().items():
-        description = path.read_text().partition("\n")[0].lstrip("# ")
+        description = path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
         rows.append({"name": name, "description": description, "file": str(path)})
     print_rows(rows, [{key: row[key] for key in ("name", "description")} for row in rows])

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from zatlas.core.errors import BadEnvironment, SystemRefused
-from zatlas.core.memory import process_limit
+from zatlas.core.system import SYSTEM
 
 FILES = 32  # files that zatlas and its libraries open at once
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -22,7 +22,7 @@ def check() -> None:
         os.getcwd()  # noqa: PTH109
     except OSError as error:
         raise BadEnvironment("The current folder no longer exists. Change to another folder: cd ~") from error
-    limit = process_limit("RLIMIT_NOFILE")
+    limit = SYSTEM.open_file_limit()
     if limit is not None and limit < FILES:
         raise BadEnvironment(
             f"This shell lets a process open {limit} files, and zatlas needs {FILES}. Raise the limit: "

@@ -16,8 +16,9 @@ from typing import IO, cast
 
 from zatlas.core.errors import BadData, CannotRead, CannotWrite, Damaged
 from zatlas.core.progress import console
+from zatlas.core.system import SYSTEM
 from zatlas.data.image_reader import EXTENSIONS
-from zatlas.data.pixel_cache import cache_root, mark_in_use, remove_abandoned, remove_cached
+from zatlas.data.pixel_cache import mark_in_use, remove_abandoned, remove_cached
 from zatlas.store import atomic, retry
 
 IMAGE_ENTRIES = (*EXTENSIONS, ".txt", ".csv", ".parquet")
@@ -43,7 +44,7 @@ def unpacked_folder(archive: Path) -> Path:
     """Return the folder of the cache with the files of this archive; unpack it if needed."""
     state = archive.stat()
     key = os.fsencode(archive.resolve()) + f" {state.st_size} {state.st_mtime_ns}".encode()
-    folder = cache_root() / f"archive-{hashlib.sha256(key).hexdigest()[:20]}"
+    folder = SYSTEM.cache_folder() / f"archive-{hashlib.sha256(key).hexdigest()[:20]}"
     remove_abandoned(folder.parent)
     if not folder.is_dir():
         try:
@@ -91,7 +92,7 @@ def unpack(archive: Path, into: Path) -> Path:
         until_renamed.enter_context(mark_in_use(side))
         try:
             _unpack_files(side, archive)
-            os.sync()  # `atomic.folder` syncs only the top level
+            SYSTEM.sync_all()  # `atomic.folder` syncs only the top level
         except (BadData, CannotRead):
             raise
         except (*READ_ERRORS, OSError) as error:
@@ -118,7 +119,7 @@ def _unpack_files(side: Path, archive: Path) -> None:
             size, digests[str(inner)] = _copy(stream, file, limit - written, archive)
             written += size
     lines = (json.dumps(entry) for entry in digests.items())
-    (side / DIGESTS).write_text("\n".join(lines))
+    (side / DIGESTS).write_text("\n".join(lines), encoding="utf-8")
 
 
 def _open_new(target: Path, archive: Path, name: str) -> IO[bytes]:

@@ -13,7 +13,7 @@ from typing import IO, TypeVar
 import numpy as np
 
 from zatlas.core.errors import BadData, NotFound, TooLarge, ZatlasError, first_line
-from zatlas.core.memory import free_memory
+from zatlas.core.system import SYSTEM
 from zatlas.store import retry
 
 MAX_HEADER = 10_000  # bytes
@@ -107,7 +107,7 @@ def read_header(file: IO[bytes], size: int) -> Header:
 
 def check_memory(path: Path, size: int, copies: int = MEMORY_COPIES) -> None:
     """Raise `TooLarge` if `copies` of `size` bytes do not fit into the free memory."""
-    free = free_memory()
+    free = SYSTEM.free_memory()
     if size * copies > free:
         raise TooLarge(
             f"{path} has {size:,} bytes of values. Converting them needs about {copies * size:,} bytes of "

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from filelock import lock_descriptor
 
 from zatlas.core.arrays import Pixels
 from zatlas.core.errors import BadData, CannotRead, CannotWrite, Damaged, NotFound
 from zatlas.core.progress import console
+from zatlas.core.system import SYSTEM
 from zatlas.data.image_dataset import Column, ImageDataset, Split, image_dataset
 from zatlas.data.image_reader import NOT_READ
 from zatlas.data.npy import read_npy
@@ -55,10 +55,13 @@ def cached(name: str, key: Mapping[str, Any], build: Build) -> ImageDataset:
     returns the table. The key must contain everything that the result depends on.
     """
     text = json.dumps({"format": FORMAT, **key}, sort_keys=True, default=str)
-    folder = cache_root() / hashlib.sha256(f"{name} {text}".encode()).hexdigest()[:24]
+    folder = SYSTEM.cache_folder() / hashlib.sha256(f"{name} {text}".encode()).hexdigest()[:24]
     remove_abandoned(folder.parent)
-    if (images := _open_intact(name, folder)) is not None:
-        return images
+    for other in sorted(folder.parent.glob(f"{folder.name}*")):
+        if (images := _open_intact(name, other)) is not None:
+            return images
+    if SYSTEM.locks_mapped_files:  # this process may have mapped a damaged one, which could not be removed
+        folder = atomic.unused_path(folder)
     try:
         with ExitStack() as until_renamed, atomic.folder(folder, sealed=False) as side:
             until_renamed.enter_context(mark_in_use(side))
@@ -68,13 +71,6 @@ def cached(name: str, key: Mapping[str, Any], build: Build) -> ImageDataset:
         if not folder.exists():  # else another process has just built it
             raise
     return _open(name, folder)
-
-
-def cache_root() -> Path:
-    """Return $ZATLAS_CACHE, else zatlas in the user's cache folder."""
-    if root := os.environ.get("ZATLAS_CACHE"):
-        return Path(root)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zatlas"
 
 
 def cache_folder_of(images: ImageDataset) -> Path | None:
@@ -148,7 +144,7 @@ def is_cached(fingerprint: object) -> bool:
 
 
 def _cached_folders() -> list[Path]:
-    return sorted(file.parent for file in cache_root().glob(f"*/{DESCRIPTION_FILE}"))
+    return sorted(file.parent for file in SYSTEM.cache_folder().glob(f"*/{DESCRIPTION_FILE}"))
 
 
 def _name_if_matching(folder: Path, fingerprint: object) -> str | None:
@@ -167,13 +163,13 @@ def mark_in_use(folder: Path) -> Iterator[bool]:
 
     Yields False if another process has removed or replaced the folder in the meantime.
     """
-    if not safe_paths.DIRECTORY:  # Windows opens no folders
+    if not SYSTEM.opens_folders:
         yield folder.exists()
         return
-    handle = os.open(folder, os.O_RDONLY | safe_paths.DIRECTORY)
+    handle = SYSTEM.open_folder(folder)
     try:
         with suppress(OSError):  # without locks, `remove_abandoned` removes no folder
-            lock_descriptor(handle)
+            SYSTEM.lock(handle, wait=True)
         yield folder.exists() and os.path.samestat(os.fstat(handle), folder.stat())
     finally:
         os.close(handle)
@@ -184,14 +180,14 @@ def remove_abandoned(root: Path) -> None:
     for side in root.glob(f"{safe_paths.TEMPORARY_PREFIX}*"):
         with suppress(OSError):  # another process may remove it at the same time
             age = time.time() - side.lstat().st_mtime
-            if age < (ABANDONED_SECONDS if safe_paths.DIRECTORY else UNLOCKED_ABANDONED_SECONDS):
+            if age < (ABANDONED_SECONDS if SYSTEM.opens_folders else UNLOCKED_ABANDONED_SECONDS):
                 continue
-            if not safe_paths.DIRECTORY:
+            if not SYSTEM.opens_folders:
                 shutil.rmtree(side)
                 continue
-            handle = os.open(side, os.O_RDONLY | safe_paths.DIRECTORY | safe_paths.CAN_OPEN_BELOW)
+            handle = SYSTEM.open_folder(side, links=False)
             try:
-                if lock_descriptor(handle, blocking=False):
+                if SYSTEM.lock(handle):
                     shutil.rmtree(side)
             finally:
                 os.close(handle)
@@ -242,10 +238,18 @@ def _discard(name: str, folder: Path, why: str) -> None:
 
 
 def remove_cached(folder: Path) -> None:
-    """Remove a cached dataset, unless another process removes it at the same time."""
+    """Remove a cached dataset, unless another process removes it at the same time.
+
+    A system that lets no mapped file go keeps it without a manifest; it is removed when it is opened again.
+    """
     with suppress(FileNotFoundError), mark_in_use(folder) as current:
         if current:
-            atomic.remove(folder)
+            try:
+                atomic.remove(folder)
+            except CannotWrite:
+                if not SYSTEM.locks_mapped_files:
+                    raise
+                (folder / MANIFEST).unlink(missing_ok=True)
 
 
 def _read_manifest(folder: Path) -> dict[str, tuple[int, int, str]]:
@@ -268,7 +272,7 @@ def _write_manifest(side: Path) -> None:
         state = file.stat()
         digest = retry.digest(file)
         files[file.name] = {"size": state.st_size, "mtime": state.st_mtime_ns, "sha256": digest}
-    (side / MANIFEST).write_text(json.dumps(files, indent=1))
+    (side / MANIFEST).write_text(json.dumps(files, indent=1), encoding="utf-8")
 
 
 def _build_files(name: str, side: Path, build: Build) -> None:
@@ -297,7 +301,7 @@ def _build_files(name: str, side: Path, build: Build) -> None:
         "fingerprint": images.fingerprint,
         "report": table.report,
     }
-    (side / DESCRIPTION_FILE).write_text(json.dumps(description))
+    (side / DESCRIPTION_FILE).write_text(json.dumps(description), encoding="utf-8")
 
 
 def _open(name: str, folder: Path) -> ImageDataset:

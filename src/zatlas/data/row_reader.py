@@ -5,15 +5,13 @@ would load the complete file. Reading leaves them in the system's cache.
 """
 
 import os
-import threading
 import weakref
 
 import numpy as np
 
 from zatlas.core.arrays import Pixels, Rows
 from zatlas.core.errors import CannotRead, Damaged
-
-PREADV = "preadv" in dir(os)  # not on Windows
+from zatlas.core.system import SYSTEM
 
 
 class RowReader:
@@ -24,8 +22,7 @@ class RowReader:
         self.length = mapped[0].nbytes
         assert mapped.filename is not None and mapped.dtype == np.uint8
         self.file = mapped.filename
-        self.handle = os.open(mapped.filename, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        self.lock = threading.Lock()  # of the file position, without preadv
+        self.handle = SYSTEM.open_file(mapped.filename, os.O_RDONLY)
         weakref.finalize(self, os.close, self.handle)
 
     def read(self, rows: Rows) -> Pixels:
@@ -36,7 +33,7 @@ class RowReader:
         for number, offset in enumerate(offsets):
             part = flat[number * self.length : (number + 1) * self.length]
             try:
-                count = self._read_into(part, offset)
+                count = SYSTEM.read_at(self.handle, part, offset)
             except OSError as error:
                 raise CannotRead(
                     f"The cached images in {self.file} cannot be read: {error.strerror}. Nothing was "
@@ -48,13 +45,3 @@ class RowReader:
                     "command to read them again from their source."
                 )
         return result
-
-    def _read_into(self, part: memoryview, offset: int) -> int:
-        """Fill a buffer from this offset of the file; return the number of bytes read."""
-        if PREADV:
-            return os.preadv(self.handle, [part], offset)
-        with self.lock:
-            os.lseek(self.handle, offset, os.SEEK_SET)
-            data = os.read(self.handle, len(part))
-        part[: len(data)] = data
-        return len(data)

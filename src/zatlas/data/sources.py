@@ -17,6 +17,7 @@ from zatlas.data.image_reader import NOT_READ
 from zatlas.data.pixel_cache import discard_if_damaged, is_cached
 
 _accept_depth = 0  # number of open `accept_changed_data` blocks
+DRIVE = re.compile(r"[A-Za-z]:(?=[\\/])")  # of Windows
 COMMA = re.compile(r",(?![^\[]*\])")  # not inside a list such as [64,64]
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 
@@ -127,7 +128,9 @@ def _explain_errors(name: str) -> Iterator[None]:
 
 def parse(text: str) -> tuple[str, dict[str, Any]]:
     """Split "faces:count=5000,correlated=true" into its name and its options."""
-    name, _, rest = text.partition(":")
+    drive = match[0] if (match := DRIVE.match(text)) else ""
+    name, _, rest = text.removeprefix(drive).partition(":")
+    name = drive + name
     if "=" not in rest or Path(text).exists():
         return text, {}
     if name == "hf":
@@ -195,7 +198,7 @@ def loader(name: str) -> Callable[..., ImageDataset]:
             f"{name} is not a dataset. Give a folder, a zip or tar file of images, an .npz or .npy file, "
             "hf:owner/name, or a name from `zatlas datasets`."
         )
-    if "/" in name or "." in name:
+    if re.search(r"[/\\.]", name):
         raise NotFound(
             f"There is no file or folder {name}. Give one, hf:owner/name, or a name from `zatlas datasets`."
         )

@@ -9,9 +9,9 @@ import numpy as np
 
 from zatlas.core.arrays import Labels, Latents
 from zatlas.core.errors import BadData, TooLarge, ZatlasError
+from zatlas.core.system import SYSTEM
 from zatlas.latent.chart import Chart, make_chart
 
-NICENESS = 15  # of the process
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")  # set to 1 there
 PROGRAM = "from zatlas.latent.subprocess_layout import main; main()"
 FAILED = 3  # exit status of the process, with a message on stderr
@@ -39,8 +39,7 @@ def make_in_subprocess(latents: Latents, layout: str, labels: Labels | None = No
 
 def main() -> None:
     """Read latents from stdin, and write the positions of their chart to stdout."""
-    if os.name == "posix":
-        os.nice(NICENESS)
+    SYSTEM.lower_process_priority()
     with np.load(io.BytesIO(sys.stdin.buffer.read()), allow_pickle=False) as given:
         latents, labels = given["latents"], given["labels"] if "labels" in given.files else None
     try:

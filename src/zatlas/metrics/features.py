@@ -15,10 +15,11 @@ from zatlas.contents import open_dataset
 from zatlas.core.arrays import Images, Rows
 from zatlas.core.errors import BadData
 from zatlas.core.seeds import stream
+from zatlas.core.system import SYSTEM
 from zatlas.data.image_dataset import ImageDataset
-from zatlas.data.pixel_cache import cache_root
 from zatlas.models.classifier import Classifier, ClassifierNet, load_classifier, resized, save_classifier
 from zatlas.models.external_classifiers import open_classifier
+from zatlas.models.generator import resolve_device
 from zatlas.training.classifier_training import (
     LABEL,
     NET,
@@ -89,10 +90,10 @@ def dataset_features(images: ImageDataset, *, seed: int = 0) -> DatasetFeatures 
         TRAINING,
     )
     digest = hashlib.sha256(repr(settings).encode()).hexdigest()[:24]
-    path = cache_root() / "features" / f"{digest}.safetensors"
+    path = SYSTEM.cache_folder() / "features" / f"{digest}.safetensors"
     if not path.exists():
         save_classifier(path, train_feature_net(images, names, seed=seed))
-    classifier = load_classifier(path, "cuda" if torch.cuda.is_available() else "cpu")
+    classifier = load_classifier(path, resolve_device())
     about = _accuracy_text(
         images, evaluate_classifier(classifier, images, evenly_spaced(_held_out(images), MAX_CHECKED))
     )

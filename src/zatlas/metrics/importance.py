@@ -81,7 +81,7 @@ def _bounds(
         math.log(LEVEL_STEPS) * count if treatment == "levels" else 0.0
     )  # log volume of the cell of a level
     together = max(1, BLOCK // (len(x) * count))
-    total = torch.full((len(x),), -math.inf, dtype=torch.float64, device=x.device)
+    total = torch.full((len(x),), -math.inf, dtype=torch.float64)  # not on the device: Apple has no float64
     distortion_sum = torch.zeros_like(total)
     for done in range(0, k, together):
         draws = min(together, k - done)
@@ -90,10 +90,10 @@ def _bounds(
         z = mean + noise * (log_variance / 2).exp()
         repeated = x.expand(draws, *x.shape).flatten(0, 1)
         labels = None if y is None else y.repeat(draws)
-        nats = model.distortion(repeated, z.flatten(0, 1), labels).double().view(draws, -1) + step
-        above_prior = 0.5 * (z.square() - noise.square() - log_variance).double().sum(2)
+        nats = model.distortion(repeated, z.flatten(0, 1), labels).cpu().double().view(draws, -1) + step
+        above_prior = 0.5 * (z.square() - noise.square() - log_variance).cpu().double().sum(2)
         total = torch.logaddexp(total, (-nats - above_prior).logsumexp(0))
         distortion_sum += nats.sum(0)
-    rate = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).double().sum(1)
+    rate = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).cpu().double().sum(1)
     distortion = distortion_sum / k
     return total - math.log(k), -(distortion + rate), distortion, rate

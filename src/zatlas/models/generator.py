@@ -17,6 +17,7 @@ ClassLabel = int | str | Sequence[int | str] | np.ndarray | None
 ClassInputs = Labels | ClassWeights | None  # of a decoder: a class number or class weights for each row
 Decoder = Callable[[Tensor, Tensor | None], Tensor]  # latents, labels -> images in [0, 1]
 
+GPUS = ("cuda", "mps")  # kinds of GPU that zatlas supports: Nvidia or AMD, and Apple
 FIRST_BATCH = 16  # latents in the first batch, which shows how large an image is
 BATCH_BYTES = 8 << 20  # bytes of images in each later batch
 MAX_WEIGHT_ERROR = 1e-3  # difference of a pixel between a class number and its one-hot weights
@@ -318,18 +319,17 @@ def require_class_weights(generator: Generator) -> None:
         )
 
 
-def best_device() -> str:
-    """Return "cuda" if a GPU is available, else "cpu"."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
+def resolve_device(device: str = "auto") -> str:
+    """Return the device of this name; for "auto" the GPU, if torch has one that zatlas supports, else "cpu".
 
-
-def resolve_device(device: str) -> str:
-    """Return the device of this name; for "auto", the best one. Raise an error if the machine has none."""
+    A device that this machine does not have is an error.
+    """
+    current = torch.accelerator.current_accelerator(check_available=True)
+    gpu = current.type if current is not None and current.type in GPUS else None
     if device == "auto":
-        return best_device()
-    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if device not in present:
-        raise UnknownName("device", device, ("auto", *present))
-    if not present[device]:
+        return gpu or "cpu"
+    if device not in ("cpu", *GPUS):
+        raise UnknownName("device", device, ("auto", "cpu", *GPUS))
+    if device not in ("cpu", gpu):
         raise NotSupported(f"This machine has no {device} device. Use device='auto' or device='cpu'.")
     return device

@@ -17,7 +17,7 @@ from importlib.metadata import distributions
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from urllib.parse import unquote, urlparse
+from urllib.parse import urlparse
 
 STANDARD = ("stdlib", "platstdlib")
 PACKAGES = ("purelib", "platlib")
@@ -89,16 +89,18 @@ def _packages() -> list[str]:
 
 def _editable() -> list[str]:
     """Return the folders of editable packages, from .pth files and from installation records."""
+    from urllib.request import url2pathname
+
     folders = []
     for folder in map(Path, _packages()):
         for file in sorted(folder.glob("*.pth")):
-            lines = map(str.strip, file.read_text(errors="replace").splitlines())
+            lines = map(str.strip, file.read_text(encoding="utf-8", errors="replace").splitlines())
             names = [line for line in lines if line and not line.startswith(("import ", "import\t", "#"))]
             folders += [folder / name for name in names]  # an absolute name replaces `folder`
     for distribution in distributions(path=_packages()):
         url = urlparse(_origin(distribution.read_text("direct_url.json")))
         if url.scheme == "file":
-            folders.append(Path(unquote(url.path)))
+            folders.append(Path(url2pathname(url.path)))
     return [os.path.realpath(path) for path in folders if path.is_dir()]
 
 

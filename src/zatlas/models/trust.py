@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import secrets
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from zatlas.core.errors import NeedsTrust
+from zatlas.core.system import SYSTEM
 
 FILE = "trusted.json"
 FORMAT = 1
@@ -82,19 +82,6 @@ def remember(programs: Sequence[Program]) -> str:
     return ""
 
 
-def state_folder() -> Path:
-    """Return the folder of the user's state: $ZATLAS_STATE, else the standard folder of the system."""
-    if folder := os.environ.get("ZATLAS_STATE"):
-        return Path(folder)
-    if folder := os.environ.get("XDG_STATE_HOME"):
-        return Path(folder) / "zatlas"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "zatlas"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "zatlas"
-    return Path.home() / ".local" / "state" / "zatlas"
-
-
 def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file. It is computed anew, because the run's own record is not trusted."""
     with path.open("rb") as file:
@@ -109,9 +96,9 @@ def class_digest(names: Sequence[str], weights: str) -> str:
 def _entries() -> dict[str, Mapping[str, str]]:
     """Return the entries of the file by digest; none if it is missing, damaged or writable by others."""
     try:
-        with (state_folder() / FILE).open("rb") as file:
+        with (SYSTEM.state_folder() / FILE).open("rb") as file:
             state = os.fstat(file.fileno())
-            if os.name == "posix" and (state.st_uid != os.getuid() or state.st_mode & 0o022):
+            if not SYSTEM.only_user_can_write(state):
                 return {}
             content: Any = json.loads(file.read(MAX_BYTES))
         entries = content["trusted"] if content["format"] == FORMAT else {}
@@ -125,11 +112,11 @@ def _entries() -> dict[str, Mapping[str, str]]:
 
 def _write(data: bytes) -> None:
     """Replace the file atomically; only this user can read it."""
-    folder = state_folder()
+    folder = SYSTEM.state_folder()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = folder / f".{FILE}-{os.getpid()}-{secrets.token_hex(4)}"
     try:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        handle = SYSTEM.open_file(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()

@@ -1,7 +1,6 @@
 """Read and write weights as safetensors files, with a description as metadata."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from zatlas.core.errors import BadRun, Damaged, ZatlasError
 from zatlas.core.settings import fill
+from zatlas.core.system import SYSTEM
 from zatlas.store import atomic, digests
 from zatlas.store.headers import check_header, parse_description
 
@@ -38,7 +38,7 @@ def read(path: Path, key: str, kind: str, newest: int) -> tuple[dict[str, Any], 
         with safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get(key)
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if os.name == "nt":  # tensors map the file, and Windows cannot replace a mapped file
+        if SYSTEM.locks_mapped_files:  # tensors map the file
             state = {name: tensor.clone() for name, tensor in state.items()}
     except FileNotFoundError:
         raise BadRun(f"There is no {kind} at {path}.") from None

@@ -2,8 +2,6 @@
 
 import logging
 import math
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+from zatlas.core.system import SYSTEM
 from zatlas.data import sources
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.models.importers import ImportedModel, imported_model_of
@@ -22,7 +21,6 @@ from zatlas.store.run import Run
 from zatlas.training.recipe import Recipe, make_recipe, read_recipe
 from zatlas.workspace import Workspace
 
-NICENESS = 10  # of the following thread: it gets a tenth of the time of a training on the same core
 CHECK_SECONDS = 2.0  # between two checks of the run's files
 MAX_FAILURES = 3  # failed checks in a row until the page says so
 RETRY_FACTOR = 20  # the next check of the weights waits this many times the duration of the last update
@@ -124,7 +122,7 @@ class FollowedRun:
 
     def follow(self, display: Display) -> None:
         """Check repeatedly until stopped, at a lower priority than the training."""
-        lower_priority()
+        SYSTEM.lower_thread_priority()
         while not self.stopped.wait(CHECK_SECONDS):
             try:
                 self.check(display)
@@ -166,15 +164,6 @@ def stamp(path: Path) -> object:
     except FileNotFoundError:
         return None
     return result.st_ino, result.st_mtime_ns, result.st_size
-
-
-def lower_priority() -> None:
-    """Lower the priority of this thread on Linux, where threads have their own.
-
-    Not to the minimum: while this thread holds Python's lock, the server answers no page.
-    """
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def follow_run(folder: Path, id: str, tree: Callable[..., Any]) -> FollowedRun:

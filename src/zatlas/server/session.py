@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 
 import torch
 
-from zatlas.core.browser import open_page
 from zatlas.core.errors import BadRecipe, Interrupted
 from zatlas.core.progress import console
+from zatlas.core.system import SYSTEM
 from zatlas.server.background import Background
 from zatlas.server.follow import FollowedRun, follow_run
 from zatlas.server.placeholder import placeholder
@@ -50,7 +50,7 @@ def explore(
     try:
         print_url(server.url)
         if opened:
-            open_page(server.url)
+            SYSTEM.open_page(server.url)
         preparation.wait()
         threading.Event().wait()
     except (KeyboardInterrupt, Interrupted) as stopped:

@@ -11,17 +11,16 @@ import json
 import os
 import secrets
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zatlas.core.errors import BadRun, CannotWrite, Damaged
+from zatlas.core.system import SYSTEM
 from zatlas.store import digests, retry, safe_paths
 from zatlas.store.safe_paths import TEMPORARY_PREFIX
 
 MANIFEST = "MANIFEST.json"
-REPLACE_TRIES = 10  # of a replacement that Windows refuses because a reader has the file open
 
 
 def write_file(path: Path, data: bytes, *, grows: bool = False) -> Path:
@@ -40,13 +39,13 @@ def file(path: Path, *, need: int = 0, grows: bool = False) -> Iterator[Path]:
         side = _temporary_path(path)
         try:
             yield side
-            _sync_file(side)
+            SYSTEM.sync_file(side)
             digests.record(path, side, grows=grows)
-            _replace(side, path)
+            SYSTEM.replace(side, path)
         except BaseException:
             side.unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        SYSTEM.sync_folder(path.parent)
 
 
 def as_json(value: object) -> bytes:
@@ -118,8 +117,8 @@ def folder(
             _sync_files(side, sealed)
             if replace and path.exists():
                 remove(path)
-            os.rename(side, path)
-            _sync_folder(path.parent)
+            SYSTEM.replace(side, path)
+            SYSTEM.sync_folder(path.parent)
     except BaseException:
         shutil.rmtree(side, ignore_errors=True)
         raise
@@ -167,7 +166,7 @@ def remove(path: Path) -> None:
     digests.check_path(path)
     trash = _temporary_path(path)
     with explain_errors(path):
-        os.rename(path, trash)
+        SYSTEM.replace(path, trash)
         digests.forget(path)
         shutil.rmtree(trash)
 
@@ -237,15 +236,15 @@ def _temporary_path(path: Path) -> Path:
 def _sync_files(side: Path, sealed: bool) -> None:
     files = sorted(side.iterdir())
     for entry in files:
-        (_sync_folder if entry.is_dir() else _sync_file)(entry)
+        (SYSTEM.sync_folder if entry.is_dir() else SYSTEM.sync_file)(entry)
     if sealed:
         manifest = {f.name: {"size": f.stat().st_size, "sha256": _digest(f)} for f in files}
         _write(side / MANIFEST, json.dumps(manifest, indent=1).encode())
-    _sync_folder(side)
+    SYSTEM.sync_folder(side)
 
 
 def _write(path: Path, data: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | safe_paths.BINARY, 0o666)
+    handle = SYSTEM.open_file(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         _write_all(handle, data)
         os.fsync(handle)
@@ -257,37 +256,6 @@ def _write_all(handle: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(handle, rest) :]
-
-
-def _sync_file(path: Path) -> None:
-    # Windows flushes only files that are open for writing.
-    handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _sync_folder(path: Path) -> None:
-    if not safe_paths.DIRECTORY:  # Windows opens no folders
-        return
-    handle = os.open(path, os.O_RDONLY | safe_paths.DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _replace(side: Path, path: Path) -> None:
-    """Rename a file over another; on Windows, wait up to a second for readers of the other to close it."""
-    for left in reversed(range(REPLACE_TRIES)):
-        try:
-            os.replace(side, path)
-            return
-        except PermissionError:
-            if os.name != "nt" or not left:
-                raise
-            time.sleep(0.1)
 
 
 def _digest(path: Path) -> str:

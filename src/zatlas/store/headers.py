@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zatlas.core.errors import BadRun, Damaged
-from zatlas.core.memory import free_memory
+from zatlas.core.system import SYSTEM
 from zatlas.store import retry
 
 MAX_BYTES = 8 << 20  # of a header; 20,000 tensors take about 2 MB
@@ -25,9 +25,9 @@ def check_header(path: Path) -> None:
     names = header.count(b'"data_offsets"')
     if names > MAX_TENSORS:
         raise Damaged(f"{path} has {names:,} tensors, but the limit is {MAX_TENSORS:,}.")
-    if size > free_memory():
+    if size > (free := SYSTEM.free_memory()):
         raise BadRun(
-            f"{path} has {size / 1e9:.1f} GB, but only {free_memory() / 1e9:.1f} GB of memory are free. "
+            f"{path} has {size / 1e9:.1f} GB, but only {free / 1e9:.1f} GB of memory are free. "
             "Close other programs, or use a machine with more memory."
         )
 

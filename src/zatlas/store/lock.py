@@ -14,11 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import lock_descriptor
-
 from zatlas.core.errors import Busy
+from zatlas.core.system import SYSTEM
 from zatlas.store import atomic, safe_paths
-from zatlas.store.processes import is_alive
 
 FILE, HELD_FILE = ".lock", ".lock-held"
 UNSUPPORTED = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
@@ -72,7 +70,7 @@ def _try_lock(folder: Path, handle: int) -> bool:
     """Lock the open file; return False if this disk has no locks."""
     with atomic.explain_errors(folder / FILE):
         try:
-            locked = lock_descriptor(handle, blocking=False)
+            locked = SYSTEM.lock(handle)
         except OSError as error:
             if error.errno not in UNSUPPORTED:
                 raise
@@ -125,11 +123,11 @@ def _decode(name: bytes) -> str:
 def _is_dead(name: str) -> bool:
     """Return whether this names a process of this machine that has ended."""
     holder = HOLDER.match(name)
-    return holder is not None and holder[2] == socket.gethostname() and not is_alive(int(holder[1]))
+    return holder is not None and holder[2] == socket.gethostname() and not SYSTEM.is_alive(int(holder[1]))
 
 
 def _is_locked(handle: int) -> bool:
     try:
-        return not lock_descriptor(handle, blocking=False)
+        return not SYSTEM.lock(handle)
     except OSError:
         return False  # this disk has no locks: `.lock-held` is used

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from zatlas.core.errors import BadRun
+from zatlas.core.system import SYSTEM
 
 TEMPORARY_PREFIX = ".side-"  # of unfinished files and folders
 MAX_NAME_LENGTH = 150  # characters
@@ -22,12 +23,6 @@ NAME = re.compile(rf"[A-Za-z0-9_]([A-Za-z0-9._=-]{{0,{MAX_NAME_LENGTH - 2}}}[A-Z
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # on Windows
 COPY_HINT = "Replace it with a copy of the file."
 NOT_A_FILE_ERRORS = (errno.ELOOP, errno.ENXIO, errno.EISDIR)  # what a link, a pipe or a folder gives
-DIRECTORY = getattr(os, "O_DIRECTORY", 0)
-BINARY = getattr(os, "O_BINARY", 0)  # on Windows, newlines would be translated without it
-# Opening a link fails and opening a pipe does not block, if the system supports that.
-CAN_OPEN_BELOW = (
-    getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | BINARY
-)
 
 
 def path(root: Path, *names: str) -> Path:
@@ -95,12 +90,12 @@ def is_file(path: Path) -> bool:
 def read_below(root: Path, *names: str, limit: int = -1) -> bytes:
     """Return at most `limit` bytes of a file below `root`; folders are opened one by one, without links."""
     *folders, name = split(root, *names)
-    if os.open not in os.supports_dir_fd:
+    if not SYSTEM.opens_folders:
         return _read(open_ordinary(path(root, *names), os.O_RDONLY), limit)
-    handle = os.open(root, os.O_RDONLY | DIRECTORY)
+    handle = SYSTEM.open_folder(root)
     try:
         for folder in folders:
-            below = os.open(folder, os.O_RDONLY | DIRECTORY | CAN_OPEN_BELOW, dir_fd=handle)
+            below = SYSTEM.open_folder(folder, links=False, dir_fd=handle)
             os.close(handle)
             handle = below
         return _read(open_ordinary(name, os.O_RDONLY, dir_fd=handle), limit)
@@ -132,7 +127,7 @@ def file_name(text: str, suffix: str = "") -> str:
 def open_ordinary(path: Path | str, flags: int, dir_fd: int | None = None) -> int:
     """Return the descriptor of an ordinary file; links are not followed."""
     try:
-        handle = os.open(path, flags | CAN_OPEN_BELOW, 0o666, dir_fd=dir_fd)
+        handle = SYSTEM.open_without_links(path, flags, dir_fd)
     except OSError as error:
         if error.errno in NOT_A_FILE_ERRORS:
             raise BadRun(f"{path} is a link or not a file, so it was not opened. {COPY_HINT}") from error

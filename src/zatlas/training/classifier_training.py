@@ -22,6 +22,7 @@ from zatlas.core.progress import Advance, bar
 from zatlas.core.seeds import derive
 from zatlas.data.image_dataset import NO_LABEL, Column, ImageDataset
 from zatlas.models.classifier import Classifier, ClassifierNet, Target, from_network
+from zatlas.models.generator import resolve_device
 from zatlas.models.nets import Shape
 from zatlas.training.batches import Batches
 from zatlas.training.environment import deterministic
@@ -73,7 +74,7 @@ def train_classifier(
     rows = images.rows("train")
     targets = choose(images, rows, names)
     truth = torch.from_numpy(encode(targets, columns_of(images)))
-    fabric = Fabric(devices=1)
+    fabric = Fabric(accelerator=resolve_device(), devices=1)
     with deterministic(seed, fabric):
         network = ClassifierNet(targets, images.shape, *net_for(images.shape)).to(fabric.device)
         batches = Batches(images, rows, TRAINING.batch, fabric.device, labelled=False)

@@ -6,7 +6,6 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -17,8 +16,10 @@ from zatlas.core.errors import TooLarge
 from zatlas.core.logs import log_level
 from zatlas.core.process_group import process_group
 from zatlas.core.seeds import derive
+from zatlas.core.system import SYSTEM
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.models.description import Description
+from zatlas.models.generator import resolve_device
 from zatlas.models.trainable import Trainable
 from zatlas.store.run import FORMAT
 from zatlas.training.distributed import choose_strategy, is_sharded, leave_process_group
@@ -33,7 +34,7 @@ def launch(recipe: Recipe, description: Description, device: str = "auto") -> Fa
     players = 1 if group.world_size == 1 else count_players(description)
     with log_level("lightning_fabric", logging.WARNING if group.world_size > 1 else logging.NOTSET):
         fabric = Fabric(
-            accelerator=device,
+            accelerator=resolve_device(device),
             devices=group.local_world_size,
             num_nodes=group.machines,
             strategy=choose_strategy(recipe, group, players),
@@ -92,7 +93,7 @@ def machine(fabric: Fabric) -> dict[str, Any]:
     return {
         "torch": torch.__version__,
         "device": torch.cuda.get_device_name(fabric.device) if cuda else str(fabric.device),
-        "processor": _processor(),
+        "processor": SYSTEM.processor_name(),
         "threads": torch.get_num_threads(),
         "processes": fabric.world_size,
         "strategy": "single process" if fabric.world_size == 1 else "fsdp" if is_sharded(fabric) else "ddp",
@@ -111,12 +112,3 @@ def provenance(recipe: Recipe, images: ImageDataset, fabric: Fabric) -> dict[str
         "fingerprint": images.fingerprint,
         **machine(fabric),
     }
-
-
-def _processor() -> str:
-    try:
-        with Path("/proc/cpuinfo").open() as file:
-            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
-        return names[0] if names else platform.machine()
-    except OSError:
-        return platform.processor() or platform.machine()

@@ -41,6 +41,7 @@ class Learner:
         self.average = [p.detach().clone() for p in self.weights] if self.training.average else []
         self.noise = SharedNoise(fabric.device)
         self.noise.manual_seed(derive(recipe.seed, "noise", 0))
+        self.gpu: Any = None if fabric.device.type == "cpu" else torch.get_device_module(fabric.device)
         self.steps = 0
 
     def step(self, x: Tensor, y: Tensor | None, part: BatchPart, epoch: float, rate: float) -> Terms | None:
@@ -101,8 +102,8 @@ class Learner:
             for index, slots in optimizer.state_dict()["state"].items():
                 state |= {f"optimizer.{player}.{index}.{k}": _tensor(v) for k, v in slots.items()}
         state |= {"random.noise": self.noise.get_state(), "random.torch": torch.get_rng_state()}
-        if self.fabric.device.type == "cuda":
-            state["random.cuda"] = torch.cuda.get_rng_state(self.fabric.device)
+        if self.gpu is not None:
+            state["random.gpu"] = self.gpu.get_rng_state(self.fabric.device)
         copies = {}
         for name in sorted(state):  # in the same order everywhere: all processes gather together
             tensor = distributed.full_tensor(state[name].detach())
@@ -135,8 +136,8 @@ class Learner:
             optimizer.load_state_dict({"state": state, "param_groups": groups})
         self.noise.set_state(parts["random"]["noise"])
         torch.set_rng_state(parts["random"]["torch"])
-        if "cuda" in parts["random"]:
-            torch.cuda.set_rng_state(parts["random"]["cuda"], self.fabric.device)
+        if self.gpu is not None and "gpu" in parts["random"]:
+            self.gpu.set_rng_state(parts["random"]["gpu"], self.fabric.device)
 
     def use_weights(self, state: Mapping[str, Tensor]) -> None:
         """Load weights, and drop the average."""

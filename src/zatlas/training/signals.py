@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-HANGUP: int | None = getattr(signal, "SIGHUP", None)  # not on every platform
+from zatlas.core.system import SYSTEM
 
 
 class StopSignal:
@@ -39,26 +39,18 @@ def catch_signals(echo: float = 0.0) -> Iterator[StopSignal]:
     stop, owner = StopSignal(), os.getpid()
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if stop and (number == HANGUP or time.monotonic() - stop.since < echo):
+        if stop and (number == SYSTEM.hangup or time.monotonic() - stop.since < echo):
             return
         if stop or os.getpid() != owner:  # a forked worker has no run to save
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
+            SYSTEM.end_by_signal(number)
         stop.record(number)
 
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.signal(number, handle) for number in _stop_signals()}
+    before = {number: signal.signal(number, handle) for number in SYSTEM.stop_signals()}
     try:
         yield stop
     finally:
         for number, previous in before.items():
             signal.signal(number, previous)
-
-
-def _stop_signals() -> list[int]:
-    """The signals to catch, without SIGHUP where the process ignores it already, as below nohup."""
-    if HANGUP is None or signal.getsignal(HANGUP) is signal.SIG_IGN:
-        return [signal.SIGINT, signal.SIGTERM]
-    return [signal.SIGINT, signal.SIGTERM, HANGUP]

@@ -13,6 +13,7 @@ from typing import Any
 
 from zatlas.core.cluster import ray_cluster
 from zatlas.core.errors import BadRecipe, Interrupted, ZatlasError
+from zatlas.core.system import SYSTEM
 from zatlas.data import sources
 from zatlas.store import atomic
 from zatlas.store.run import Run
@@ -91,8 +92,8 @@ def run_in_processes(
                     job = active.pop(process)
                     yield job, _last_error(job, process.returncode)
         finally:
-            for process in active:  # each has its own session, and receives this signal once
-                process.terminate()  # ray blocks SIGINT
+            for process in active:
+                SYSTEM.ask_to_stop(process)
             for process in active:
                 process.wait()
 
@@ -166,7 +167,7 @@ def _start(job: SweepJob, threads: int) -> subprocess.Popen:
             stdout=subprocess.DEVNULL,
             stderr=file,
             env=env,
-            start_new_session=True,
+            **SYSTEM.group_options(),
         )
 
 
@@ -174,7 +175,8 @@ def _last_error(job: SweepJob, status: int) -> str:
     """Return the last error of a process with this exit status; empty if it succeeded."""
     if status == 0:
         return ""
-    lines = [line for line in _log(job).read_text(errors="replace").splitlines() if line.strip()]
+    text = _log(job).read_text(encoding="utf-8", errors="replace")
+    lines = [line for line in text.splitlines() if line.strip()]
     errors = [line.removeprefix("zatlas: ") for line in lines if line.startswith("zatlas: ")]
     if errors:
         return errors[-1]

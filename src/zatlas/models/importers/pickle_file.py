@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zatlas.core.errors import BadData, UnknownName
+from zatlas.core.system import SYSTEM
 from zatlas.models.importers.zips import refuse_bombs
 
 SECONDS = 300
@@ -29,7 +30,7 @@ def state_of(source: Path, into: Path, key: str | None) -> str:
     # -P: do not import modules from the current folder.
     command = [sys.executable, "-P", "-W", "ignore", "-m", __name__, request]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:
         raise BadData(
             f"Reading {source} took longer than {SECONDS} seconds. Save its weights as safetensors."
@@ -54,7 +55,7 @@ def main(request: Mapping[str, Any]) -> dict[str, Any]:
     from safetensors.torch import save_file
 
     memory = int(request["memory"])
-    _limit(memory)
+    SYSTEM.limit_process(memory, SECONDS)
     try:
         content = torch.load(request["source"], map_location="cpu", weights_only=True)
         tables = _tables(content)
@@ -72,27 +73,6 @@ def main(request: Mapping[str, Any]) -> dict[str, Any]:
     except Exception as error:  # a damaged file can fail in any way
         return {"error": _reason(error, memory)}
     return {"key": key}
-
-
-def _limit(memory: int) -> None:
-    """Limit memory (beyond torch's own), file size and time. Windows has no such limits."""
-    try:
-        import resource
-    except ImportError:
-        return
-    status = Path("/proc/self/status")
-    used = 0
-    if status.exists():
-        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        used = int(lines["VmData"].split()[0]) << 10
-    for kind, limit in (
-        (resource.RLIMIT_DATA, used + memory),
-        (resource.RLIMIT_FSIZE, memory),
-        (resource.RLIMIT_CPU, SECONDS),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        _, hard = resource.getrlimit(kind)
-        resource.setrlimit(kind, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 
 def _tables(content: Any, name: str = "", depth: int = 0) -> dict[str, dict[str, Any]]:

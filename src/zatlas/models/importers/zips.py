@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import IO
 
 from zatlas.core.errors import BadData, CannotWrite
-from zatlas.core.memory import free_memory
+from zatlas.core.system import SYSTEM
 
 MAX_GROWTH = 2  # unpacked size over file size; torch does not compress
 OVERHEAD = 1 << 20  # bytes of names and headers
@@ -41,9 +41,9 @@ def refuse_bombs(source: Path, named: Path | None = None) -> int:
             f"{named} would unpack to {total / 1e9:.2f} GB from {size / 1e9:.2f}, in {len(entries):,} "
             "entries. torch does not compress weights, so torch did not write this file. It was not opened."
         )
-    if total > free_memory():
+    if total > (free := SYSTEM.free_memory()):
         raise BadData(
-            f"{named} unpacks to {total / 1e9:.1f} GB, and {free_memory() / 1e9:.1f} GB of memory are free. "
+            f"{named} unpacks to {total / 1e9:.1f} GB, and {free / 1e9:.1f} GB of memory are free. "
             "Close other programs, or use a machine with more memory."
         )
     return total
