@@ -9,6 +9,7 @@ import pytest
 
 from tests.write_docs import DOCS
 from tests.write_docs import PAGES as GENERATED
+from zatlas.core.registry import REGISTRIES
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
@@ -28,7 +29,7 @@ def test_links_and_pictures_lead_to_files(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_names_in_backticks_exist(page):
-    groups = {f"zatlas.{name}" for name in ("datasets", "models", "nets", "layouts", "direction_methods")}
+    groups = {registry.group for registry in REGISTRIES.values()}
     names = set(
         re.findall(r"`((?:zatlas|Atlas|Workspace|Chart|Generator)(?:\.[A-Za-z_]\w*)+)", page.read_text())
     )

@@ -12,8 +12,8 @@ from zatlas.data import sources
 from zatlas.models.description import generator, load_weights
 from zatlas.training import checkpoint
 from zatlas.training.batches import Batches
-from zatlas.training.callbacks import TensorBoard
 from zatlas.training.loop import fit, resume
+from zatlas.training.trackers import TensorBoard
 
 UNTIMED = ("seconds", "images_per_second")
 

@@ -11,8 +11,9 @@ Make a run: `train`, `resume`, `import_model`, `sweep`. Open one: `load`. Each r
 
 An atlas samples, encodes and decodes; interpolates between names ("left", "Sneaker:3", "face.png");
 lays latents out as a `Chart`; finds directions of attributes and measures their side effects; draws
-figures (`atlas.plot`); evaluates the model; and opens or exports the explorer. `register` adds datasets,
-models, nets, layouts and direction methods; `zatlas.testing` checks them.
+figures (`atlas.plot`); evaluates the model; and opens or exports the explorer. `register` adds plugins:
+datasets, models, nets, layouts, direction methods, importers, metrics, figures and callbacks;
+`zatlas.testing` checks them.
 """
 
 from importlib import import_module

@@ -13,7 +13,7 @@ from zatlas.latent.chart import Chart
 from zatlas.latent.priors import SavedPrior
 from zatlas.latent.saved_charts import ChartRequest
 from zatlas.locate import Anchor, locate_all
-from zatlas.metrics.evaluation import GROUPS, evaluate
+from zatlas.metrics.evaluation import evaluate
 from zatlas.models.classifier import Classifier
 from zatlas.notebook import ExplorerFrame, show
 from zatlas.plots import Plots
@@ -224,7 +224,7 @@ class Atlas(AtlasData):
         Parameters
         ----------
         groups : sequence of {"likelihood", "space", "samples", "meaning", "charts"}
-            Groups of metrics (default: all).
+            Groups of metrics, or names of a plugin (default: all).
         seed : int
             Random seed (default 0).
 
@@ -243,7 +243,7 @@ class Atlas(AtlasData):
         >>> atlas.evaluate(["space"]).metrics["active_units"].value
         2.0
         """
-        return Evaluation(self.workspace, evaluate(self.workspace, groups=groups or GROUPS, seed=seed))
+        return Evaluation(self.workspace, evaluate(self.workspace, groups=groups or None, seed=seed))
 
     def annotate(self, classifier: Classifier, *, save: bool = False) -> "Atlas":
         """Return the same run with a classifier's predictions as attributes of its images.

@@ -12,6 +12,7 @@ import numpy as np
 from zatlas.core import deadline
 from zatlas.core.errors import BadRecipe
 from zatlas.core.progress import console
+from zatlas.core.registry import CALLBACKS
 from zatlas.core.space import Prior
 from zatlas.data import sources
 from zatlas.data.image_dataset import ImageDataset
@@ -23,7 +24,7 @@ from zatlas.render.sheet import sheet
 from zatlas.store import run as runs
 from zatlas.training import loop
 from zatlas.training.array_data import npz_bytes
-from zatlas.training.callbacks import Callback, TensorBoard, Terminal
+from zatlas.training.callbacks import Callback, Terminal
 from zatlas.training.recipe import (
     RUN_DATA,
     Recipe,
@@ -33,6 +34,7 @@ from zatlas.training.recipe import (
     preset,
     read_recipe,
 )
+from zatlas.training.trackers import TensorBoard, has_package
 from zatlas.workspace import Workspace
 
 CHECK_SAMPLES = 64  # largest number of samples that an imported model decodes for its check
@@ -55,7 +57,7 @@ def train(
     settings: Mapping[str, object] | None = None,
     out: str | Path | None = None,
     device: str = "auto",
-    callbacks: Sequence[Callback] = (),
+    callbacks: Sequence[Callback | str] = (),
     verbose: bool = True,
 ) -> Workspace:
     """Train a model on images, and return the run.
@@ -89,9 +91,9 @@ def train(
         Folder of the run (default: a new one in ``runs/``).
     device : {"auto", "cpu", "cuda", "mps"}
         Device to train on; "auto" takes a GPU if there is one.
-    callbacks : sequence of Callback
-        Called at the start, after each step and epoch, and at the end. An error in one stops the training
-        after a checkpoint is saved.
+    callbacks : sequence of Callback or str
+        Callbacks, or names of registered ones such as "wandb" and "mlflow". Called at the start, after each
+        step and epoch, and at the end. An error in one stops the training after a checkpoint is saved.
     verbose : bool
         Show progress in the terminal.
 
@@ -127,6 +129,7 @@ def train(
     given = {key: value for key, value in given.items() if value is not None} | dict(settings or {})
     tables = compose(preset, None if recipe is None else Path(recipe), given)
     first = make_recipe(tables)  # reports wrong settings before the images are read
+    all_callbacks = all_callbacks_of(callbacks, verbose)
     device = resolve_device(device)
     if out is not None:
         runs.check_free(Path(out))
@@ -135,7 +138,6 @@ def train(
     complete = make_recipe(tables, images.shape, count)
     name = ARRAYS if arrays else Path(complete.source.removeprefix("hf:")).stem
     folder = Path(out) if out else runs.free_folder(f"{name}-{preset or complete.family}")
-    all_callbacks = [*default_callbacks(verbose), *callbacks]
     for line in explain_defaults(tables, complete, images.shape, count):
         for callback in all_callbacks:
             callback.on_message(line)
@@ -198,7 +200,7 @@ def resume(
     settings: Mapping[str, object] | None = None,
     *,
     device: str = "auto",
-    callbacks: Sequence[Callback] = (),
+    callbacks: Sequence[Callback | str] = (),
     verbose: bool = True,
     restart: bool = False,
 ) -> Workspace:
@@ -238,7 +240,7 @@ def resume(
     for key, value in (settings or {}).items():
         tables = change(tables, key, value)
     device = resolve_device(device)
-    all_callbacks = [*default_callbacks(verbose), *callbacks]
+    all_callbacks = all_callbacks_of(callbacks, verbose)
     loop.resume(opened.folder, make_recipe(tables), all_callbacks, restart=restart, device=device)
     return Workspace.open(opened.folder, device=device)
 
@@ -255,9 +257,14 @@ def compose(name: str | None, file: Path | None, settings: Mapping[str, Any]) ->
     return tables
 
 
-def default_callbacks(verbose: bool) -> list[Callback]:
-    """Return the callbacks of every training: TensorBoard, and the terminal if `verbose`."""
-    return [Terminal(), TensorBoard()] if verbose else [TensorBoard()]
+def all_callbacks_of(callbacks: Sequence[Callback | str], verbose: bool) -> list[Callback]:
+    """Return the callbacks of a training: these, the terminal if `verbose`, and TensorBoard if installed.
+
+    A text is the name of a registered callback.
+    """
+    given = [CALLBACKS.get(each)() if isinstance(each, str) else each for each in callbacks]
+    automatic = has_package("tensorboard") and not any(isinstance(each, TensorBoard) for each in given)
+    return [*([Terminal()] if verbose else []), *([TensorBoard()] if automatic else []), *given]
 
 
 def import_model(

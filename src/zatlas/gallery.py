@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from zatlas.core.errors import BadData, NotSupported
+from zatlas.core.errors import BadData, NotSupported, UnknownName
 from zatlas.core.progress import bar, console
 from zatlas.core.shell import shell_command
-from zatlas.figures.catalogue import Entry, entries
+from zatlas.figures.catalogue import entries
+from zatlas.figures.entry import Entry
 from zatlas.metrics.titles import describe_run
 from zatlas.page import PageFigure, PageSection, render_page
 from zatlas.render.theme import LIGHT, Theme
@@ -48,6 +49,19 @@ def draw_gallery(workspace: Workspace, folder: Path | str | None = None, *, them
         dark=theme.name == "dark",
     )
     return atomic.write_file(folder / "index.html", text.encode())
+
+
+def draw_one(
+    workspace: Workspace, name: str, folder: Path | str | None = None, *, theme: Theme = LIGHT
+) -> Path:
+    """Draw the figure of the gallery that has this name, and return its path.
+
+    The name is that of its file, without .png.
+    """
+    planned = {entry.name: entry for entry in entries(workspace, theme)}
+    if name not in planned:
+        raise UnknownName("figure in the gallery of this run", name, planned)
+    return planned[name].draw(Path(folder or workspace.run.gallery) / planned[name].file)
 
 
 def _sections(figures: Sequence[tuple[Entry, Path]], folder: Path) -> list[PageSection]:

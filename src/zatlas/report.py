@@ -7,7 +7,7 @@ import numpy as np
 
 from zatlas.core.shell import shell_command
 from zatlas.figures import geometry, maps, sheets
-from zatlas.metrics.evaluation import GROUPS, EvaluationResult
+from zatlas.metrics.evaluation import EvaluationResult
 from zatlas.metrics.metric import Metric
 from zatlas.metrics.titles import format_baseline, format_value, group_title, metric_title
 from zatlas.page import PageFigure, PageNote, PageSection, PageTable, render_page
@@ -52,10 +52,8 @@ def _diagnosis(result: EvaluationResult) -> PageSection:
 
 def _groups(workspace: Workspace, result: EvaluationResult, theme: Theme) -> list[PageSection]:
     sections = []
-    for group in GROUPS:
+    for group in dict.fromkeys(metric.group for metric in result.metrics):
         metrics = [metric for metric in result.metrics if metric.group == group]
-        if not metrics:
-            continue
         rows = tuple(
             (
                 metric_title(metric),

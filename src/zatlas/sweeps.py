@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from zatlas.core.errors import BadRecipe, Interrupted, UnknownName, ZatlasError
 from zatlas.core.progress import console
-from zatlas.create import compose, default_callbacks
+from zatlas.create import all_callbacks_of, compose
 from zatlas.data import sources
 from zatlas.data.sources import value_of
 from zatlas.figures import file_name
@@ -121,7 +121,7 @@ def sweep(
     ]
     rows, jobs = _prepared(str(recipe), combinations, varied, folder.absolute())
     runners: dict[str, Callable[[Sequence[SweepJob]], Ends]] = {
-        "here": partial(run_here, callbacks=lambda: default_callbacks(verbose)),
+        "here": partial(run_here, callbacks=lambda: all_callbacks_of((), verbose)),
         "processes": partial(run_in_processes, threads=threads),
         "ray": partial(run_on_ray, threads=threads),
     }

@@ -32,15 +32,27 @@ if TYPE_CHECKING:
 
 
 @command("Look")
-def gallery(run: Run, *, dark: Dark = False, no_open: bool = False, out: OutputFolder = None) -> None:
+def gallery(
+    run: Run,
+    *,
+    only: Annotated[str | None, arg(metavar="NAME")] = None,
+    dark: Dark = False,
+    no_open: bool = False,
+    out: OutputFolder = None,
+) -> None:
     """Draw every figure of a run, on a page that explains it.
 
     Args:
+        only: Draw only the figure of this name, such as that of a plugin. It is the name of
+            its file, without .png.
         no_open: Do not open the page in the browser.
     """
     from zatlas.core.system import SYSTEM
-    from zatlas.gallery import draw_gallery
+    from zatlas.gallery import draw_gallery, draw_one
 
+    if only is not None:
+        print(draw_one(open_workspace(run), only, out, theme=theme_of(dark)))
+        return
     page = draw_gallery(open_workspace(run), out, theme=theme_of(dark))
     if not no_open:
         SYSTEM.open_page(page.resolve().as_uri())

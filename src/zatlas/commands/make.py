@@ -28,6 +28,7 @@ def train(
     out: Annotated[Path | None, arg(metavar="RUN")] = None,
     resume: Annotated[Path | None, arg(metavar="RUN")] = None,
     restart: bool = False,
+    callback: Annotated[Names, arg(metavar="NAME")] = (),
     threads: int | None = None,
 ) -> None:
     """Train a model on images, or resume a training.
@@ -45,6 +46,8 @@ def train(
         out: Run folder to write. (default: runs/DATA-MODEL)
         resume: Resume this run where it stopped. A larger --epochs extends it, except with schedule=onecycle.
         restart: With --resume: train the run again from the first epoch.
+        callback: Follow the training with a callback: tensorboard, wandb, mlflow or one of a plugin.
+            Repeatable.
         threads: Number of threads. (default: one for each idle core; with --resume, as the run)
     """
     from zatlas import create
@@ -69,6 +72,7 @@ def train(
             recipe=recipe,
             settings=settings,
             out=out,
+            callbacks=callback,
         )
     else:
         if data or preset or recipe or out:
@@ -76,7 +80,7 @@ def train(
         options = {"data.size": size, "model.family": model, "model.dim": dim}
         options |= {"training.epochs": epochs, "seed": seed}
         settings |= {key: value for key, value in options.items() if value is not None}
-        workspace = create.resume(resume, settings, restart=restart)
+        workspace = create.resume(resume, settings, callbacks=callback, restart=restart)
     if process_group().is_main:
         print(workspace.run.folder)
 

@@ -34,12 +34,13 @@ def evaluate(
 
     Args:
         runs: One run or more.
-        only: Group of metrics: likelihood, space, samples, meaning or charts. Repeatable. (default: all)
+        only: Group of metrics: likelihood, space, samples, meaning, charts, or one of a
+            plugin. Repeatable. (default: all)
         features: Net whose features compare images. (default: a small net trained on the same images)
         prior: Distribution that samples are from: model, or mixture or flow (fitted to the latents).
         out: File of the report, for one run. (default: report.html in the run)
     """
-    from zatlas.metrics.evaluation import GROUPS, evaluate
+    from zatlas.metrics.evaluation import evaluate
     from zatlas.metrics.features import read_features
     from zatlas.metrics.sample_quality import MAX_IMAGES
     from zatlas.report import write_report
@@ -51,9 +52,7 @@ def evaluate(
     net = None if features is None else read_features(features)
     count, results = sample_count(samples, MAX_IMAGES), []
     for workspace in [open_workspace(run) for run in runs]:  # all are opened before the first is measured
-        result = evaluate(
-            workspace, groups=only or GROUPS, features=net, prior=prior, samples=count, seed=seed
-        )
+        result = evaluate(workspace, groups=only or None, features=net, prior=prior, samples=count, seed=seed)
         report = out or workspace.folder("report.html")
         write_report(workspace, result, report, theme=theme_of(dark))
         message(f"report: {report}")

@@ -30,9 +30,13 @@ def datasets() -> None:
     from zatlas.core.registry import DATASETS
 
     rows = []
-    for name in DATASETS.names():
-        source = DATASETS.get(name)
-        about = {"images": source.images, "size": source.size, "available": source.is_available()}
+    for name, source in DATASETS.working():
+        try:
+            available = source.is_available()
+        except Exception as error:  # of a plugin
+            DATASETS.warn_failed(name, error)
+            continue
+        about = {"images": source.images, "size": source.size, "available": available}
         rows.append({"name": name, **about, "license": source.licence, "description": source.summary})
     print_rows(rows)
 
@@ -45,8 +49,7 @@ def models() -> None:
 
     rows = []
     for kind, registry in (("model", MODELS), ("net", NETS)):
-        for name in registry.names():
-            config = registry.get(name)
+        for name, config in registry.working():
             defaults = config()
             settings = ", ".join(f"{key}={getattr(defaults, key)}" for key in setting_types(config))
             description = (config.__doc__ or "").partition("\n")[0]

@@ -5,6 +5,7 @@ ZatlasError        2  the request cannot be carried out
   UnknownName         no model, dataset, preset or run of that name
   NotSupported        this generator cannot do that, for example encode
   BadRecipe           a recipe has an unknown key or a wrong value
+  BadPlugin           a plugin cannot be imported, or lacks a part of its kind
   BadData             images, labels or attributes that cannot be used
   NotFound            data that is not on this machine and cannot be fetched
   DataMismatch        the data is not the data that the run was trained on
@@ -73,6 +74,10 @@ class NotSupported(ZatlasError):
 
 class BadRecipe(ZatlasError, ValueError):
     """A recipe has an unknown key or a wrong value."""
+
+
+class BadPlugin(ZatlasError):
+    """A plugin cannot be imported, or lacks a part of its kind."""
 
 
 class BadData(ZatlasError, ValueError):

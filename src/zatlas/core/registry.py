@@ -1,4 +1,4 @@
-"""Datasets, models, nets, layouts and direction methods by name, built in or added by a plugin.
+"""Plugins by kind and name: built in, from an installed package, or registered by a running program.
 
 A package adds one by a line of its `pyproject.toml`:
 
@@ -6,69 +6,192 @@ A package adds one by a line of its `pyproject.toml`:
     my-model = "my_package.my_module:MyConfig"
 
 A script or a notebook adds one for the running process: `zatlas.register("layout", "mine")(function)`.
+docs/extending.md describes each kind.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
-from zatlas.core.errors import BadData, UnknownName
+from zatlas.core.errors import BadData, BadPlugin, UnknownName, first_line
+from zatlas.core.progress import console
+from zatlas.core.requirements import missing_part
 
 T = TypeVar("T")
+OWN_PACKAGE = "zatlas"
 
 
 @dataclass(frozen=True)
 class Registry:
-    """Plugins of one kind by name; an entry point is imported when it is first used."""
+    """Plugins of one kind by name; an entry point is imported and checked when it is first used.
+
+    `required` lists what a plugin must have, in the form of `core.requirements`.
+    """
 
     kind: str
     group: str
+    required: tuple[str, ...]
     _registered: dict[str, Any] = field(default_factory=dict, repr=False)
+    _loaded: dict[str, Any] = field(default_factory=dict, repr=False)
+    _warned: set[str] = field(default_factory=set, repr=False)
 
     @cached_property
     def _entry_points(self) -> dict[str, EntryPoint]:
-        return {point.name: point for point in entry_points(group=self.group)}
+        """The entry points by name. Of several with one name, zatlas's own is used."""
+        result: dict[str, EntryPoint] = {}
+        points = sorted(
+            entry_points(group=self.group), key=lambda p: (_package(p) != OWN_PACKAGE, _package(p))
+        )
+        for point in points:
+            first = result.setdefault(point.name, point)
+            if _package(first) != _package(point):
+                self._warn(
+                    f"{_package(point)} {point.name}",
+                    f"zatlas ignores the {self.kind} {point.name!r} of the package {_package(point)}: "
+                    f"{_package(first)} has one of this name.",
+                )
+        return result
 
     def names(self) -> list[str]:
         """Every known name, sorted."""
         return sorted({*self._entry_points, *self._registered})
 
     def get(self, name: str) -> Any:
-        """Return the plugin of this name; the error for an unknown name lists similar ones."""
+        """Return the plugin of this name; `BadPlugin` if it cannot be imported or lacks a part.
+
+        The error for an unknown name lists similar ones.
+        """
         if name in self._registered:
             return self._registered[name]
         if name not in self._entry_points:
             raise UnknownName(self.kind, name, self.names())
-        return self._entry_points[name].load()
+        if name not in self._loaded:
+            self._loaded[name] = self._load(self._entry_points[name])
+        return self._loaded[name]
+
+    def working(self) -> Iterator[tuple[str, Any]]:
+        """Yield the name and the plugin of each that can be used; warn once of each of the others."""
+        for name in self.names():
+            try:
+                plugin = self.get(name)
+            except BadPlugin as error:
+                self._warn(name, str(error))
+                continue
+            yield name, plugin
+
+    def warn_failed(self, name: str, error: Exception) -> None:
+        """Say once, in one line, that a plugin failed and what it raised."""
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        self._warn(name, f"zatlas leaves out {self.title(name)}, which failed: {reason}.")
 
     def add(self, name: str, plugin: Any) -> None:
         """Add a plugin for the running process; it replaces an earlier one that was added like this."""
         if name in self._entry_points:
             raise BadData(f"The {self.kind} {name!r} exists already. Choose another name.")
+        self._check(plugin, f"The {self.kind} {name!r}")
         self._registered[name] = plugin
 
     def is_installed(self, name: str) -> bool:
         """Whether an installed package provides this plugin, so that other processes have it too."""
         return name in self._entry_points
 
+    def is_built_in(self, name: str) -> bool:
+        """Whether zatlas itself provides this plugin."""
+        return self.is_installed(name) and _package(self._entry_points[name]) == OWN_PACKAGE
 
-DATASETS = Registry("dataset", "zatlas.datasets")
-MODELS = Registry("model", "zatlas.models")
-NETS = Registry("net", "zatlas.nets")
-LAYOUTS = Registry("layout", "zatlas.layouts")
-DIRECTION_METHODS = Registry("direction method", "zatlas.direction_methods")
-REGISTRIES = {registry.kind: registry for registry in (DATASETS, MODELS, NETS, LAYOUTS, DIRECTION_METHODS)}
+    def title(self, name: str, article: str = "the") -> str:
+        """The kind, name and package of a plugin, for messages."""
+        package = f" of the package {_package(self._entry_points[name])}" if self.is_installed(name) else ""
+        return f"{article} {self.kind} {name!r}{package}"
+
+    def _load(self, point: EntryPoint) -> Any:
+        title = self.title(point.name, "The")
+        try:
+            plugin = point.load()
+        except Exception as error:  # the module of a stranger can fail in any way
+            raise BadPlugin(
+                f"{title} cannot be imported: {type(error).__name__}: {first_line(error)}. Update or "
+                f"uninstall the package {_package(point)}."
+            ) from error
+        self._check(plugin, title)
+        return plugin
+
+    def _check(self, plugin: Any, title: str) -> None:
+        if missing := missing_part(plugin, self.required):
+            raise BadPlugin(f"{title} {missing}. See docs/extending.md.")
+
+    def _warn(self, key: str, text: str) -> None:
+        if key not in self._warned:
+            self._warned.add(key)
+            console().print(f"warning: {text}", soft_wrap=True, markup=False)
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else "unknown"
+
+
+DATASETS = Registry(
+    "dataset",
+    "zatlas.datasets",
+    ("summary", "images", "size", "licence", "synthetic", "factors", "is_available()", "load(*, size)"),
+)
+MODELS = Registry("model", "zatlas.models", ("@settings", "NET", "TRAINING", "build(net, shape, classes)"))
+NETS = Registry(
+    "net", "zatlas.nets", ("@settings", "TRAINING", "encoder(shape, out, classes)", "decoder(shape, dim)")
+)
+LAYOUTS = Registry("layout", "zatlas.layouts", ("__call__(latents, labels, seed)",))
+DIRECTION_METHODS = Registry(
+    "direction method", "zatlas.direction_methods", ("__call__(generator, latents, *, seed)",)
+)
+IMPORTERS = Registry(
+    "importer",
+    "zatlas.importers",
+    (
+        "@new",
+        "summary",
+        "data_only",
+        "matches(source)",
+        "write(source, folder, options)",
+        "load(files, settings, device)",
+    ),
+)
+METRICS = Registry("metric", "zatlas.metrics", ("__call__(workspace, *, seed)",))
+FIGURES = Registry(
+    "figure",
+    "zatlas.figures",
+    ("title", "about", "section", "theory", "applies(workspace)", "draw(workspace, theme)"),
+)
+CALLBACKS = Registry(
+    "callback",
+    "zatlas.callbacks",
+    (
+        "@new",
+        "on_train_start(run, recipe, images, learner)",
+        "on_message(line)",
+        "on_step_end(step, images, terms)",
+        "on_epoch_end(row)",
+        "on_test_end(result)",
+        "on_train_end()",
+    ),
+)
+REGISTRIES = {
+    registry.kind: registry
+    for registry in (
+        *(DATASETS, MODELS, NETS, LAYOUTS, DIRECTION_METHODS),
+        *(IMPORTERS, METRICS, FIGURES, CALLBACKS),
+    )
+}
 
 
 def register(kind: str, name: str) -> Callable[[T], T]:
-    """Add a dataset, model, net, layout or direction method for the running process.
+    """Add a plugin for the running process.
 
     Parameters
     ----------
     kind
-        "dataset", "model", "net", "layout" or "direction method".
+        "dataset", "model", "net", "layout", "direction method", "importer", "metric", "figure" or "callback".
     name
         The name by which commands, recipes and functions then find it.
 
@@ -80,6 +203,8 @@ def register(kind: str, name: str) -> Callable[[T], T]:
     ------
     UnknownName
         If there is no such kind.
+    BadPlugin
+        If what is decorated lacks a part of its kind.
     BadData
         If an installed plugin has this name.
 

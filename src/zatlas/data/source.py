@@ -25,10 +25,10 @@ class DataSource:
     """
 
     summary: str
-    images: str  # number of images, as text
-    size: str
-    licence: str
     load: Callable[..., ImageDataset]
+    images: str = ""  # number of images, as text
+    size: str = ""
+    licence: str = "unknown"
     is_available: Callable[[], bool] = always_available
     synthetic: bool = False  # rendered by zatlas from the options, so never private
     # Columns, or "label", that completely determine each image.

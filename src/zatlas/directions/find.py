@@ -11,6 +11,7 @@ import numpy as np
 from zatlas.core.arrays import Flags, Latents
 from zatlas.core.errors import BadRecipe, NotSupported, UnknownName, ZatlasError
 from zatlas.core.registry import DIRECTION_METHODS
+from zatlas.core.requirements import accepted
 from zatlas.core.seeds import stream
 from zatlas.data.image_dataset import NO_LABEL
 from zatlas.directions.estimate import (
@@ -187,7 +188,8 @@ def find_directions(
     A method that takes `flags` gets the classes and attributes of the training images.
     """
     fit, settings = _resolve(workspace, method, settings)
-    return fit(workspace.generator.for_class(label), workspace.cloud, **settings, seed=seed, show=show)
+    settings |= accepted(fit, seed=seed, show=show)
+    return fit(workspace.generator.for_class(label), workspace.cloud, **settings)
 
 
 def refit_method(
@@ -278,18 +280,18 @@ def takes_setting(method: str, name: str) -> bool:
 def _resolve(workspace: Workspace, method: str, settings: Mapping[str, Any]) -> tuple[Fit, dict[str, Any]]:
     """The function of a method and its settings, with the flags of the images if it takes them."""
     fit: Fit = DIRECTION_METHODS.get(method)
-    accepted = {name: p for name, p in signature(fit).parameters.items() if name not in COMMON_ARGUMENTS}
+    own = {name: p for name, p in signature(fit).parameters.items() if name not in COMMON_ARGUMENTS}
     for name in settings:
-        if name not in accepted:
-            raise UnknownName(f"setting of {method}", name, accepted)
+        if name not in own:
+            raise UnknownName(f"setting of {method}", name, own)
     resolved = dict(settings)
     if (classifier := resolved.get("classifier")) is not None:
         classifier.select(
             [*resolved.get("names", ()), *resolved.get("orthogonal_to", ())]
         )  # checks the names
-    if "flags" in accepted and "flags" not in resolved:
+    if "flags" in own and "flags" not in resolved:
         resolved |= _with_flags(workspace, settings)
-    for name, parameter in accepted.items():
+    for name, parameter in own.items():
         if parameter.default is Parameter.empty and name not in resolved:
             raise BadRecipe(f"The method {method!r} needs {REQUIRED_SETTINGS.get(name, name)}.")
     return fit, resolved

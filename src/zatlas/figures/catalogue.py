@@ -1,7 +1,6 @@
 """Every figure that applies to a run, with the command that draws it and the text that explains it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from zatlas.directions.find import find_directions, known_names
 from zatlas.figures import attribute_edits, edits, file_name, file_names, geometry, maps, paths, sheets
 from zatlas.figures.anchor_sheets import class_sheet, four_corners
 from zatlas.figures.class_inputs import default_label
+from zatlas.figures.entry import Entry, Words, entry_of, run_figures
 from zatlas.figures.paths import LatentPath
 from zatlas.latent.attributes import attribute_names, limit_text, pretty, title_of
 from zatlas.latent.curves import spiral
@@ -20,8 +20,6 @@ from zatlas.render.figure import Figure
 from zatlas.render.pixels import save
 from zatlas.render.theme import Theme
 from zatlas.workspace import Workspace
-
-Words = tuple[str | Path | int | float, ...]  # arguments of a command
 
 GRID_SIDE = 15  # positions along each side of a grid
 POSITIONS = np.array([[-0.857, 0], [0, 0], [0.857, 0]], np.float32)  # of the chart
@@ -35,21 +33,17 @@ MAX_FILMS = 2  # attributes that also get a film
 MAX_ATTRIBUTES = 12  # attributes with a figure
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A figure to draw, with its texts for the page."""
-
-    section: str
-    file: str
-    title: str
-    about: str
-    theory: str
-    words: Words  # of the command that draws it again
-    draw: Callable[[Path], Path]
-
-
 def entries(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
-    """Return the figures and films that apply to a run, in the order of the page."""
+    """Return the figures and films that apply to a run, in the order of the page; those of plugins last."""
+    stems = set()
+    for entry in _built_in(workspace, theme):
+        stems.add(entry.name)
+        yield entry
+    for name, figure in run_figures(workspace):
+        yield entry_of(name, figure, workspace, theme, stems)
+
+
+def _built_in(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
     yield from _generated(workspace, theme)
     if workspace.source.indexed or not workspace.source.decodes:
         yield from _latent_space(workspace, theme)

@@ -2,29 +2,30 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, get_args
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from zatlas.core.errors import UnknownName
+from zatlas.core.errors import BadPlugin, UnknownName, first_line
 from zatlas.core.progress import bar
+from zatlas.core.registry import METRICS
+from zatlas.core.requirements import accepted
 from zatlas.latent_source import Encoded
-from zatlas.metrics.chart_quality import chart_findings, chart_metrics
-from zatlas.metrics.elbo import bound_images, likelihood_metrics
+from zatlas.metrics.chart_quality import chart_findings
+from zatlas.metrics.elbo import bound_images
 from zatlas.metrics.features import Features
 from zatlas.metrics.findings import diagnose
-from zatlas.metrics.latent_usage import space_metrics
-from zatlas.metrics.metric import Group, Metric
+from zatlas.metrics.metric import Metric
 from zatlas.metrics.run_summary import Finding, RunSummary
-from zatlas.metrics.sample_quality import MAX_IMAGES, cycle_classes, sample_metrics
-from zatlas.metrics.semantics import meaning_metrics
+from zatlas.metrics.sample_quality import MAX_IMAGES, cycle_classes
 from zatlas.metrics.titles import describe_run
 from zatlas.models.decoding_time import TIMED_IMAGES, announce_decoding
 from zatlas.workspace import Workspace
 
 MEANING_IMAGES = 512  # decoded for the smoothness
-GROUPS: tuple[Group, ...] = get_args(Group)
+GROUPS = ("likelihood", "space", "samples", "meaning", "charts")  # built in, in order
 
 
 @dataclass(frozen=True)
@@ -53,40 +54,72 @@ class EvaluationResult:
 def evaluate(
     workspace: Workspace,
     *,
-    groups: Sequence[str] = GROUPS,
+    groups: Sequence[str] | None = None,
     features: Features | None = None,
     prior: str = "model",
     samples: int = MAX_IMAGES,
     seed: int = 0,
 ) -> EvaluationResult:
-    """Measure the named groups of metrics, and find problems of the run.
+    """Measure the named groups of metrics, or all with those of plugins, and find problems of the run.
 
     `features` is the feature space in which samples are compared; `prior` is the distribution that they
     are sampled from. Metrics of images use at most `samples` images of a set.
     """
-    measures: Mapping[str, Callable[[], list[Metric]]] = {
-        "likelihood": lambda: likelihood_metrics(workspace, seed=seed, limit=samples),
-        "space": lambda: space_metrics(workspace, seed=seed),
-        "samples": lambda: sample_metrics(
-            workspace, seed=seed, features=features, prior=prior, limit=samples
-        ),
-        "meaning": lambda: meaning_metrics(workspace, seed=seed),
-        "charts": lambda: chart_metrics(workspace, seed=seed),
-    }
     metrics: list[Metric] = []
-    groups = list(dict.fromkeys(groups))
-    for group in groups:
-        if group not in measures:
-            raise UnknownName("group of metrics", group, measures)
+    options = {"seed": seed, "features": features, "prior": prior, "limit": samples}
+    measures = _measures(groups)
+    groups = list(measures)
     _announce(workspace, groups, samples)
     with bar("measuring", len(groups), "groups") as advance:
-        for group in groups:
-            metrics += measures[group]()
+        for measure in measures.values():
+            metrics += measure(workspace, metrics, options)
             advance(1)
     by_name = {metric.name: metric for metric in metrics}
     summary = RunSummary.of(workspace, by_name)
     findings = [*diagnose(summary), *chart_findings(summary)]
     return EvaluationResult(workspace.name, describe_run(workspace), tuple(metrics), tuple(findings))
+
+
+Measure = Callable[[Workspace, Sequence[Metric], Mapping[str, Any]], list[Metric]]
+
+
+def _measures(groups: Sequence[str] | None) -> dict[str, Measure]:
+    """Return the functions of these groups by name; without groups, of all that can be used."""
+    if groups is not None:
+        for group in groups:
+            if group not in METRICS.names():
+                raise UnknownName("group of metrics", group, METRICS.names())
+        functions = {group: METRICS.get(group) for group in groups}
+    else:
+        working = dict(METRICS.working())
+        functions = {group: working[group] for group in [*GROUPS, *working]}
+    skip = groups is None  # a plugin that nobody named may fail
+    return {name: partial(_measure, name, function, skip) for name, function in functions.items()}
+
+
+def _measure(
+    group: str,
+    function: Callable[..., Sequence[Metric]],
+    skip: bool,
+    workspace: Workspace,
+    earlier: Sequence[Metric],
+    options: Mapping[str, Any],
+) -> list[Metric]:
+    """Return the metrics of one group; with `skip`, those of a plugin that fails are left out."""
+    given = accepted(function, **options)
+    if METRICS.is_built_in(group):
+        return list(function(workspace, **given))
+    try:
+        metrics = [replace(metric, group=group) for metric in function(workspace, **given)]
+        if taken := {metric.name for metric in earlier} & {metric.name for metric in metrics}:
+            raise BadPlugin(f"There is another metric named {min(taken)!r}. Rename it.")
+    except Exception as error:  # a plugin can fail in any way
+        if not skip:
+            reason = f"{type(error).__name__}: {first_line(error)}"
+            raise BadPlugin(f"{METRICS.title(group, 'The')} failed: {reason}.") from error
+        METRICS.warn_failed(group, error)
+        return []
+    return metrics
 
 
 def _announce(workspace: Workspace, groups: Sequence[str], samples: int) -> None:

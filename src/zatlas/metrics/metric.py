@@ -9,7 +9,6 @@ import numpy as np
 from zatlas.core.arrays import Rows
 from zatlas.core.seeds import stream
 
-Group = Literal["likelihood", "space", "samples", "meaning", "charts"]
 Better = Literal["higher", "lower", "neither"]
 
 
@@ -18,7 +17,7 @@ class Metric:
     """One measured number of a run."""
 
     name: str  # as "importance_bound"
-    group: Group
+    group: str  # the registered name of the function that measures it
     value: float
     about: str  # description, with the treatment of pixels or the feature space
     n: int  # images, samples or pairs measured; 0 if the value comes from the recipe

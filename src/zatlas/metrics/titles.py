@@ -70,7 +70,7 @@ def metric_title(metric: Metric) -> str:
 
 def group_title(group: str) -> str:
     """The heading of a group of metrics."""
-    return GROUP_TITLES[group]
+    return GROUP_TITLES.get(group, group.replace("_", " ").replace("-", " ").capitalize())
 
 
 def format_value(metric: Metric) -> str:

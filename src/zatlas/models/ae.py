@@ -5,21 +5,21 @@ Hinton and Salakhutdinov 2006, https://doi.org/10.1126/science.1127647
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from zatlas.core.settings import Dim, Weight
 from zatlas.core.space import Space
 from zatlas.models.likelihood import Name, likelihood
 from zatlas.models.nets import Net, Shape, begin_at
-from zatlas.models.trainable import Choice, Terms
+from zatlas.models.trainable import Choice, Family, Terms, Trainable
 from zatlas.models.usual_settings import usual_settings
 
 
 @dataclass(frozen=True)
-class AEConfig:
+class AEConfig(Family):
     """The settings of an auto-encoder."""
 
     dim: Dim = 2  # dimensions of the latent space
@@ -27,9 +27,6 @@ class AEConfig:
     sigma: Weight = 0.0  # std of the gaussian likelihood, for pixels in [0, 1]; 0 fits it
     signed: bool = False  # scale pixels to [-1, 1] inside the net
     mean_start: bool = True  # initialize the decoder to output the mean image
-
-    NET: ClassVar[str] = ""
-    TRAINING: ClassVar[dict[str, object]] = {}
 
     @staticmethod
     def image_defaults(shape: Shape, count: int, given: Mapping[str, Any]) -> dict[str, Choice]:
@@ -41,11 +38,8 @@ class AEConfig:
         return AE(self, net, shape)
 
 
-class AE(nn.Module):
+class AE(Trainable):
     """An encoder and a decoder, without regularization of the latent space."""
-
-    bound = False
-    classes = 0
 
     def __init__(self, config: AEConfig, net: Net, shape: Shape) -> None:
         super().__init__()
@@ -68,10 +62,6 @@ class AE(nn.Module):
         """Initialize the decoder to output the mean image, if `mean_start` is set."""
         if self.config.mean_start:
             begin_at(self.decoder, self.likelihood.raw(mean))
-
-    def networks(self) -> dict[str, list[nn.Parameter]]:
-        """Return one player with all parameters."""
-        return {"model": list(self.parameters())}
 
     def loss(self, x: Tensor, y: Tensor | None, player: str, rng: torch.Generator, epoch: float) -> Terms:
         """Return the distortion (reconstruction loss)."""

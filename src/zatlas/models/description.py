@@ -14,7 +14,7 @@ from zatlas.models import weights
 from zatlas.models.generator import Generator
 from zatlas.models.nets import Shape
 from zatlas.models.safe_build import build_checked, image_shape
-from zatlas.models.trainable import Trainable
+from zatlas.models.trainable import Trainable, check_trainable
 from zatlas.store import atomic
 
 FORMAT = 1
@@ -37,8 +37,7 @@ class Description:
         check_numbers()
         family = fill(MODELS.get(self.family), self.model, "model")
         net = fill(NETS.get(self.net), self.layers, "net")
-        model: nn.Module = family.build(net, self.shape, len(self.classes))
-        return model
+        return check_trainable(self.family, family.build(net, self.shape, len(self.classes)))
 
 
 def save_weights(path: Path, description: Description, state: Mapping[str, Tensor]) -> Path:

@@ -17,16 +17,16 @@ from zatlas.core.errors import BadRecipe
 from zatlas.core.settings import Dim, Weight, Within
 from zatlas.core.space import Space
 from zatlas.models.augmentation import augment
-from zatlas.models.nets import Net, Shape, join, one_hot
+from zatlas.models.nets import Net, Shape, apply_encoder, join, one_hot
 from zatlas.models.noise import first_rows, normal
-from zatlas.models.trainable import Choice, Terms
+from zatlas.models.trainable import Choice, Family, Terms, Trainable
 
 SMALL_SET = 1000  # training images below which the discriminator sees augmented images
 Part = Annotated[float, Within(0.0, 1.0, above=True)]
 
 
 @dataclass(frozen=True)
-class GANConfig:
+class GANConfig(Family):
     """The settings of a GAN."""
 
     dim: Dim = 64  # dimensions of the latent space
@@ -37,7 +37,7 @@ class GANConfig:
     half_batches: bool = False  # train the discriminator on half a batch of each kind
 
     NET: ClassVar[str] = "conv-resize"
-    TRAINING: ClassVar[dict[str, object]] = {
+    TRAINING: ClassVar[Mapping[str, object]] = {
         "rate": 2e-3,
         "beta1": 0.5,
         "beta2": 0.99,
@@ -63,11 +63,8 @@ class GANConfig:
         return GAN(self, net, shape, classes if self.conditional else 0)
 
 
-class GAN(nn.Module):
+class GAN(Trainable):
     """A generator, and a discriminator of real and generated images. Inside, pixels are in [-1, 1]."""
-
-    encode = None  # latents of images are found by inversion
-    bound = False
 
     def __init__(self, config: GANConfig, net: Net, shape: Shape, classes: int) -> None:
         super().__init__()
@@ -80,9 +77,6 @@ class GAN(nn.Module):
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Return the images (n, c, h, w) in [0, 1] of latents."""
         return (self._generate(z, y) + 1) / 2
-
-    def initialize(self, mean: Tensor) -> None:
-        """Do nothing: a GAN does not start from the mean image."""
 
     def networks(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters of the discriminator, which is optimized first, and of the generator."""
@@ -134,5 +128,5 @@ class GAN(nn.Module):
         return images.tanh()
 
     def _discriminate(self, x: Tensor, y: Tensor | None) -> Tensor:
-        logits: Tensor = self.discriminator(x, one_hot(y, self.classes, x))
+        logits: Tensor = apply_encoder(self.discriminator, x, one_hot(y, self.classes, x))
         return logits

@@ -15,7 +15,7 @@ from zatlas.core.registry import NETS
 from zatlas.core.settings import fill
 from zatlas.core.space import Prior, Space
 from zatlas.models import weights
-from zatlas.models.nets import Shape, one_hot
+from zatlas.models.nets import Shape, apply_encoder, one_hot
 from zatlas.models.safe_build import build_checked, image_shape, shape_of
 
 FORMAT = 1
@@ -38,7 +38,7 @@ class Inverter(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Return the latents (n, dim) of images (n, c, h, w)."""
-        raw: Tensor = self.body(2 * x - 1, one_hot(y, self.classes, x))
+        raw: Tensor = apply_encoder(self.body, 2 * x - 1, one_hot(y, self.classes, x))
         z = self.mean + self.std * raw
         return F.normalize(z, dim=1) if self.space.prior == "sphere" else z
 

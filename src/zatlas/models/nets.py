@@ -5,10 +5,11 @@ one-hot labels (or None) to vectors. `decoder` returns a module from vectors to 
 applies the final sigmoid or tanh.
 """
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Annotated, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -34,27 +35,32 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-class Net(Protocol):
-    """The settings of an encoder and a decoder of one architecture."""
+class Net(ABC):
+    """The settings of an encoder and a decoder of one architecture: a base class for a frozen dataclass."""
 
-    TRAINING: ClassVar[dict[str, object]]  # its default batch size and learning rate
+    TRAINING: ClassVar[Mapping[str, object]] = {}  # its default batch size and learning rate
 
+    @abstractmethod
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
-        """Return a module from images of this shape, and one-hot labels, to vectors of size `out`."""
+        """Return a module from images of this shape, and one-hot labels, to vectors of size `out`.
 
+        With `classes` labels, the module is called with images and labels; else with images only.
+        """
+
+    @abstractmethod
     def decoder(self, shape: Shape, dim: int) -> nn.Module:
         """Return a module from vectors of size `dim` to raw images of this shape."""
 
 
 @dataclass(frozen=True)
-class MLP:
+class MLP(Net):
     """Fully connected layers, for small images of any size."""
 
     widths: tuple[Count, ...] = (512, 256)  # of the hidden layers, from the image inwards
     activation: Activation = "silu"  # relu is as good, but units die at high learning rates
     init: Literal["torch", "kaiming"] = "torch"  # of the weights
 
-    TRAINING: ClassVar[dict[str, object]] = {"batch": 256, "rate": 6e-3}
+    TRAINING: ClassVar[Mapping[str, object]] = {"batch": 256, "rate": 6e-3}
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
         """Return an MLP from pixels and labels to `out`."""
@@ -98,7 +104,7 @@ class FlatEncoder(nn.Module):
 
 
 @dataclass(frozen=True)
-class Conv:
+class Conv(Net):
     """Convolutions that halve the side and double the channels, for sides that are multiples of 4."""
 
     width: Width = 16  # channels after the first convolution
@@ -107,7 +113,7 @@ class Conv:
     activation: Activation = "silu"
     norm: Literal["group", "none"] = "group"  # after each convolution; without one, large images diverge
 
-    TRAINING: ClassVar[dict[str, object]] = {"batch": 64, "rate": 2e-3}
+    TRAINING: ClassVar[Mapping[str, object]] = {"batch": 64, "rate": 2e-3}
     STEPS: ClassVar[int] = 1000  # least number of optimizer steps of a default training
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
@@ -181,13 +187,13 @@ class ConvEncoder(nn.Module):
 
 
 @dataclass(frozen=True)
-class ConvEven:
+class ConvEven(Net):
     """Convolutions with the same number of channels at every depth, as in many small GANs."""
 
     width: Width = 128
     dropout: Dropout = 0.4  # before the encoder's last layer, while training
 
-    TRAINING: ClassVar[dict[str, object]] = {"batch": 128, "rate": 2e-4}
+    TRAINING: ClassVar[Mapping[str, object]] = {"batch": 128, "rate": 2e-4}
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
         """Return five 3x3 convolutions, four of them with stride 2, then dropout and a linear layer."""
@@ -231,6 +237,11 @@ def begin_at(decoder: nn.Module, raw: Tensor) -> None:
     if bias is not None:
         # The bias of a convolution has one value per channel.
         bias.copy_(raw.flatten() if bias.numel() == raw.numel() else raw.flatten(1).mean(1))
+
+
+def apply_encoder(encoder: nn.Module, x: Tensor, hot: Tensor | None) -> Any:
+    """Return the output of a net's encoder; one without classes is called with the images only."""
+    return encoder(x) if hot is None else encoder(x, hot)
 
 
 def one_hot(y: Tensor | None, classes: int, like: Tensor) -> Tensor | None:

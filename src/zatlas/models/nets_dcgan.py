@@ -3,22 +3,23 @@
 Radford et al. 2015, https://arxiv.org/abs/1511.06434
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor, nn
 
 from zatlas.core.errors import BadRecipe
-from zatlas.models.nets import ConvEncoder, Shape, Width
+from zatlas.models.nets import ConvEncoder, Net, Shape, Width
 
 
 @dataclass(frozen=True)
-class DCGAN:
+class DCGAN(Net):
     """Convolutions with batch norm, as in the DCGAN tutorial of PyTorch."""
 
     width: Width = 64  # channels next to the image; they double with each halving
 
-    TRAINING: ClassVar[dict[str, object]] = {"batch": 128, "rate": 2e-4}
+    TRAINING: ClassVar[Mapping[str, object]] = {"batch": 128, "rate": 2e-4}
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
         """Return convolutions down to 4x4, then a linear layer over features and labels."""

@@ -3,6 +3,7 @@
 He et al. 2016, https://arxiv.org/abs/1512.03385
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, ClassVar
@@ -11,20 +12,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zatlas.core.settings import Within
-from zatlas.models.nets import Conv, ConvEncoder, Shape, Width
+from zatlas.models.nets import Conv, ConvEncoder, Net, Shape, Width
 
 Blocks = Annotated[int, Within(0, 1_000)]
 
 
 @dataclass(frozen=True)
-class ConvDeep:
+class ConvDeep(Net):
     """Residual blocks at each resolution; channels double as the side halves, up to `widest`."""
 
     width: Width = 32  # channels at full resolution
     widest: Width = 256  # maximum number of channels
     blocks: Blocks = 2  # residual blocks at each resolution
 
-    TRAINING: ClassVar[dict[str, object]] = {"batch": 64, "rate": 1e-3}
+    TRAINING: ClassVar[Mapping[str, object]] = {"batch": 64, "rate": 1e-3}
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
         """Return residual blocks with 2x2 average pooling, until the side is 4 to 7."""

@@ -4,6 +4,7 @@ Odena et al. 2016, https://doi.org/10.23915/distill.00003  (transposed convoluti
 He et al. 2015, https://arxiv.org/abs/1502.01852  (the initial weights)
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
@@ -12,20 +13,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zatlas.models.nets import Conv, ConvEncoder, Shape, Units, Width
+from zatlas.models.nets import Conv, ConvEncoder, Net, Shape, Units, Width
 
 SLOPE = 0.2  # of the leaky ReLU, below 0
 
 
 @dataclass(frozen=True)
-class ConvResize:
+class ConvResize(Net):
     """A decoder that resizes and then convolves, and an encoder of convolutions with stride 2."""
 
     width: Width = 8  # channels of the decoder at full resolution; they double as the side halves
     widest: Width = 128  # maximum number of channels
     hidden: Units = 128  # units between the convolutions and the latent; 0 for no hidden layer
 
-    TRAINING: ClassVar[dict[str, object]] = {"batch": 64, "rate": 2e-3}
+    TRAINING: ClassVar[Mapping[str, object]] = {"batch": 64, "rate": 2e-3}
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
         """Return convolutions until the side is 4 to 7, then linear layers over features and labels."""

@@ -10,25 +10,25 @@ Burda et al. 2016, https://arxiv.org/abs/1509.00519  (importance weighting)
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from zatlas.core.errors import BadRecipe
 from zatlas.core.settings import Dim, Weight, Within
 from zatlas.core.space import Space
 from zatlas.models.likelihood import Name, Treatment, likelihood, transformed
-from zatlas.models.nets import Net, Shape, begin_at, join, one_hot
+from zatlas.models.nets import Net, Shape, apply_encoder, begin_at, join, one_hot
 from zatlas.models.noise import normal
-from zatlas.models.trainable import Choice, Terms
+from zatlas.models.trainable import Choice, Family, Terms, Trainable
 from zatlas.models.usual_settings import usual_settings
 
 Samples = Annotated[int, Within(1, 10_000)]
 
 
 @dataclass(frozen=True)
-class VAEConfig:
+class VAEConfig(Family):
     """The settings of a VAE."""
 
     dim: Dim = 2  # dimensions of the latent space
@@ -46,9 +46,6 @@ class VAEConfig:
     reduction: Literal["sum", "mean"] = (
         "sum"  # over pixels and dimensions; with "mean" the loss is not a bound
     )
-
-    NET: ClassVar[str] = ""
-    TRAINING: ClassVar[dict[str, object]] = {}
 
     @staticmethod
     def image_defaults(shape: Shape, count: int, given: Mapping[str, Any]) -> dict[str, Choice]:
@@ -80,7 +77,7 @@ class VAEConfig:
         return self.samples > 1 and has_likelihood and not self.free_bits
 
 
-class VAE(nn.Module):
+class VAE(Trainable):
     """A VAE with a standard normal prior and a diagonal normal posterior."""
 
     def __init__(self, config: VAEConfig, net: Net, shape: Shape, classes: int) -> None:
@@ -96,7 +93,7 @@ class VAE(nn.Module):
     def posterior(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return mean and log-variance of q(z | x, y), each (n, dim)."""
         scaled = 2 * x - 1 if self.config.signed else x
-        mean, log_variance = self.encoder(scaled, one_hot(y, self.classes, x)).chunk(2, dim=1)
+        mean, log_variance = apply_encoder(self.encoder, scaled, one_hot(y, self.classes, x)).chunk(2, dim=1)
         return mean, log_variance
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -119,10 +116,6 @@ class VAE(nn.Module):
         """Initialize the decoder to output the mean image, if `mean_start` is set."""
         if self.config.mean_start:
             begin_at(self.decoder, self.likelihood.raw(mean))
-
-    def networks(self) -> dict[str, list[nn.Parameter]]:
-        """Return one player with all parameters."""
-        return {"model": list(self.parameters())}
 
     def loss(self, x: Tensor, y: Tensor | None, player: str, rng: torch.Generator, epoch: float) -> Terms:
         """Return distortion (reconstruction), rate (KL), their weighted sum and, for a bound, the ELBO."""

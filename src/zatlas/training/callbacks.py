@@ -1,8 +1,6 @@
-"""Callbacks of a training: its progress on the terminal, its metrics in TensorBoard."""
+"""Callbacks of a training: the base class, and its progress on the terminal."""
 
 from collections.abc import Mapping
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -21,9 +19,10 @@ MAX_ROWS = 25  # epochs with a row on the terminal
 class Callback:
     """Receives the progress of a training. Override the methods of the events that matter.
 
-    Pass instances as ``zatlas.train(..., callbacks=[...])``. If a method raises an exception, zatlas saves a
-    checkpoint, stops the training and raises it; `zatlas.resume` continues. Of several processes, each calls
-    its own callbacks and saves no checkpoint then.
+    Pass instances, or names of registered callbacks, as ``zatlas.train(..., callbacks=[...])``. If a
+    method raises an exception, zatlas saves a checkpoint, stops the training and raises it;
+    `zatlas.resume` continues. Of several processes, each calls its own callbacks and saves no checkpoint
+    then.
 
     Examples
     --------
@@ -143,29 +142,3 @@ class Terminal(Callback):
             return ", ".join(words)
         names = [name for name in terms if name != "ssim"]
         return ", ".join([f"{name.replace('/', ' ')} {terms[name]:.4g}" for name in names] + extra)
-
-
-class TensorBoard(Callback):
-    """Write each row of metrics as TensorBoard events, if TensorBoard is installed."""
-
-    def __init__(self) -> None:
-        self.writer: Any = None
-
-    def on_train_start(self, run: Run, recipe: Recipe, images: ImageDataset, learner: Learner) -> None:
-        if find_spec("tensorboard") is not None and learner.fabric.is_global_zero:
-            self.writer = _event_writer(run.path("tensorboard"))
-
-    def on_epoch_end(self, row: Row) -> None:
-        if self.writer:
-            for name in row.keys() - {"epoch", "step"}:
-                self.writer.add_scalar(name, row[name], row["step"])
-
-    def on_train_end(self) -> None:
-        if self.writer:
-            self.writer.close()
-
-
-def _event_writer(folder: Path) -> Any:
-    from torch.utils.tensorboard import SummaryWriter  # slow to import
-
-    return SummaryWriter(str(folder))

@@ -91,7 +91,7 @@ class Recipe:
 
     def differences(self, other: "Recipe") -> list[str]:
         """Return the settings that differ in another recipe, as "model.beta: 1.0, not 4.0"."""
-        mine, theirs = (_flat(tomllib.loads(r.to_toml())) for r in (self, other))
+        mine, theirs = (flat_tables(tomllib.loads(r.to_toml())) for r in (self, other))
         keys = [key for key in {**mine, **theirs} if mine.get(key) != theirs.get(key)]
         return [f"{key}: {mine.get(key, 'unset')}, not {theirs.get(key, 'unset')}" for key in keys]
 
@@ -245,7 +245,8 @@ def _key(name: str) -> str:
     return name if BARE_KEY.fullmatch(name) else _toml(name)
 
 
-def _flat(tables: Mapping[str, Any]) -> dict[str, Any]:
+def flat_tables(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of all tables, as {"model.dim": 2}."""
     flat: dict[str, Any] = {}
     for name, value in tables.items():
         flat |= {f"{name}.{key}": v for key, v in value.items()} if isinstance(value, dict) else {name: value}

@@ -22,7 +22,7 @@ from zatlas.models import trust
 from zatlas.models.description import Description, load_weights
 from zatlas.models.description import generator as trained
 from zatlas.models.generator import Generator
-from zatlas.models.importers import diffusers, latents_file, onnx_model, probe, programs, pythae, state_dict
+from zatlas.models.importers import importer, latents_file, onnx_model, probe, programs, state_dict
 from zatlas.models.importers.description_table import digest_of_all, programs_of, read_table
 from zatlas.models.importers.imported import (
     Halves,
@@ -41,10 +41,6 @@ from zatlas.store import atomic, digests
 from zatlas.store.run import FORMAT, Run, check_free
 
 PICKLE_SUFFIXES = (".pt", ".pth", ".tar", ".ckpt", ".bin", ".torchscript", ".ts", ".model")
-SUPPORTED_TEXT = (
-    "a decoder (.onnx, .pt2, TorchScript), weights (.safetensors, .pt, .pth, .tar, .bin), latents (.npy, "
-    ".npz, .parquet), or a folder saved by pythae or diffusers"
-)
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,7 @@ def import_model(
     """Import a model and return its run; if that fails, no files are left behind."""
     check_free(out)
     if isinstance(source, (str, Path)) and not Path(source).exists():
-        raise NotFound(f"There is no file or folder at {source}. zatlas imports {SUPPORTED_TEXT}.")
+        raise NotFound(f"There is no file or folder at {source}. zatlas imports {importer.supported_text()}.")
     with (
         atomic.folder(out, sealed=False, recorded=True) as side,
         errors_name_source(side, source, options.encoder),
@@ -175,15 +171,12 @@ def described(info: ImportedModel) -> Description:
 
 def _from_disk(source: Path, side: Path, options: ImportOptions) -> tuple[SourceInfo, Halves | None]:
     """Copy a file or folder into the run `side`, and open its model from there."""
-    if source.is_dir():
-        if pythae.matches(source):
-            source_info = pythae.write_model(source, side, options)
-        elif diffusers.matches(source):
-            source_info = diffusers.write_model(source, side, options)
-        else:
-            raise NotSupported(
-                f"Neither pythae nor diffusers saved {source}. zatlas imports {SUPPORTED_TEXT}."
-            )
+    if (read := importer.write_model(source, side, options)) is not None:
+        source_info = read
+    elif source.is_dir():
+        raise NotSupported(
+            f"Neither pythae nor diffusers saved {source}. zatlas imports {importer.supported_text()}."
+        )
     elif source.suffix.lower() in latents_file.SUFFIXES:
         return latents_file.write_latents(source, side, options), None
     elif (decoder := _program(source, side, "decoder")) is not None:
@@ -191,7 +184,7 @@ def _from_disk(source: Path, side: Path, options: ImportOptions) -> tuple[Source
     elif source.suffix.lower() in (*PICKLE_SUFFIXES, ".safetensors"):
         source_info = state_dict.write_weights(source, side, options)
     else:
-        raise NotSupported(f"{source} has an unknown format. zatlas imports {SUPPORTED_TEXT}.")
+        raise NotSupported(f"{source} has an unknown format. zatlas imports {importer.supported_text()}.")
     files = {role: side / name for role, name in source_info.files.items()}
     return source_info, _halves(source_info.kind, files, source_info.settings)
 
@@ -233,12 +226,8 @@ def _halves(
     """Open the model of a run's files; `find` imports the modules that it names."""
     if kind == "weights":
         return state_dict.load(files, settings, find)
-    if kind == "pythae":
-        return pythae.load(files, settings, find)
-    if kind == "diffusers":
-        return diffusers.load(files, settings)
-    if kind != "program" or "decoder" not in files:
-        raise BadRun(f"Imported models of the kind {kind!r} are not supported. Update: pip install -U zatlas")
+    if kind != "program":
+        return importer.load_model(kind, files, settings, device, find)
     modules = {
         role: onnx_model.Session(path) if path.suffix == ".onnx" else programs.load(path, device)
         for role, path in files.items()
@@ -256,7 +245,9 @@ def _halves(
 def _from_memory(source: Any, options: ImportOptions) -> tuple[SourceInfo, Halves]:
     """Wrap a module or a function of the calling program."""
     if not callable(source):
-        raise NotSupported(f"A {type(source).__name__} is not a decoder. zatlas imports {SUPPORTED_TEXT}.")
+        raise NotSupported(
+            f"A {type(source).__name__} is not a decoder. zatlas imports {importer.supported_text()}."
+        )
     halves = replace(programs.from_memory(source, options.encoder), labelled=bool(options.classes))
     shapes: tuple[tuple[int, ...], ...] = ()
     if halves.owner is not None:

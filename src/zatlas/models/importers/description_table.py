@@ -12,6 +12,7 @@ from zatlas.core.errors import BadRecipe, UnknownName
 from zatlas.core.settings import checked_value, fill
 from zatlas.core.space import Prior
 from zatlas.models.importers.imported import ImportedModel, Layout, PixelRange, StdSource
+from zatlas.models.importers.importer import check_known, is_data_only
 from zatlas.models.installed import source_folder
 from zatlas.models.safe_build import LARGEST_SIDE, LARGEST_SIZE
 from zatlas.models.trust import Program, class_digest, digest_of
@@ -81,7 +82,7 @@ def digest_of_all(info: ImportedModel, folder: Path) -> str:
 
 def programs_of(info: ImportedModel, files: Mapping[str, Path], weights: str = "") -> list[Program]:
     """Return what runs when the model is opened: its program files, or the classes that it names."""
-    if info.kind == "program":
+    if info.kind == "program" or (info.kind not in SETTINGS and not is_data_only(info.kind)):
         return [Program(path.name, digest_of(path)) for path in files.values()]
     names = classes_of(info.kind, info.settings)
     if not names:
@@ -118,7 +119,8 @@ def _check_sizes(values: _Values) -> None:
 
 def _check_settings(kind: str, settings: Mapping[str, Any]) -> None:
     if kind not in SETTINGS:
-        raise UnknownName("kind of imported model", kind, SETTINGS)
+        check_known(kind)
+        return  # the plugin checks its own settings
     required, optional = SETTINGS[kind]
     for name in required.keys() - settings.keys():
         raise BadRecipe(f"imported.settings has no {name}")

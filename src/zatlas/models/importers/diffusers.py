@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from zatlas.core.errors import BadData, BadRun, NotFound, NotSupported, ZatlasError, first_line
 from zatlas.models.importers.imported import Halves, ImportOptions, SourceInfo, file_of, no_gradient
+from zatlas.models.importers.importer import Importer
 from zatlas.models.importers.programs import quiet
 from zatlas.models.importers.state_dict import read
 from zatlas.models.installed import imported, python_path
@@ -23,6 +24,25 @@ CONFIG, WEIGHTS = "config.json", "diffusion_pytorch_model.safetensors"
 NAMES = ("AutoencoderKL", "AutoencoderTiny")
 MAX_GROWTH = 2  # number of weights of the net over that of the file
 DEFAULT_SIDE = 64  # pixels, if neither the configuration nor the user gives the size
+
+
+class Diffusers(Importer):
+    """Reads folders that diffusers saved."""
+
+    summary = "a folder saved by diffusers"
+    data_only = True
+
+    def matches(self, source: Path) -> bool:
+        """Return whether diffusers saved this folder."""
+        return matches(source)
+
+    def write(self, source: Path, folder: Path, options: ImportOptions) -> SourceInfo:
+        """Copy the configuration and the weights into the run."""
+        return write_model(source, folder, options)
+
+    def load(self, files: Mapping[str, Path], settings: Mapping[str, Any], device: str) -> Halves:
+        """Return encoder and decoder with their weights."""
+        return load(files, settings)
 
 
 def matches(folder: Path) -> bool:

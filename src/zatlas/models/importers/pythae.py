@@ -24,6 +24,7 @@ from zatlas.models.importers.imported import (
     file_of,
     no_gradient,
 )
+from zatlas.models.importers.importer import Importer
 from zatlas.models.importers.pickle_file import state_of
 from zatlas.models.importers.state_dict import FILE, Find, last_of, load_exactly, module_of, part_of, read
 from zatlas.models.installed import imported
@@ -33,6 +34,27 @@ CONFIG, MODEL = "model_config.json", "model.pt"
 WITHOUT_PRIOR = ("AE", "RAE_GP", "RAE_L2")  # their latents have no fixed distribution
 UNSUPPORTED = ("VQVAE", "HRQVAE", "PoincareVAE", "HVAE")  # their latents are not in a Euclidean space
 HIDDEN = 512  # units of pythae's own nets
+
+
+class Pythae(Importer):
+    """Reads folders that pythae saved."""
+
+    summary = "a folder saved by pythae"
+    data_only = True  # a class that the user names needs consent of its own
+
+    def matches(self, source: Path) -> bool:
+        """Return whether pythae saved this folder."""
+        return matches(source)
+
+    def write(self, source: Path, folder: Path, options: ImportOptions) -> SourceInfo:
+        """Write the configuration and the weights into the run."""
+        return write_model(source, folder, options)
+
+    def load(
+        self, files: Mapping[str, Path], settings: Mapping[str, Any], device: str, find: Find = imported
+    ) -> Halves:
+        """Return encoder and decoder with their weights."""
+        return load(files, settings, find)
 
 
 def matches(folder: Path) -> bool:
