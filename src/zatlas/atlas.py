@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from zatlas.figures.paths import LatentPath, interpolation
 from zatlas.latent.chart import Chart
 from zatlas.latent.priors import SavedPrior
 from zatlas.latent.saved_charts import ChartRequest
-from zatlas.locate import Anchor, locate_all
+from zatlas.locate import Anchor, AnchorLike, locate_all
 from zatlas.metrics.evaluation import GROUPS, evaluate
 from zatlas.models.classifier import Classifier
 from zatlas.notebook import ExplorerFrame, show
@@ -42,7 +43,7 @@ class Atlas(AtlasData):
 
     def interpolate(
         self,
-        *anchors: str,
+        *anchors: AnchorLike,
         method: str | None = None,
         closed: bool = False,
         constant_speed: bool = False,
@@ -52,8 +53,8 @@ class Atlas(AtlasData):
 
         Parameters
         ----------
-        *anchors : str
-            Two names or more, as for `locate`: "left", "Sneaker:3", "7", "face.png", "random:5".
+        *anchors : str, int, Path, Anchor or array (dim,)
+            Two or more, as for `locate`: "left", "Sneaker:3", 7, "face.png", "random:5", or latents.
         method : {"lerp", "slerp", "spline", "geodesic"}
             The default suits the prior: slerp for many dimensions.
         closed : bool
@@ -84,7 +85,9 @@ class Atlas(AtlasData):
         settings: dict[str, Any] = {"method": method, "closed": closed, "constant_speed": constant_speed}
         return interpolation(self.workspace, *self._located(anchors, label), **settings)
 
-    def _located(self, anchors: Sequence[str], label: int | str | None) -> tuple[list[Anchor], int | None]:
+    def _located(
+        self, anchors: Sequence[AnchorLike], label: int | str | None
+    ) -> tuple[list[Anchor], int | None]:
         number = self.generator.class_number(label)
         return locate_all(self.workspace, anchors, label=number), number
 
@@ -339,7 +342,9 @@ class Atlas(AtlasData):
         """
         return show(self.workspace, *(other.workspace for other in others), inline=inline, height=height)
 
-    def export(self, out: str | Path, *, points: int | None = None, prior: str | None = None) -> Path:
+    def export(
+        self, out: str | PathLike[str], *, points: int | None = None, prior: str | None = None
+    ) -> Path:
         """Write the explorer as a page that works without a server.
 
         Parameters

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zatlas.core.arrays import Images, Latents, Rows
+from zatlas.core.arrays import ArrayLike, Images, Latents, Rows
 from zatlas.core.errors import UnknownName
 from zatlas.data.image_dataset import ImageDataset
+from zatlas.data.image_input import ImagesLike, as_images
 from zatlas.directions.decoding import decoder_module
 from zatlas.encoder import invert
 from zatlas.latent.inversion import InversionResult
-from zatlas.locate import Anchor, locate
+from zatlas.locate import Anchor, AnchorLike, locate
 from zatlas.models.generator import ClassLabel, Generator
 from zatlas.sample import sample_latents
 from zatlas.training.recipe import Recipe
@@ -168,13 +169,13 @@ class AtlasData:
         """
         return self.workspace.query(sql, splits)
 
-    def decode(self, z: Latents, label: ClassLabel = None) -> Images:
+    def decode(self, z: ArrayLike, label: ClassLabel = None) -> Images:
         """Decode latents to images.
 
         Parameters
         ----------
-        z : array (n, dim)
-            Latents.
+        z : array-like (n, dim)
+            Latents, or one latent (dim,), as an array, a list or a tensor.
         label : int, str, sequence of n of them, or array (n, classes)
             The class for a conditional model, by number or name (default: its first class), or a weight for
             each class.
@@ -200,13 +201,14 @@ class AtlasData:
         """
         return self.workspace.decode(z, label)
 
-    def encode(self, images: Images, label: ClassLabel = None) -> Latents:
+    def encode(self, images: ImagesLike, label: ClassLabel = None) -> Latents:
         """Encode images to latents; of a posterior, the mean.
 
         Parameters
         ----------
-        images : array (n, channels, height, width)
-            In [0, 1].
+        images : array-like, PIL image, str or Path, or a list of these
+            Arrays and tensors of the model's shape, uint8 or floats in [0, 1]; PIL images and files are
+            cropped and resized.
         label : int, str or sequence of n of them
             The class of the images for a conditional model.
 
@@ -225,6 +227,7 @@ class AtlasData:
         >>> atlas.encode(np.zeros((3, 1, 8, 8), np.float32)).shape
         (3, 2)
         """
+        images = as_images(images, self.workspace.description.shape)
         return self.generator.encode(images, self.generator.class_numbers(len(images), label))
 
     def generate(
@@ -292,13 +295,13 @@ class AtlasData:
         """
         return sample_latents(self.workspace, n, seed=seed, prior=prior, temperature=temperature)
 
-    def invert(self, images: Images, label: ClassLabel = None, *, seed: int = 0) -> InversionResult:
+    def invert(self, images: ImagesLike, label: ClassLabel = None, *, seed: int = 0) -> InversionResult:
         """Search for the latents whose decoded images are nearest to any images.
 
         Parameters
         ----------
-        images : array (n, channels, height, width)
-            In [0, 1].
+        images
+            As in `encode`.
         label : int, str or sequence of n of them
             The class of the images for a conditional model.
         seed : int
@@ -315,16 +318,17 @@ class AtlasData:
         >>> result.latents.shape, bool(result.psnr.min() > 20)
         ((2, 2), True)
         """
+        images = as_images(images, self.workspace.description.shape)
         labels = self.generator.class_numbers(len(images), label)
         return invert(self.workspace, images, labels, seed=seed)
 
-    def nearest(self, z: Latents, k: int = 5, split: str = "train") -> tuple[Rows, np.ndarray]:
+    def nearest(self, z: ArrayLike, k: int = 5, split: str = "train") -> tuple[Rows, np.ndarray]:
         """Find the images whose latents are nearest.
 
         Parameters
         ----------
-        z : array (n, dim)
-            Latents.
+        z : array-like (n, dim)
+            Latents, as in `decode`.
         k : int
             Number of images for each.
         split : {"train", "valid", "test"}
@@ -344,14 +348,14 @@ class AtlasData:
         """
         return self.workspace.nearest(z, k, split)
 
-    def locate(self, text: str, *, label: int | str | None = None) -> Anchor:
-        """Return the latent that a text names.
+    def locate(self, name: AnchorLike, *, label: int | str | None = None) -> Anchor:
+        """Return the latent that a name stands for.
 
         Parameters
         ----------
-        text : str
-            The number of an image ("7"), a class or attribute ("left", "left:3" for the fourth typical
-            image, "not left"), an image file, a saved direction, or "random:5".
+        name : str, int, Path or array (dim,)
+            The number of an image (7), a class or attribute ("left", "left:3" for the fourth typical
+            image, "not left"), an image file, a saved direction, "random:5", or one latent.
         label : int or str
             The class of an image file, for a conditional model (default: predicted).
 
@@ -363,14 +367,14 @@ class AtlasData:
         Raises
         ------
         UnknownName, NotFound, BadData
-            The text names nothing in this run.
+            The name stands for nothing in this run.
 
         Examples
         --------
         >>> atlas.locate("left").latent.shape
         (1, 2)
         """
-        return locate(self.workspace, text, self.generator.class_number(label))
+        return locate(self.workspace, name, self.generator.class_number(label))
 
 
 def _with_lists(table: "pa.Table", dim: int) -> "pa.Table":

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from os import PathLike, fspath
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -51,9 +52,9 @@ def train(
     seed: int | None = None,
     size: int | None = None,
     preset: str | None = None,
-    recipe: str | Path | None = None,
+    recipe: str | PathLike[str] | None = None,
     settings: Mapping[str, object] | None = None,
-    out: str | Path | None = None,
+    out: str | PathLike[str] | None = None,
     device: str = "auto",
     callbacks: Sequence[Callback] = (),
     verbose: bool = True,
@@ -152,13 +153,13 @@ def train(
 
 def _source_of(data: Any, labels: Any) -> tuple[dict[str, Any], bytes | None]:
     """Return the recipe settings of the data, and the .npz file of an array."""
-    if data is not None and not isinstance(data, str | Path):
+    if data is not None and not isinstance(data, str | PathLike):
         return {"data.source": RUN_DATA}, npz_bytes(data, labels)
     if labels is not None:
         raise BadRecipe("Labels belong to an array of images. A folder, file or name has its own labels.")
     if data is None:
         return {}, None
-    source, options = sources.resolve(str(data))
+    source, options = sources.resolve(fspath(data))
     return {"data.source": source, **{f"data.{key}": value for key, value in options.items()}}, None
 
 
@@ -194,7 +195,7 @@ def train_comparable(
 
 
 def resume(
-    run: str | Path,
+    run: str | PathLike[str],
     settings: Mapping[str, object] | None = None,
     *,
     device: str = "auto",
@@ -262,7 +263,7 @@ def default_callbacks(verbose: bool) -> list[Callback]:
 
 def import_model(
     source: Any,
-    out: str | Path,
+    out: str | PathLike[str],
     *,
     shape: Sequence[int] | None = None,
     encoder: Any = None,
@@ -273,7 +274,7 @@ def import_model(
     net: str | None = None,
     module: str | None = None,
     classes: Sequence[str] = (),
-    data: str | None = None,
+    data: str | PathLike[str] | None = None,
     device: str = "auto",
     verbose: bool = True,
 ) -> Workspace:
@@ -298,7 +299,7 @@ def import_model(
         For a file of weights: the part of the file, and the net or module that it belongs to.
     classes : sequence of str
         Class names of a conditional model.
-    data : str
+    data : str or Path
         Images like those of the model, as a name or path that `train` takes.
     device : {"auto", "cpu", "cuda", "mps"}
         Device of the model.
@@ -327,13 +328,15 @@ def import_model(
         net,
         key,
         module,
-        encoder,
+        Path(encoder) if isinstance(encoder, PathLike) else encoder,
         None if shape is None else tuple(shape),
         cast("Prior | None", prior),
         cast("PixelRange | None", pixels),
         cast("Layout | None", layout),
         tuple(classes),
     )  # raises errors for unknown words
+    source = Path(source) if isinstance(source, PathLike) else source
+    data = None if data is None else fspath(data)
     result = importers.import_model(source, Path(out), options, data, resolve_device(device))
     workspace = Workspace(result.run, result.description, result.generator)
     with deadline.within(deadline.IMPORT_SECONDS):

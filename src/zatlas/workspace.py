@@ -6,13 +6,14 @@ several threads request them.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zatlas import contents
-from zatlas.core.arrays import Flags, Images, Labels, Latents, Rows
+from zatlas.core.arrays import ArrayLike, Flags, Images, Labels, Latents, Rows, as_latents
 from zatlas.core.errors import NotSupported
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.latent.attributes import all_flags, flags_of, labels_by
@@ -70,7 +71,7 @@ class Workspace:
     @classmethod
     def open(
         cls,
-        folder: Path | str,
+        folder: str | PathLike[str],
         *,
         trust: bool = False,
         data_changed: bool = False,
@@ -241,14 +242,15 @@ class Workspace:
             "density", lambda: density((table := self.chart_table("train")).latents, table.std)
         )
 
-    def decode(self, z: Latents, label: ClassLabel = None) -> Images:
+    def decode(self, z: ArrayLike, label: ClassLabel = None) -> Images:
         """The images of latents (n, dim); a conditional model takes one class, one for each, or weights."""
+        z = as_latents(z, *self.generator.space.shape)
         return self.generator.decode(z, self.generator.class_inputs(len(z), label))
 
-    def nearest(self, z: Latents, k: int = 5, split: str = "train") -> tuple[Rows, np.ndarray]:
+    def nearest(self, z: ArrayLike, k: int = 5, split: str = "train") -> tuple[Rows, np.ndarray]:
         """Rows (n, k) of the images or samples nearest to each latent, and their distances (n, k)."""
         table = self.chart_table(split)
-        index, distance = self.neighbors(split).search(z, k)
+        index, distance = self.neighbors(split).search(as_latents(z, *self.generator.space.shape), k)
         return table.rows[index] if self.source.indexed else index, distance
 
     def neighbors(self, split: str) -> NeighborIndex:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -146,7 +147,7 @@ class LatentPath:
 
     def film(
         self,
-        path: Path | str,
+        path: str | PathLike[str],
         frames: int = FRAMES,
         *,
         fps: int = FPS,

@@ -3,6 +3,7 @@
 import io
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ class Figure(ABC):
     def rendered(self, kind: str) -> bytes:
         """Return the bytes of a png, svg, pdf, webp or jpg file."""
 
-    def save(self, path: Path | str) -> Path:
+    def save(self, path: str | PathLike[str]) -> Path:
         """Write the figure as .png, .svg, .pdf, .webp or .jpg, and return the path.
 
         Raises
