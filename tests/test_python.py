@@ -72,8 +72,11 @@ class Items(Dataset):
         torch.from_numpy(IMAGES),
         torch.from_numpy(IMAGES / 255).to(torch.float16),
         TensorDataset(torch.from_numpy(IMAGES)[:, 0]),
+        list(IMAGES),
+        list(torch.from_numpy(IMAGES)),
+        tuple(Image.fromarray(image[0]) for image in IMAGES),
     ],
-    ids=["n,h,w", "n,h,w,c", "float32 to 255", "float64 to 1", "tensor", "half", "dataset"],
+    ids=["n,h,w", "n,h,w,c", "float32", "float64", "tensor", "half", "dataset", "list", "tensors", "PIL"],
 )
 def test_images_are_given_in_every_common_form(data, tmp_path):
     run = trained(data, LABELS, tmp_path / "run")
@@ -98,7 +101,7 @@ def test_a_torch_dataset_brings_its_labels_and_class_names(tmp_path):
         (np.empty((0, 8, 8)), None, "no images"),
         (IMAGES, LABELS[:5], "90 images, and labels of shape"),
         (7, None, "Data of type int"),
-        ([*IMAGES], LABELS, "Data of type list cannot be used"),
+        ({"train": IMAGES}, None, "has parts. Pass one of them"),
     ],
 )
 def test_data_that_cannot_be_used_is_refused(data, labels, error, tmp_path):

@@ -63,12 +63,13 @@ def train(
 
     Parameters
     ----------
-    data : str, Path, array, tensor or torch Dataset
-        A name from `zatlas datasets`, a folder, an .npz file or "hf:owner/name"; or images
-        (n, h, w), (n, h, w, c) or (n, c, h, w) with c = 1 or 3, as uint8 or as floats in [0, 1] or [0, 255];
-        or a Dataset of images or of pairs (image, label). The run stores a copy of arrays, for `resume`.
-    labels : sequence of int or str
-        The class of each image of an array, (n,).
+    data : str, Path, array, tensor, torch Dataset, datasets.Dataset, data frame or list
+        A name from `zatlas datasets`, a folder, an .npz file or "hf:owner/name"; images (n, h, w),
+        (n, h, w, c) or (n, c, h, w) with c = 1 or 3, as uint8 or as floats in [0, 1] or [0, 255]; a torch
+        Dataset of images or pairs (image, label); a Hugging Face dataset, or a pandas or polars frame of
+        paths; or a list of arrays, PIL images or paths. The run stores a copy of the images.
+    labels : sequence of int or str, or str
+        The class of each image, (n,), or the label column of a table.
     model : str
         A model family: "vae", "ae", "gan" or one of a plugin. The default is that of the preset or
         recipe, without one "vae".
@@ -116,9 +117,8 @@ def train(
     data: data: 60 grey images 8x8 (57 train, 3 valid)
     run: runs/noise; next: atlas.plot.grid(), atlas.evaluate() or atlas.explore()
     """
-    source, arrays = _source_of(data, labels)
     given = {
-        **source,
+        **_source_of(data, labels),
         "data.size": size,
         "model.family": model,
         "model.dim": dim,
@@ -131,6 +131,7 @@ def train(
     device = resolve_device(device)
     if out is not None:
         runs.check_free(Path(out))
+    arrays = npz_bytes(data, labels, first.size) if given.get("data.source") == RUN_DATA else None
     images = _open_images(first, arrays)
     count = len(images.rows("train"))
     complete = make_recipe(tables, images.shape, count)
@@ -151,16 +152,16 @@ def train(
     return Workspace.open(run.folder, device=device)
 
 
-def _source_of(data: Any, labels: Any) -> tuple[dict[str, Any], bytes | None]:
-    """Return the recipe settings of the data, and the .npz file of an array."""
+def _source_of(data: Any, labels: Any) -> dict[str, Any]:
+    """Return the recipe settings of the data."""
     if data is not None and not isinstance(data, str | PathLike):
-        return {"data.source": RUN_DATA}, npz_bytes(data, labels)
+        return {"data.source": RUN_DATA}
     if labels is not None:
         raise BadRecipe("Labels belong to an array of images. A folder, file or name has its own labels.")
     if data is None:
-        return {}, None
+        return {}
     source, options = sources.resolve(fspath(data))
-    return {"data.source": source, **{f"data.{key}": value for key, value in options.items()}}, None
+    return {"data.source": source, **{f"data.{key}": value for key, value in options.items()}}
 
 
 def _open_images(recipe: Recipe, arrays: bytes | None) -> ImageDataset:
