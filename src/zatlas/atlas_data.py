@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,11 +12,13 @@ from zatlas.data.image_dataset import ImageDataset
 from zatlas.data.image_input import ImagesLike, as_images
 from zatlas.directions.decoding import decoder_module
 from zatlas.encoder import invert
+from zatlas.figures.run_card import run_card, run_lines
 from zatlas.latent.inversion import InversionResult
 from zatlas.locate import Anchor, AnchorLike, locate
 from zatlas.models.generator import ClassLabel, Generator
 from zatlas.sample import sample_latents
 from zatlas.training.recipe import Recipe
+from zatlas.wide_table import latent_frame, latent_table
 from zatlas.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -33,15 +35,10 @@ class AtlasData:
     workspace: Workspace
 
     def __repr__(self) -> str:
-        dim, run = self.generator.space.dim, self.workspace.run
-        kind = f"{'conditional ' * bool(self.generator.classes)}{self.workspace.description.family}"
-        source = self.recipe.source if run.recipe_file.exists() else "no images"
-        lines = [
-            f"Atlas {self.name}: {kind}, {dim} dimension{'s' if dim > 1 else ''}",
-            f"data: {run.provenance().get('dataset', source)}",
-            f"run: {run.folder}; next: atlas.plot.grid(), atlas.evaluate() or atlas.explore()",
-        ]
-        return "\n".join(lines)
+        return "\n".join(run_lines(self.workspace))
+
+    def _repr_html_(self) -> str:
+        return run_card(self.workspace)
 
     @property
     def name(self) -> str:
@@ -141,7 +138,29 @@ class AtlasData:
         >>> table.to_pandas().groupby("label").size()["left"]
         np.int64(10)
         """
-        return _with_lists(self.query("select * from latents", (split,)), self.workspace.dim)
+        return latent_table(self.workspace, split)
+
+    def frame(self, split: str = "test", *, library: str = "pandas", chart: bool = False) -> Any:
+        """Return the latents of a split as a frame of pandas or polars, a column for each dimension.
+
+        Parameters
+        ----------
+        split : {"train", "valid", "test"}
+        library : {"pandas", "polars"}
+        chart : bool
+            Add the positions x and y on the chart that was made last.
+
+        Returns
+        -------
+        DataFrame
+            Columns index, split, label, each attribute, z0, z1 ..., and std0, std1 ...
+
+        Examples
+        --------
+        >>> atlas.frame().groupby("label")["z0"].count()["left"]
+        np.int64(10)
+        """
+        return latent_frame(self.workspace, split, library, chart=chart)
 
     def query(self, sql: str, splits: Sequence[str] = ("train", "test")) -> "pa.Table":
         """Return the result of a SQL query about the latents, by duckdb.
@@ -375,14 +394,3 @@ class AtlasData:
         (1, 2)
         """
         return locate(self.workspace, name, self.generator.class_number(label))
-
-
-def _with_lists(table: "pa.Table", dim: int) -> "pa.Table":
-    """Return the table with its latents and their std as lists of fixed length in the last columns."""
-    import pyarrow as pa
-
-    for column, name in (("z", "latents"), ("std", "std")):
-        if column in table.column_names:
-            values = table[column].cast(pa.list_(pa.float32(), dim))
-            table = table.drop_columns(column).append_column(name, values)
-    return table

@@ -37,6 +37,9 @@ class Plots:
     workspace: Workspace
     theme: Theme = LIGHT
 
+    def __repr__(self) -> str:
+        return f"<Plots of {self.workspace.name}: {', '.join(n for n in vars(Plots) if n[0] != '_')}>"
+
     def samples(
         self,
         count: int = 64,

@@ -22,7 +22,7 @@ from zatlas.metrics.run_summary import Finding
 from zatlas.metrics.titles import format_baseline, format_value, metric_title
 from zatlas.models.classifier import Classifier
 from zatlas.render.figure import Figure
-from zatlas.render.html import html_table
+from zatlas.render.html import card, html_table
 from zatlas.report import write_report
 from zatlas.workspace import Workspace
 
@@ -49,8 +49,12 @@ class RunDirection:
     def __repr__(self) -> str:
         return f"<RunDirection {self.name}>"
 
-    def _repr_png_(self) -> bytes | None:
-        return self.strip().rendered("png") if self.workspace.source.decodes else None
+    def _repr_html_(self) -> str:
+        score = self.direction.score
+        auc = {} if score is None else {"AUC on held-out latents": score.auc}
+        calls = ("direction.move(z, 2.0)", "direction.evaluate()", "direction.save()")
+        figure = self.strip() if self.workspace.source.decodes else None
+        return card(f"Direction {self.name}", auc, figure, calls)
 
     @property
     def name(self) -> str:

@@ -63,6 +63,10 @@ class Sweep:
         """The combinations that could not be trained."""
         return [row for row in self.rows if row.error]
 
+    def __repr__(self) -> str:
+        failed = f", {len(self.failed)} failed" if self.failed else ""
+        return f"<Sweep of {len(self.rows)} runs in {self.folder}{failed}: {', '.join(self.varied)}>"
+
     def _repr_html_(self) -> str:
         return html_table(as_rows(self))
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -14,6 +14,9 @@ from zatlas.core.arrays import Images, Labels, Pixels, Rows
 from zatlas.core.errors import BadData, UnknownName
 from zatlas.core.seeds import stream
 from zatlas.data.row_reader import RowReader
+
+if TYPE_CHECKING:
+    from zatlas.data.torch_images import TorchImages
 
 SPLITS = ("train", "valid", "test")
 NO_LABEL = "unlabelled"
@@ -36,6 +39,22 @@ class ImageDataset:
     attributes: Mapping[str, Column]
     fingerprint: str  # SHA-256 of all fields above except the name
     report: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    def __repr__(self) -> str:
+        return f"<ImageDataset {self.describe()}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields without caches; a mapped file is opened again by its name."""
+        state: dict[str, Any] = {name: vars(self)[name] for name in self.__dataclass_fields__}
+        if isinstance(self.pixels, np.memmap):
+            mapped = self.pixels
+            state["pixels"] = (str(mapped.filename), mapped.dtype, "r", mapped.offset, mapped.shape)
+        return state | {"report": dict(self.report)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        pixels = state["pixels"]
+        state["pixels"] = np.memmap(*pixels) if isinstance(pixels, tuple) else pixels
+        self.__dict__.update(state)
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -76,6 +95,20 @@ class ImageDataset:
     def images(self, rows: Rows) -> Images:
         """Return these rows as float32 images in [0, 1]."""
         return np.divide(self.read_pixels(rows), np.float32(255), dtype=np.float32)
+
+    def to_torch(self, split: str | None = None) -> "TorchImages":
+        """Return a split, or all images, as a torch Dataset of images (c, h, w) in [0, 1] with labels.
+
+        Examples
+        --------
+        >>> image, label = atlas.dataset.to_torch("train")[0]
+        >>> image.shape, label
+        (torch.Size([1, 8, 8]), 1)
+        """
+        from zatlas.data.torch_images import TorchImages
+
+        rows = np.arange(len(self)) if split is None else self.rows(split)
+        return TorchImages(self.read_pixels, rows, self.labels, self.classes)
 
     def describe(self) -> str:
         """Return one line with the number of images, their shape, classes and splits."""

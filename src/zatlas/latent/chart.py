@@ -19,6 +19,7 @@ from zatlas.latent.names import LABEL
 from zatlas.latent.neighbors import Neighbors, nearest
 from zatlas.latent.pixel_features import Decode, PixelFeatures, Table, decoded_pixels, fit_features
 from zatlas.latent.trust import MAX_RANKED, NEIGHBORS, trust_of_each
+from zatlas.render.html import card
 from zatlas.render.plot import cloud
 from zatlas.store import tensors
 
@@ -92,6 +93,9 @@ class Chart:
                 f"features of shape {self.features.shape}."
             )
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: vars(self)[name] for name in self.__dataclass_fields__}  # no caches
+
     def __repr__(self) -> str:
         return f"<Chart {self.layout}: {len(self.latents):,} latents>"
 
@@ -106,9 +110,11 @@ class Chart:
         """The rows whose neighbors the layout preserves: the latents, or the features of their images."""
         return self.latents if self.features is None else self.features
 
-    def _repr_png_(self) -> bytes:
+    def _repr_html_(self) -> str:
         title = f"The {self.layout} chart of {len(self.latents):,} latents"
-        return cloud(self.positions, None, (), title=title, axes=("", "")).rendered("png")
+        figure = cloud(self.positions, None, (), title=title, axes=("", ""))
+        facts = {"layout": self.about, "trustworthiness": self.trustworthiness}
+        return card("Chart", facts, figure, ("chart.transform(z)", "chart.inverse_transform(xy)"))
 
     def transform(self, z: ArrayLike) -> Plane:
         """Return the position (n, 2) of each latent (n, d); the chart's own latents keep their positions.

@@ -73,6 +73,11 @@ class Generator:
     device: str = "cpu"
     batch: int = 256
 
+    def __repr__(self) -> str:
+        kinds = f", {len(self.classes)} classes" if self.classes else ""
+        encodes = "" if self.encoder is not None else ", no encoder"
+        return f"<Generator {self.space}{kinds}{encodes}, on {self.device}>"
+
     def for_class(self, label: int | str | None = None) -> "Generator":
         """Return an unconditional generator of one class, by its number or name (default: the first).
 
