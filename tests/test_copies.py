@@ -103,12 +103,12 @@ def test_a_mapped_file_is_not_copied_into_a_pickle(tmp_path):
 def test_a_dataset_is_a_torch_dataset(atlas, tmp_path):
     from torch.utils.data import DataLoader
 
-    items = atlas.dataset.to_torch("train")
+    items = atlas.to_torch("train")
     images, labels = next(iter(DataLoader(items, batch_size=16, num_workers=0)))
     rows = atlas.dataset.rows("train")[:16]
     np.testing.assert_array_equal(images.numpy(), atlas.dataset.images(rows))
     assert labels.tolist() == atlas.dataset.labels[rows].tolist()
-    again = trained(atlas.dataset.to_torch(), out=tmp_path / "again")
+    again = trained(atlas.to_torch(), out=tmp_path / "again")
     assert (again.dataset.pixels == atlas.dataset.pixels).all()
     assert set(again.dataset.classes) == set(atlas.dataset.classes)
     assert len(pickle.loads(pickle.dumps(items))) == len(items)

@@ -13,7 +13,7 @@ from zatlas.figures.paths import LatentPath, interpolation
 from zatlas.latent.chart import Chart
 from zatlas.latent.priors import SavedPrior
 from zatlas.latent.saved_charts import ChartRequest
-from zatlas.locate import Anchor, AnchorLike, locate_all
+from zatlas.locate import Anchor, AnchorLike, locate, locate_all
 from zatlas.metrics.evaluation import GROUPS, evaluate
 from zatlas.models.classifier import Classifier
 from zatlas.notebook import ExplorerFrame, show
@@ -40,6 +40,34 @@ class Atlas(AtlasData):
     """
 
     # Curves and charts
+
+    def locate(self, name: AnchorLike, *, label: int | str | None = None) -> Anchor:
+        """Return the latent that a name stands for.
+
+        Parameters
+        ----------
+        name : str, int, Path or array (dim,)
+            The number of an image (7), a class or attribute ("left", "left:3" for the fourth typical
+            image, "not left"), an image file, a saved direction, "random:5", or one latent.
+        label : int or str
+            The class of an image file, for a conditional model (default: predicted).
+
+        Returns
+        -------
+        Anchor
+            With `latent` (1, dim), `image` or None, `label` and `title`.
+
+        Raises
+        ------
+        UnknownName, NotFound, BadData
+            The name stands for nothing in this run.
+
+        Examples
+        --------
+        >>> atlas.locate("left").latent.shape
+        (1, 2)
+        """
+        return locate(self.workspace, name, self.generator.class_number(label))
 
     def interpolate(
         self,

@@ -14,10 +14,10 @@ from zatlas.directions.decoding import decoder_module
 from zatlas.encoder import invert
 from zatlas.figures.run_card import run_card, run_lines
 from zatlas.latent.inversion import InversionResult
-from zatlas.locate import Anchor, AnchorLike, locate
 from zatlas.models.generator import ClassLabel, Generator
 from zatlas.sample import sample_latents
 from zatlas.training.recipe import Recipe
+from zatlas.training.torch_images import TorchImages
 from zatlas.wide_table import latent_frame, latent_table
 from zatlas.workspace import Workspace
 
@@ -161,6 +161,28 @@ class AtlasData:
         np.int64(10)
         """
         return latent_frame(self.workspace, split, library, chart=chart)
+
+    def to_torch(self, split: str | None = None) -> TorchImages:
+        """Return the images of a split as a torch Dataset, for a DataLoader.
+
+        Parameters
+        ----------
+        split : {"train", "valid", "test"}
+            Default: all images.
+
+        Returns
+        -------
+        torch.utils.data.Dataset
+            Of images (channels, height, width) in [0, 1], or of pairs (image, label).
+
+        Examples
+        --------
+        >>> image, label = atlas.to_torch("train")[0]
+        >>> image.shape, atlas.dataset.classes[label]
+        (torch.Size([1, 8, 8]), 'left')
+        """
+        rows = np.arange(len(self.dataset)) if split is None else self.dataset.rows(split)
+        return TorchImages(self.dataset, rows)
 
     def query(self, sql: str, splits: Sequence[str] = ("train", "test")) -> "pa.Table":
         """Return the result of a SQL query about the latents, by duckdb.
@@ -366,31 +388,3 @@ class AtlasData:
         (3, 1, 8, 8)
         """
         return self.workspace.nearest(z, k, split)
-
-    def locate(self, name: AnchorLike, *, label: int | str | None = None) -> Anchor:
-        """Return the latent that a name stands for.
-
-        Parameters
-        ----------
-        name : str, int, Path or array (dim,)
-            The number of an image (7), a class or attribute ("left", "left:3" for the fourth typical
-            image, "not left"), an image file, a saved direction, "random:5", or one latent.
-        label : int or str
-            The class of an image file, for a conditional model (default: predicted).
-
-        Returns
-        -------
-        Anchor
-            With `latent` (1, dim), `image` or None, `label` and `title`.
-
-        Raises
-        ------
-        UnknownName, NotFound, BadData
-            The name stands for nothing in this run.
-
-        Examples
-        --------
-        >>> atlas.locate("left").latent.shape
-        (1, 2)
-        """
-        return locate(self.workspace, name, self.generator.class_number(label))

@@ -116,13 +116,9 @@ class Workspace:
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy or a pickle names the folder, and opens the run again."""
         device = "cpu" if self.generator.device == "cpu" else "auto"
-        settings: dict[str, Any] = {
-            "data_changed": self.data_changed,
-            "device": device,
-            "dataset": self.opened_dataset,
-        }
-        reopen = partial(Workspace.open, self.run.folder.absolute(), **settings)
-        return reopen, (), {"predictions": self.predictions}
+        reopen = partial(Workspace.open, data_changed=self.data_changed, device=device)
+        state = {"predictions": self.predictions, "opened_dataset": self.opened_dataset}
+        return reopen, (self.run.folder.absolute(),), state
 
     @property
     def name(self) -> str:
@@ -258,13 +254,13 @@ class Workspace:
 
     def decode(self, z: ArrayLike, label: ClassLabel = None) -> Images:
         """The images of latents (n, dim); a conditional model takes one class, one for each, or weights."""
-        z = as_latents(z, self.dim)
+        z = as_latents(z, *self.generator.space.shape)
         return self.generator.decode(z, self.generator.class_inputs(len(z), label))
 
     def nearest(self, z: ArrayLike, k: int = 5, split: str = "train") -> tuple[Rows, np.ndarray]:
         """Rows (n, k) of the images or samples nearest to each latent, and their distances (n, k)."""
         table = self.chart_table(split)
-        index, distance = self.neighbors(split).search(as_latents(z, self.dim), k)
+        index, distance = self.neighbors(split).search(as_latents(z, *self.generator.space.shape), k)
         return table.rows[index] if self.source.indexed else index, distance
 
     def neighbors(self, split: str) -> NeighborIndex:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -14,9 +14,6 @@ from zatlas.core.arrays import Images, Labels, Pixels, Rows
 from zatlas.core.errors import BadData, UnknownName
 from zatlas.core.seeds import stream
 from zatlas.data.row_reader import RowReader
-
-if TYPE_CHECKING:
-    from zatlas.data.torch_images import TorchImages
 
 SPLITS = ("train", "valid", "test")
 NO_LABEL = "unlabelled"
@@ -95,20 +92,6 @@ class ImageDataset:
     def images(self, rows: Rows) -> Images:
         """Return these rows as float32 images in [0, 1]."""
         return np.divide(self.read_pixels(rows), np.float32(255), dtype=np.float32)
-
-    def to_torch(self, split: str | None = None) -> "TorchImages":
-        """Return a split, or all images, as a torch Dataset of images (c, h, w) in [0, 1] with labels.
-
-        Examples
-        --------
-        >>> image, label = atlas.dataset.to_torch("train")[0]
-        >>> image.shape, label
-        (torch.Size([1, 8, 8]), 1)
-        """
-        from zatlas.data.torch_images import TorchImages
-
-        rows = np.arange(len(self)) if split is None else self.rows(split)
-        return TorchImages(self.read_pixels, rows, self.labels, self.classes)
 
     def describe(self) -> str:
         """Return one line with the number of images, their shape, classes and splits."""
