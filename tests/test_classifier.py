@@ -189,7 +189,7 @@ def test_a_classifier_can_be_limited_to_some_names(few, trained):
 
 
 def test_an_array_that_holds_no_images_is_refused_in_one_sentence(trained):
-    with pytest.raises(ShapeError, match=r"this array has shape \(3, 16, 16\)"):
+    with pytest.raises(ShapeError, match=r"these have shape \(3, 16, 16\)"):
         trained.predict(np.zeros((3, 16, 16), np.float32))
 
 

@@ -1,9 +1,11 @@
 """The Python surface: what `import zatlas` offers to a notebook."""
 
+import base64
 import importlib
 import inspect
 import io
 import pkgutil
+import re
 import subprocess
 import sys
 from functools import partial
@@ -72,8 +74,11 @@ class Items(Dataset):
         torch.from_numpy(IMAGES),
         torch.from_numpy(IMAGES / 255).to(torch.float16),
         TensorDataset(torch.from_numpy(IMAGES)[:, 0]),
+        list(IMAGES),
+        list(torch.from_numpy(IMAGES)),
+        tuple(Image.fromarray(image[0]) for image in IMAGES),
     ],
-    ids=["n,h,w", "n,h,w,c", "float32 to 255", "float64 to 1", "tensor", "half", "dataset"],
+    ids=["n,h,w", "n,h,w,c", "float32", "float64", "tensor", "half", "dataset", "list", "tensors", "PIL"],
 )
 def test_images_are_given_in_every_common_form(data, tmp_path):
     run = trained(data, LABELS, tmp_path / "run")
@@ -98,7 +103,7 @@ def test_a_torch_dataset_brings_its_labels_and_class_names(tmp_path):
         (np.empty((0, 8, 8)), None, "no images"),
         (IMAGES, LABELS[:5], "90 images, and labels of shape"),
         (7, None, "Data of type int"),
-        ([*IMAGES], LABELS, "Data of type list cannot be used"),
+        ({"train": IMAGES}, None, "has parts. Pass one of them"),
     ],
 )
 def test_data_that_cannot_be_used_is_refused(data, labels, error, tmp_path):
@@ -300,11 +305,36 @@ def test_a_figure_is_shown_saved_read_and_drawn_into_axes(name, atlas, tmp_path)
 
 def test_results_are_shown_in_a_notebook(atlas):
     direction = atlas.find_direction("left")
-    for result in (direction, atlas.chart("pca"), atlas.interpolate("left", "right"), atlas.plot.grid(3)):
-        assert result._repr_png_().startswith(b"\x89PNG")
+    path, chart = atlas.interpolate("left", "right"), atlas.chart("pca")
+    for result in (atlas, direction, chart, path, atlas.invert(atlas.generate(2))):
+        html = result._repr_html_()
+        image = re.search('<img src="data:image/png;base64,([^"]+)"', html)[1]
+        assert Image.open(io.BytesIO(base64.b64decode(image))).width > 50 and "<code>" in html
     for result in (atlas.evaluate(["space"]), atlas.evaluate(["space"]).metrics, direction.evaluate()):
         assert "<table>" in result._repr_html_()
         assert "\n" in repr(result) or repr(result).startswith("<")
+
+
+def test_a_result_is_described_in_three_lines_at_most(atlas):
+    direction = atlas.find_direction("left")
+    path = atlas.interpolate("left", "right")
+    results = [
+        *(
+            atlas,
+            atlas.workspace,
+            atlas.generator,
+            atlas.dataset,
+            atlas.recipe,
+            atlas.plot,
+            atlas.plot.grid(3),
+        ),
+        *(atlas.plot.scatter(), atlas.chart("pca"), atlas.locate("left"), path, path.curves[0], direction),
+        *(direction.evaluate(), atlas.invert(atlas.generate(2)), atlas.fit_prior("mixture")),
+    ]
+    for result in results:
+        lines = repr(result).splitlines()
+        assert len(lines) <= 3 and max(map(len, lines)) < 250, repr(result)
+        assert "array(" not in repr(result) and "Linear(" not in repr(result)
 
 
 # The package

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from zatlas.results import Evaluation, RunDirection
     from zatlas.sweeps import Sweep, sweep
     from zatlas.training.callbacks import Callback
+    from zatlas.transformer import LatentTransformer
     from zatlas.workspace import Workspace
 
 __version__ = version("zatlas")
@@ -50,6 +51,7 @@ _MODULES = {  # where each public name is; torch is imported when one is first u
     "Figure": "zatlas.render.figure",
     "Generator": "zatlas.models.generator",
     "LatentPath": "zatlas.figures.paths",
+    "LatentTransformer": "zatlas.transformer",
     "LinearDirection": "zatlas.directions.types",
     "Plots": "zatlas.plots",
     "RunDirection": "zatlas.results",
@@ -76,6 +78,7 @@ __all__ = [
     "Figure",
     "Generator",
     "LatentPath",
+    "LatentTransformer",
     "LinearDirection",
     "Plots",
     "RunDirection",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import wraps
 from inspect import signature
+from os import PathLike
 from pathlib import Path
 from typing import ParamSpec
 
@@ -12,7 +13,7 @@ from zatlas.site import export as site
 from zatlas.workspace import Workspace
 
 P = ParamSpec("P")
-Run = str | Path | Atlas | Workspace
+Run = str | PathLike[str] | Atlas | Workspace
 
 
 def _as_atlas(make: Callable[P, Workspace]) -> Callable[P, Atlas]:
@@ -31,7 +32,9 @@ resume = _as_atlas(create.resume)
 import_model = _as_atlas(create.import_model)
 
 
-def load(run: str | Path, *, device: str = "auto", trust: bool = False, data_changed: bool = False) -> Atlas:
+def load(
+    run: str | PathLike[str], *, device: str = "auto", trust: bool = False, data_changed: bool = False
+) -> Atlas:
     """Open the run in a folder.
 
     Parameters
@@ -68,7 +71,7 @@ def load(run: str | Path, *, device: str = "auto", trust: bool = False, data_cha
 
 def export(
     run: Run | Sequence[Run],
-    out: str | Path,
+    out: str | PathLike[str],
     *,
     points: int | None = None,
     prior: str | None = None,
@@ -100,10 +103,10 @@ def export(
     >>> zatlas.export("runs/shapes", "shapes.html").name
     'shapes.html'
     """
-    runs = [run] if isinstance(run, (str, Path, Atlas, Workspace)) else run
+    runs = [run] if isinstance(run, (str, PathLike, Atlas, Workspace)) else run
 
     def opened(each: Run) -> Workspace:
-        if isinstance(each, (str, Path)):
+        if isinstance(each, (str, PathLike)):
             each = load(each, trust=trust, data_changed=data_changed)
         return each.workspace if isinstance(each, Atlas) else each
 

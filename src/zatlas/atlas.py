@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from zatlas.figures.paths import LatentPath, interpolation
 from zatlas.latent.chart import Chart
 from zatlas.latent.priors import SavedPrior
 from zatlas.latent.saved_charts import ChartRequest
-from zatlas.locate import Anchor, locate_all
+from zatlas.locate import Anchor, AnchorLike, locate, locate_all
 from zatlas.metrics.evaluation import evaluate
 from zatlas.models.classifier import Classifier
 from zatlas.notebook import ExplorerFrame, show
@@ -40,9 +41,37 @@ class Atlas(AtlasData):
 
     # Curves and charts
 
+    def locate(self, name: AnchorLike, *, label: int | str | None = None) -> Anchor:
+        """Return the latent that a name stands for.
+
+        Parameters
+        ----------
+        name : str, int, Path or array (dim,)
+            The number of an image (7), a class or attribute ("left", "left:3" for the fourth typical
+            image, "not left"), an image file, a saved direction, "random:5", or one latent.
+        label : int or str
+            The class of an image file, for a conditional model (default: predicted).
+
+        Returns
+        -------
+        Anchor
+            With `latent` (1, dim), `image` or None, `label` and `title`.
+
+        Raises
+        ------
+        UnknownName, NotFound, BadData
+            The name stands for nothing in this run.
+
+        Examples
+        --------
+        >>> atlas.locate("left").latent.shape
+        (1, 2)
+        """
+        return locate(self.workspace, name, self.generator.class_number(label))
+
     def interpolate(
         self,
-        *anchors: str,
+        *anchors: AnchorLike,
         method: str | None = None,
         closed: bool = False,
         constant_speed: bool = False,
@@ -52,8 +81,8 @@ class Atlas(AtlasData):
 
         Parameters
         ----------
-        *anchors : str
-            Two names or more, as for `locate`: "left", "Sneaker:3", "7", "face.png", "random:5".
+        *anchors : str, int, Path, Anchor or array (dim,)
+            Two or more, as for `locate`: "left", "Sneaker:3", 7, "face.png", "random:5", or latents.
         method : {"lerp", "slerp", "spline", "geodesic"}
             The default suits the prior: slerp for many dimensions.
         closed : bool
@@ -84,7 +113,9 @@ class Atlas(AtlasData):
         settings: dict[str, Any] = {"method": method, "closed": closed, "constant_speed": constant_speed}
         return interpolation(self.workspace, *self._located(anchors, label), **settings)
 
-    def _located(self, anchors: Sequence[str], label: int | str | None) -> tuple[list[Anchor], int | None]:
+    def _located(
+        self, anchors: Sequence[AnchorLike], label: int | str | None
+    ) -> tuple[list[Anchor], int | None]:
         number = self.generator.class_number(label)
         return locate_all(self.workspace, anchors, label=number), number
 
@@ -339,7 +370,9 @@ class Atlas(AtlasData):
         """
         return show(self.workspace, *(other.workspace for other in others), inline=inline, height=height)
 
-    def export(self, out: str | Path, *, points: int | None = None, prior: str | None = None) -> Path:
+    def export(
+        self, out: str | PathLike[str], *, points: int | None = None, prior: str | None = None
+    ) -> Path:
         """Write the explorer as a page that works without a server.
 
         Parameters

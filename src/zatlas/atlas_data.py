@@ -2,20 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zatlas.core.arrays import Images, Latents, Rows
+from zatlas.core.arrays import ArrayLike, Images, Latents, Rows
 from zatlas.core.errors import UnknownName
 from zatlas.data.image_dataset import ImageDataset
+from zatlas.data.image_input import ImagesLike, as_images
 from zatlas.directions.decoding import decoder_module
 from zatlas.encoder import invert
+from zatlas.figures.run_card import run_card, run_lines
 from zatlas.latent.inversion import InversionResult
-from zatlas.locate import Anchor, locate
 from zatlas.models.generator import ClassLabel, Generator
 from zatlas.sample import sample_latents
 from zatlas.training.recipe import Recipe
+from zatlas.training.torch_images import TorchImages
+from zatlas.wide_table import latent_frame, latent_table
 from zatlas.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -32,15 +35,10 @@ class AtlasData:
     workspace: Workspace
 
     def __repr__(self) -> str:
-        dim, run = self.generator.space.dim, self.workspace.run
-        kind = f"{'conditional ' * bool(self.generator.classes)}{self.workspace.description.family}"
-        source = self.recipe.source if run.recipe_file.exists() else "no images"
-        lines = [
-            f"Atlas {self.name}: {kind}, {dim} dimension{'s' if dim > 1 else ''}",
-            f"data: {run.provenance().get('dataset', source)}",
-            f"run: {run.folder}; next: atlas.plot.grid(), atlas.evaluate() or atlas.explore()",
-        ]
-        return "\n".join(lines)
+        return "\n".join(run_lines(self.workspace))
+
+    def _repr_html_(self) -> str:
+        return run_card(self.workspace)
 
     @property
     def name(self) -> str:
@@ -140,7 +138,51 @@ class AtlasData:
         >>> table.to_pandas().groupby("label").size()["left"]
         np.int64(10)
         """
-        return _with_lists(self.query("select * from latents", (split,)), self.workspace.dim)
+        return latent_table(self.workspace, split)
+
+    def frame(self, split: str = "test", *, library: str = "pandas", chart: bool = False) -> Any:
+        """Return the latents of a split as a frame of pandas or polars, a column for each dimension.
+
+        Parameters
+        ----------
+        split : {"train", "valid", "test"}
+        library : {"pandas", "polars"}
+        chart : bool
+            Add the positions x and y on the chart that was made last.
+
+        Returns
+        -------
+        DataFrame
+            Columns index, split, label, each attribute, z0, z1 ..., and std0, std1 ...
+
+        Examples
+        --------
+        >>> atlas.frame().groupby("label")["z0"].count()["left"]
+        np.int64(10)
+        """
+        return latent_frame(self.workspace, split, library, chart=chart)
+
+    def to_torch(self, split: str | None = None) -> TorchImages:
+        """Return the images of a split as a torch Dataset, for a DataLoader.
+
+        Parameters
+        ----------
+        split : {"train", "valid", "test"}
+            Default: all images.
+
+        Returns
+        -------
+        torch.utils.data.Dataset
+            Of images (channels, height, width) in [0, 1], or of pairs (image, label).
+
+        Examples
+        --------
+        >>> image, label = atlas.to_torch("train")[0]
+        >>> image.shape, atlas.dataset.classes[label]
+        (torch.Size([1, 8, 8]), 'left')
+        """
+        rows = np.arange(len(self.dataset)) if split is None else self.dataset.rows(split)
+        return TorchImages(self.dataset, rows)
 
     def query(self, sql: str, splits: Sequence[str] = ("train", "test")) -> "pa.Table":
         """Return the result of a SQL query about the latents, by duckdb.
@@ -168,13 +210,13 @@ class AtlasData:
         """
         return self.workspace.query(sql, splits)
 
-    def decode(self, z: Latents, label: ClassLabel = None) -> Images:
+    def decode(self, z: ArrayLike, label: ClassLabel = None) -> Images:
         """Decode latents to images.
 
         Parameters
         ----------
-        z : array (n, dim)
-            Latents.
+        z : array-like (n, dim)
+            Latents, or one latent (dim,), as an array, a list or a tensor.
         label : int, str, sequence of n of them, or array (n, classes)
             The class for a conditional model, by number or name (default: its first class), or a weight for
             each class.
@@ -200,13 +242,14 @@ class AtlasData:
         """
         return self.workspace.decode(z, label)
 
-    def encode(self, images: Images, label: ClassLabel = None) -> Latents:
+    def encode(self, images: ImagesLike, label: ClassLabel = None) -> Latents:
         """Encode images to latents; of a posterior, the mean.
 
         Parameters
         ----------
-        images : array (n, channels, height, width)
-            In [0, 1].
+        images : array-like, PIL image, str or Path, or a list of these
+            Arrays and tensors of the model's shape, uint8 or floats in [0, 1]; PIL images and files are
+            cropped and resized.
         label : int, str or sequence of n of them
             The class of the images for a conditional model.
 
@@ -225,6 +268,7 @@ class AtlasData:
         >>> atlas.encode(np.zeros((3, 1, 8, 8), np.float32)).shape
         (3, 2)
         """
+        images = as_images(images, self.workspace.description.shape)
         return self.generator.encode(images, self.generator.class_numbers(len(images), label))
 
     def generate(
@@ -292,13 +336,13 @@ class AtlasData:
         """
         return sample_latents(self.workspace, n, seed=seed, prior=prior, temperature=temperature)
 
-    def invert(self, images: Images, label: ClassLabel = None, *, seed: int = 0) -> InversionResult:
+    def invert(self, images: ImagesLike, label: ClassLabel = None, *, seed: int = 0) -> InversionResult:
         """Search for the latents whose decoded images are nearest to any images.
 
         Parameters
         ----------
-        images : array (n, channels, height, width)
-            In [0, 1].
+        images
+            As in `encode`.
         label : int, str or sequence of n of them
             The class of the images for a conditional model.
         seed : int
@@ -315,16 +359,17 @@ class AtlasData:
         >>> result.latents.shape, bool(result.psnr.min() > 20)
         ((2, 2), True)
         """
+        images = as_images(images, self.workspace.description.shape)
         labels = self.generator.class_numbers(len(images), label)
         return invert(self.workspace, images, labels, seed=seed)
 
-    def nearest(self, z: Latents, k: int = 5, split: str = "train") -> tuple[Rows, np.ndarray]:
+    def nearest(self, z: ArrayLike, k: int = 5, split: str = "train") -> tuple[Rows, np.ndarray]:
         """Find the images whose latents are nearest.
 
         Parameters
         ----------
-        z : array (n, dim)
-            Latents.
+        z : array-like (n, dim)
+            Latents, as in `decode`.
         k : int
             Number of images for each.
         split : {"train", "valid", "test"}
@@ -343,42 +388,3 @@ class AtlasData:
         (3, 1, 8, 8)
         """
         return self.workspace.nearest(z, k, split)
-
-    def locate(self, text: str, *, label: int | str | None = None) -> Anchor:
-        """Return the latent that a text names.
-
-        Parameters
-        ----------
-        text : str
-            The number of an image ("7"), a class or attribute ("left", "left:3" for the fourth typical
-            image, "not left"), an image file, a saved direction, or "random:5".
-        label : int or str
-            The class of an image file, for a conditional model (default: predicted).
-
-        Returns
-        -------
-        Anchor
-            With `latent` (1, dim), `image` or None, `label` and `title`.
-
-        Raises
-        ------
-        UnknownName, NotFound, BadData
-            The text names nothing in this run.
-
-        Examples
-        --------
-        >>> atlas.locate("left").latent.shape
-        (1, 2)
-        """
-        return locate(self.workspace, text, self.generator.class_number(label))
-
-
-def _with_lists(table: "pa.Table", dim: int) -> "pa.Table":
-    """Return the table with its latents and their std as lists of fixed length in the last columns."""
-    import pyarrow as pa
-
-    for column, name in (("z", "latents"), ("std", "std")):
-        if column in table.column_names:
-            values = table[column].cast(pa.list_(pa.float32(), dim))
-            table = table.drop_columns(column).append_column(name, values)
-    return table

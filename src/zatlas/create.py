@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from os import PathLike, fspath
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -53,9 +54,9 @@ def train(
     seed: int | None = None,
     size: int | None = None,
     preset: str | None = None,
-    recipe: str | Path | None = None,
+    recipe: str | PathLike[str] | None = None,
     settings: Mapping[str, object] | None = None,
-    out: str | Path | None = None,
+    out: str | PathLike[str] | None = None,
     device: str = "auto",
     callbacks: Sequence[Callback | str] = (),
     verbose: bool = True,
@@ -64,12 +65,13 @@ def train(
 
     Parameters
     ----------
-    data : str, Path, array, tensor or torch Dataset
-        A name from `zatlas datasets`, a folder, an .npz file or "hf:owner/name"; or images
-        (n, h, w), (n, h, w, c) or (n, c, h, w) with c = 1 or 3, as uint8 or as floats in [0, 1] or [0, 255];
-        or a Dataset of images or of pairs (image, label). The run stores a copy of arrays, for `resume`.
-    labels : sequence of int or str
-        The class of each image of an array, (n,).
+    data : str, Path, array, tensor, torch Dataset, datasets.Dataset, data frame or list
+        A name from `zatlas datasets`, a folder, an .npz file or "hf:owner/name"; images (n, h, w),
+        (n, h, w, c) or (n, c, h, w) with c = 1 or 3, as uint8 or as floats in [0, 1] or [0, 255]; a torch
+        Dataset of images or pairs (image, label); a Hugging Face dataset, or a pandas or polars frame of
+        paths; or a list of arrays, PIL images or paths. The run stores a copy of the images.
+    labels : sequence of int or str, or str
+        The class of each image, (n,), or the label column of a table.
     model : str
         A model family: "vae", "ae", "gan" or one of a plugin. The default is that of the preset or
         recipe, without one "vae".
@@ -117,9 +119,8 @@ def train(
     data: data: 60 grey images 8x8 (57 train, 3 valid)
     run: runs/noise; next: atlas.plot.grid(), atlas.evaluate() or atlas.explore()
     """
-    source, arrays = _source_of(data, labels)
     given = {
-        **source,
+        **_source_of(data, labels),
         "data.size": size,
         "model.family": model,
         "model.dim": dim,
@@ -133,6 +134,7 @@ def train(
     device = resolve_device(device)
     if out is not None:
         runs.check_free(Path(out))
+    arrays = npz_bytes(data, labels, first.size) if given.get("data.source") == RUN_DATA else None
     images = _open_images(first, arrays)
     count = len(images.rows("train"))
     complete = make_recipe(tables, images.shape, count)
@@ -152,16 +154,16 @@ def train(
     return Workspace.open(run.folder, device=device)
 
 
-def _source_of(data: Any, labels: Any) -> tuple[dict[str, Any], bytes | None]:
-    """Return the recipe settings of the data, and the .npz file of an array."""
-    if data is not None and not isinstance(data, str | Path):
-        return {"data.source": RUN_DATA}, npz_bytes(data, labels)
+def _source_of(data: Any, labels: Any) -> dict[str, Any]:
+    """Return the recipe settings of the data."""
+    if data is not None and not isinstance(data, str | PathLike):
+        return {"data.source": RUN_DATA}
     if labels is not None:
         raise BadRecipe("Labels belong to an array of images. A folder, file or name has its own labels.")
     if data is None:
-        return {}, None
-    source, options = sources.resolve(str(data))
-    return {"data.source": source, **{f"data.{key}": value for key, value in options.items()}}, None
+        return {}
+    source, options = sources.resolve(fspath(data))
+    return {"data.source": source, **{f"data.{key}": value for key, value in options.items()}}
 
 
 def _open_images(recipe: Recipe, arrays: bytes | None) -> ImageDataset:
@@ -196,7 +198,7 @@ def train_comparable(
 
 
 def resume(
-    run: str | Path,
+    run: str | PathLike[str],
     settings: Mapping[str, object] | None = None,
     *,
     device: str = "auto",
@@ -269,7 +271,7 @@ def all_callbacks_of(callbacks: Sequence[Callback | str], verbose: bool) -> list
 
 def import_model(
     source: Any,
-    out: str | Path,
+    out: str | PathLike[str],
     *,
     shape: Sequence[int] | None = None,
     encoder: Any = None,
@@ -280,7 +282,7 @@ def import_model(
     net: str | None = None,
     module: str | None = None,
     classes: Sequence[str] = (),
-    data: str | None = None,
+    data: str | PathLike[str] | None = None,
     device: str = "auto",
     verbose: bool = True,
 ) -> Workspace:
@@ -305,7 +307,7 @@ def import_model(
         For a file of weights: the part of the file, and the net or module that it belongs to.
     classes : sequence of str
         Class names of a conditional model.
-    data : str
+    data : str or Path
         Images like those of the model, as a name or path that `train` takes.
     device : {"auto", "cpu", "cuda", "mps"}
         Device of the model.
@@ -334,13 +336,15 @@ def import_model(
         net,
         key,
         module,
-        encoder,
+        Path(encoder) if isinstance(encoder, PathLike) else encoder,
         None if shape is None else tuple(shape),
         cast("Prior | None", prior),
         cast("PixelRange | None", pixels),
         cast("Layout | None", layout),
         tuple(classes),
     )  # raises errors for unknown words
+    source = Path(source) if isinstance(source, PathLike) else source
+    data = None if data is None else fspath(data)
     result = importers.import_model(source, Path(out), options, data, resolve_device(device))
     workspace = Workspace(result.run, result.description, result.generator)
     with deadline.within(deadline.IMPORT_SECONDS):

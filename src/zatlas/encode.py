@@ -24,7 +24,6 @@ from zatlas.core.logs import log_level
 from zatlas.core.progress import bar
 from zatlas.core.shell import shell_command
 from zatlas.data.partitions import LABEL, DatasetPartitions, Partitions, ReadBlock, open_partitions
-from zatlas.latent.latent_blocks import from_bytes
 from zatlas.models.generator import Generator
 from zatlas.store import atomic
 from zatlas.store import latent_table as tables
@@ -153,7 +152,7 @@ def _check_folder(folder: Path) -> None:
 
 def _encode_here(job: EncodeJob, workspace: Workspace, numbers: Sequence[int]) -> Iterator[int]:
     """Encode part after part; a thread reads the next one."""
-    generator = from_bytes(workspace.generator)
+    generator = workspace.generator
     with ThreadPoolExecutor(1) as pool:
         ahead = [pool.submit(job.partitions.read, number) for number in numbers[:1]]
         for index, number in enumerate(numbers):
@@ -178,7 +177,7 @@ def _encode_on_ray(job: EncodeJob, numbers: Sequence[int]) -> Iterator[int]:
         """
 
         def __init__(self) -> None:
-            self.generator = from_bytes(Workspace.open(job.run, trust=True).generator)
+            self.generator = Workspace.open(job.run, trust=True).generator
 
         def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
             for number in batch["part"].tolist():

@@ -1,18 +1,20 @@
 """From names to latents: an image by number, class, attribute or file, a direction, or a random latent."""
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from zatlas.core.arrays import Images, Latents, Rows
+from zatlas.core.arrays import Images, Latents, Rows, as_latents
 from zatlas.core.errors import BadData, BadRecipe, NotFound, NotSupported, ShapeError
 from zatlas.core.progress import console
 from zatlas.core.shell import shell_command
 from zatlas.data.image_dataset import NO_LABEL, SPLITS
-from zatlas.data.image_reader import BadImage, read_image
+from zatlas.data.image_input import as_images
 from zatlas.directions.find import known_names, store_of
 from zatlas.directions.types import in_std, is_nonlinear
 from zatlas.encoder import invert, predict_class
@@ -35,6 +37,9 @@ NAME_HELP = (
 )
 
 
+AnchorLike = Any  # a name, the number of an image, a path, an `Anchor`, or one latent (dim,)
+
+
 @dataclass(frozen=True)
 class Anchor:
     """A named latent, and the real image that it belongs to, if there is one."""
@@ -45,12 +50,24 @@ class Anchor:
     label: int | None = None
     title: str = ""  # for figures
 
+    def __repr__(self) -> str:
+        return f"<Anchor {self.title or self.name}>"
 
-def locate(workspace: Workspace, text: str, label: int | None = None) -> Anchor:
+
+def locate(workspace: Workspace, name: AnchorLike, label: int | None = None) -> Anchor:
     """Return the latent that a text names: "7", "Sneaker:3", "not Smiling", "face.png", "random:5".
 
-    `label` is the class of an image file, for a conditional model; without it, zatlas predicts the class.
+    Also accepted: the number of an image, a path, an anchor, and a latent. `label` is the class of an image
+    file, for a conditional model; without it, zatlas predicts the class.
     """
+    if isinstance(name, Anchor):
+        return name
+    if not isinstance(name, str | os.PathLike | int | np.integer):
+        latent = as_latents(name, *workspace.generator.space.shape)
+        if len(latent) != 1:
+            raise ShapeError(f"An anchor is one latent, and these are {len(latent)}. Pass them one by one.")
+        return Anchor("latent", latent, label=label, title="latent")
+    text = os.fspath(name) if isinstance(name, os.PathLike) else str(name)
     names = known_names(workspace)
     if not workspace.source.indexed:
         names = replace(names, classes=workspace.generator.classes or names.classes)
@@ -77,7 +94,7 @@ def _anchor(workspace: Workspace, text: str, name: ParsedName, label: int | None
 
 
 def locate_all(
-    workspace: Workspace, texts: Sequence[str], *, seed: int = 0, label: int | None = None
+    workspace: Workspace, texts: Sequence[AnchorLike], *, seed: int = 0, label: int | None = None
 ) -> list[Anchor]:
     """Return the anchors of several texts. Each "random" without a number gets the next one from `seed` on.
 
@@ -85,7 +102,7 @@ def locate_all(
     """
     anchors = []
     for text in texts:
-        if text in RANDOM:
+        if isinstance(text, str) and text in RANDOM:
             text = f"{text}:{seed}"
             seed += 1
         anchors.append(locate(workspace, text, label))
@@ -94,7 +111,7 @@ def locate_all(
 
 def interpolate(
     workspace: Workspace,
-    anchors: Sequence[str] | Sequence[Anchor] | Latents,
+    anchors: Sequence[AnchorLike],
     method: str | None = None,
     *,
     closed: bool = False,
@@ -105,11 +122,7 @@ def interpolate(
 
     With `constant_speed`, the image changes by the same amount in each step.
     """
-    if isinstance(anchors, np.ndarray):
-        z = anchors
-    else:
-        located = [locate(workspace, anchor) if isinstance(anchor, str) else anchor for anchor in anchors]
-        z = np.concatenate([anchor.latent for anchor in located])
+    z = np.concatenate([anchor.latent for anchor in locate_all(workspace, anchors)])
     if len(z) < 2:
         raise ShapeError("An interpolation needs 2 anchors or more. Name another one.")
     return interpolate_latents(
@@ -287,17 +300,7 @@ def image_of(workspace: Workspace, path: Path) -> Images:
     """Return the image in a file as the model takes it, (1, c, h, w)."""
     if not path.is_file():
         raise NotFound(f"There is no image file {path}. {NAME_HELP}")
-    channels, height, width = workspace.description.shape
-    if height != width:
-        raise NotSupported(
-            f"This model takes images of {width}x{height}, and a file is cropped to a square: "
-            "name an image of its own data by number."
-        )
-    try:
-        pixels = read_image(path, channels=channels, size=height).pixels
-    except BadImage as error:
-        raise BadData(f"{path} cannot be used: {error}.") from error
-    return pixels.astype(np.float32).reshape(1, *pixels.shape[-3:]) / 255
+    return as_images(path, workspace.description.shape)
 
 
 def find_groups(workspace: Workspace, text: str) -> list[Group]:

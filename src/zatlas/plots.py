@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from zatlas.core.errors import UnknownName
 from zatlas.figures import anchor_sheets, geometry, maps, paths, sheets
 from zatlas.figures.class_inputs import default_label
-from zatlas.locate import default_anchors, locate, locate_all
+from zatlas.locate import AnchorLike, default_anchors, locate, locate_all
 from zatlas.render.figure import Figure
 from zatlas.render.loss_plots import loss_curves
 from zatlas.render.theme import LIGHT, Theme
@@ -36,6 +36,9 @@ class Plots:
 
     workspace: Workspace
     theme: Theme = LIGHT
+
+    def __repr__(self) -> str:
+        return f"<Plots of {self.workspace.name}: {', '.join(n for n in vars(Plots) if n[0] != '_')}>"
 
     def samples(
         self,
@@ -111,7 +114,7 @@ class Plots:
         n: int = 15,
         *,
         by: str | None = None,
-        anchors: Sequence[str] = (),
+        anchors: Sequence[AnchorLike] = (),
         dimensions: tuple[int, int] | None = None,
         label: int | str | None = None,
         ax: "Axes | None" = None,
@@ -125,7 +128,7 @@ class Plots:
         by : {"quantile", "range", "std", "class"}
             Equal steps of the prior's mass, of the range of the latents, or of standard deviations; "class"
             decodes each anchor in every class of a conditional model.
-        anchors : sequence of str
+        anchors : sequence of str, int, Path or array (dim,)
             With "class": names as for `Atlas.locate`, a row for each (default: typical images).
         dimensions : tuple of two int
             The dimensions (default: those that change the image most).
@@ -228,7 +231,7 @@ class Plots:
 
     def interpolation(
         self,
-        *anchors: str,
+        *anchors: AnchorLike,
         method: str | None = None,
         frames: int = 11,
         label: int | str | None = None,
@@ -238,7 +241,7 @@ class Plots:
 
         Parameters
         ----------
-        *anchors : str
+        *anchors : str, int, Path or array (dim,)
             Names as for `Atlas.locate` (default: two typical images).
         method : {"lerp", "slerp", "spline", "geodesic"}
             The default suits the prior.
@@ -267,7 +270,7 @@ class Plots:
 
     def traversal(
         self,
-        anchor: str | None = None,
+        anchor: AnchorLike = None,
         *,
         dimensions: Sequence[int] = (),
         frames: int = 11,
@@ -278,7 +281,7 @@ class Plots:
 
         Parameters
         ----------
-        anchor : str
+        anchor : str, int, Path or array (dim,)
             Name of the latent, as for `Atlas.locate` (default: the one nearest to the mean).
         dimensions : sequence of int
             The dimensions, a row for each (default: those that change the image most).

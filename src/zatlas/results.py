@@ -4,24 +4,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zatlas.core.arrays import Latents, Values
+from zatlas.core.arrays import ArrayLike, Latents
 from zatlas.core.errors import UnknownName
 from zatlas.directions import find, measure
 from zatlas.directions.direction_report import DirectionReport
 from zatlas.directions.types import Direction, renamed
 from zatlas.figures.edits import MAX_STD, edit_path, edit_strip, pixel_change
 from zatlas.figures.paths import LatentPath
-from zatlas.locate import default_anchors, locate_all
+from zatlas.locate import AnchorLike, default_anchors, locate_all
 from zatlas.metrics.evaluation import EvaluationResult
 from zatlas.metrics.metric import Metric
 from zatlas.metrics.run_summary import Finding
 from zatlas.metrics.titles import format_baseline, format_value, metric_title
 from zatlas.models.classifier import Classifier
 from zatlas.render.figure import Figure
-from zatlas.render.html import html_table
+from zatlas.render.html import card, html_table
 from zatlas.report import write_report
 from zatlas.workspace import Workspace
 
@@ -48,21 +49,25 @@ class RunDirection:
     def __repr__(self) -> str:
         return f"<RunDirection {self.name}>"
 
-    def _repr_png_(self) -> bytes | None:
-        return self.strip().rendered("png") if self.workspace.source.decodes else None
+    def _repr_html_(self) -> str:
+        score = self.direction.score
+        auc = {} if score is None else {"AUC on held-out latents": score.auc}
+        calls = ("direction.move(z, 2.0)", "direction.evaluate()", "direction.save()")
+        figure = self.strip() if self.workspace.source.decodes else None
+        return card(f"Direction {self.name}", auc, figure, calls)
 
     @property
     def name(self) -> str:
         """The name of the direction."""
         return self.direction.name
 
-    def move(self, z: Latents, amount: float | Values = 1.0) -> Latents:
+    def move(self, z: ArrayLike, amount: ArrayLike = 1.0) -> Latents:
         """Move latents along the direction.
 
         Parameters
         ----------
-        z : array (n, dim)
-            Latents.
+        z : array-like (n, dim)
+            Latents, or one latent (dim,).
         amount : float or array (n,)
             Distance in standard deviations of the data along the direction.
 
@@ -77,12 +82,12 @@ class RunDirection:
         """
         return self.direction.move(z, amount)
 
-    def strip(self, *anchors: str, reach: float = MAX_STD, columns: int = 7) -> Figure:
+    def strip(self, *anchors: AnchorLike, reach: float = MAX_STD, columns: int = 7) -> Figure:
         """Draw images that are moved along the direction, a row for each anchor.
 
         Parameters
         ----------
-        *anchors : str
+        *anchors : str, int, Path or array (dim,)
             Names of latents, as for `Atlas.locate` (default: typical images).
         reach : float
             Largest distance to either side, in standard deviations.
@@ -98,12 +103,12 @@ class RunDirection:
         settings: dict[str, Any] = {"measure": "mean pixel change", "reach": reach, "columns": columns}
         return edit_strip(self.workspace, self.direction, starts, pixel_change, **settings)
 
-    def path(self, anchor: str = "0", *, reach: float = MAX_STD) -> LatentPath:
+    def path(self, anchor: AnchorLike = "0", *, reach: float = MAX_STD) -> LatentPath:
         """Return the path along the direction through one latent, for images or a film.
 
         Parameters
         ----------
-        anchor : str
+        anchor : str, int, Path or array (dim,)
             Name of the latent, as for `Atlas.locate`.
         reach : float
             Distance to either side, in standard deviations.
@@ -255,7 +260,7 @@ class Evaluation:
         """What limits the model, each with suggestions; empty if no check found a problem."""
         return self.result.findings
 
-    def report(self, out: str | Path) -> Path:
+    def report(self, out: str | PathLike[str]) -> Path:
         """Write the metrics, findings and figures as one HTML page.
 
         Parameters

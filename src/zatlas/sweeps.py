@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import product
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Literal
 
@@ -62,17 +63,21 @@ class Sweep:
         """The combinations that could not be trained."""
         return [row for row in self.rows if row.error]
 
+    def __repr__(self) -> str:
+        failed = f", {len(self.failed)} failed" if self.failed else ""
+        return f"<Sweep of {len(self.rows)} runs in {self.folder}{failed}: {', '.join(self.varied)}>"
+
     def _repr_html_(self) -> str:
         return html_table(as_rows(self))
 
 
 def sweep(
-    recipe: str | Path,
+    recipe: str | PathLike[str],
     settings: Mapping[str, object],
     *,
     on: Backend = "here",
     threads: int = 1,
-    out: Path | str | None = None,
+    out: str | PathLike[str] | None = None,
     verbose: bool = True,
 ) -> Sweep:
     """Train each combination of settings, and compare the runs in a table and figures.
@@ -119,7 +124,7 @@ def sweep(
     combinations = [
         dict(zip(choices, combination, strict=True)) for combination in product(*choices.values())
     ]
-    rows, jobs = _prepared(str(recipe), combinations, varied, folder.absolute())
+    rows, jobs = _prepared(fspath(recipe), combinations, varied, folder.absolute())
     runners: dict[str, Callable[[Sequence[SweepJob]], Ends]] = {
         "here": partial(run_here, callbacks=lambda: all_callbacks_of((), verbose)),
         "processes": partial(run_in_processes, threads=threads),
@@ -136,7 +141,7 @@ def sweep(
     rows = [replace(row, error=problems.get(row.name, row.error)) for row in rows]
     rows = [row if row.error else _with_metrics(row, jobs[row.name]) for row in rows]
     result = Sweep(folder, varied, rows)
-    atomic.write_file(folder / "sweep.json", atomic.as_json(_as_dict(str(recipe), result)))
+    atomic.write_file(folder / "sweep.json", atomic.as_json(_as_dict(fspath(recipe), result)))
     draw_sweep(folder, varied, [(row.name, row.settings, _numbers(row)) for row in rows])
     return result
 

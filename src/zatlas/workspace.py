@@ -6,13 +6,15 @@ several threads request them.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from zatlas import contents
-from zatlas.core.arrays import Flags, Images, Labels, Latents, Rows
+from zatlas.core.arrays import ArrayLike, Flags, Images, Labels, Latents, Rows, as_latents
 from zatlas.core.errors import NotSupported
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.latent.attributes import all_flags, flags_of, labels_by
@@ -70,7 +72,7 @@ class Workspace:
     @classmethod
     def open(
         cls,
-        folder: Path | str,
+        folder: str | PathLike[str],
         *,
         trust: bool = False,
         data_changed: bool = False,
@@ -107,6 +109,16 @@ class Workspace:
         description, generator = contents.load_model(run, resolve_device(device), trust)
         predictions = contents.predictions_of(run, generator)
         return cls(run, description, generator, predictions, data_changed, dataset)
+
+    def __repr__(self) -> str:
+        return f"<Workspace {self.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy or a pickle names the folder, and opens the run again."""
+        device = "cpu" if self.generator.device == "cpu" else "auto"
+        reopen = partial(Workspace.open, data_changed=self.data_changed, device=device)
+        state = {"predictions": self.predictions, "opened_dataset": self.opened_dataset}
+        return reopen, (self.run.folder.absolute(),), state
 
     @property
     def name(self) -> str:
@@ -196,9 +208,8 @@ class Workspace:
     def posterior_samples(self, split: str = "test", *, seed: int = 0) -> Latents:
         """A sample from the posterior of each image (n, dim); its latent if the encoder has no posterior."""
         table = self.table(split)
-        if table.std is None:
-            return table.latents
-        return from_posterior(table.latents, table.std, seed=seed)
+        std = table.std
+        return table.latents if std is None else from_posterior(table.latents, std, seed=seed)
 
     def chart_table(self, split: str = "test", *, samples: bool = False, seed: int = 0) -> LatentTable:
         """The latents of a scatter plot: those of a split, or the cloud with rows `NO_ROW`.
@@ -241,14 +252,15 @@ class Workspace:
             "density", lambda: density((table := self.chart_table("train")).latents, table.std)
         )
 
-    def decode(self, z: Latents, label: ClassLabel = None) -> Images:
+    def decode(self, z: ArrayLike, label: ClassLabel = None) -> Images:
         """The images of latents (n, dim); a conditional model takes one class, one for each, or weights."""
+        z = as_latents(z, *self.generator.space.shape)
         return self.generator.decode(z, self.generator.class_inputs(len(z), label))
 
-    def nearest(self, z: Latents, k: int = 5, split: str = "train") -> tuple[Rows, np.ndarray]:
+    def nearest(self, z: ArrayLike, k: int = 5, split: str = "train") -> tuple[Rows, np.ndarray]:
         """Rows (n, k) of the images or samples nearest to each latent, and their distances (n, k)."""
         table = self.chart_table(split)
-        index, distance = self.neighbors(split).search(z, k)
+        index, distance = self.neighbors(split).search(as_latents(z, *self.generator.space.shape), k)
         return table.rows[index] if self.source.indexed else index, distance
 
     def neighbors(self, split: str) -> NeighborIndex:
@@ -279,8 +291,8 @@ class Workspace:
 
         `supervise` separates the classes ("label") or an attribute; `settings` are those of the layout.
         """
-        layout = method or default_layout(self.dim)
-        return self.chart_of(ChartRequest(layout, supervise, split, samples, seed, settings or {}))
+        request = (method or default_layout(self.dim), supervise, split, samples, seed, settings or {})
+        return self.chart_of(ChartRequest(*request))
 
     def chart_of(self, request: ChartRequest) -> Chart:
         """The chart of this request, saved in the run."""
@@ -306,14 +318,11 @@ class Workspace:
             raise NotSupported(f"These latents have no labels or attributes, so no {name!r} to supervise by.")
         return labels_by(self.dataset, rows, name)
 
-    # Predictions of a classifier
-
     @property
     def classifier(self) -> Classifier | None:
         """The classifier that is saved in the run."""
-        if self.predictions is None or not self.run.classifier.exists():
-            return None
-        return load_classifier(self.run.classifier)
+        stored = self.predictions is not None and self.run.classifier.exists()
+        return load_classifier(self.run.classifier) if stored else None
 
     def annotate(self, classifier: Classifier, *, save: bool = False) -> "Workspace":
         """The same run with a classifier's predictions as attributes of its images.
@@ -325,16 +334,13 @@ class Workspace:
             atomic.check_writable(self.run.folder, "Copy the run, and annotate the copy.")
         before = self.predictions or Predictions("", {})
         images = replace(self, predictions=before, cache=Cache()).unlabelled_dataset
-        predictions = predict(classifier, images)
-        predictions = before.updated(predictions)
+        predictions = before.updated(predict(classifier, images))
         if save:
             save_predictions(self.run.predictions, predictions, self.digest)
             atomic.remove_file(self.run.classifier)
             if isinstance(classifier.function, ClassifierNet):
                 save_classifier(self.run.classifier, classifier)
         return replace(self, predictions=predictions, cache=Cache())
-
-    # Files
 
     def provenance(self, split: str) -> dict[str, Any]:
         """What the latents of a split depend on. Files of other latents are computed again."""
@@ -345,8 +351,6 @@ class Workspace:
     def folder(self, name: str) -> Path:
         """A folder of the run; a folder of the cache if the run is read-only."""
         return contents.folder_for(self.run, name)
-
-    # Computed once each
 
     @property
     def _has_recipe(self) -> bool:

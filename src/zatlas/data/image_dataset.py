@@ -37,6 +37,22 @@ class ImageDataset:
     fingerprint: str  # SHA-256 of all fields above except the name
     report: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
+    def __repr__(self) -> str:
+        return f"<ImageDataset {self.describe()}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields without caches; a mapped file is opened again by its name."""
+        state: dict[str, Any] = {name: vars(self)[name] for name in self.__dataclass_fields__}
+        if isinstance(self.pixels, np.memmap):
+            mapped = self.pixels
+            state["pixels"] = (str(mapped.filename), mapped.dtype, "r", mapped.offset, mapped.shape)
+        return state | {"report": dict(self.report)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        pixels = state["pixels"]
+        state["pixels"] = np.memmap(*pixels) if isinstance(pixels, tuple) else pixels
+        self.__dict__.update(state)
+
     def __len__(self) -> int:
         return len(self.pixels)
 

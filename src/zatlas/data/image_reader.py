@@ -3,7 +3,8 @@
 import io
 import stat
 import threading
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,13 +81,28 @@ def read_image(
     grey background, and the first frame of an animation is used. With a size, the image is centre-cropped and
     resized to size x size. Without `channels`, grey files have 1 and others 3.
     """
-    try:
+    with _explain_errors():
         data = source if isinstance(source, bytes) else _read_file(source)
         _check_webp(data)
         with Image.open(io.BytesIO(data), formats=FORMATS) as file:
             need = _check_cost(file, len(data))
             with _large_image_lock if need > LARGE_BYTES else nullcontext():
                 return _decode(file, channels, size, background)
+
+
+def convert_image(
+    image: Image.Image, *, channels: int | None = None, size: int | None = None, background: int = 255
+) -> DecodedImage:
+    """Convert a PIL image as `read_image` converts a file. The image itself does not change."""
+    with _explain_errors():
+        return _decode(image.copy(), channels, size, background)
+
+
+@contextmanager
+def _explain_errors() -> Iterator[None]:
+    """Turn every error of a decoder into `BadImage`."""
+    try:
+        yield
     except BadImage:
         raise
     except MemoryError as error:

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from zatlas.core.arrays import Latents, Values
+from zatlas.core.arrays import ArrayLike, Latents, Values, as_array, as_latents
+from zatlas.core.errors import ShapeError
 from zatlas.directions.field_networks import ConstantField, Field
 from zatlas.latent.curves import Curve, lerp, line_along
 
@@ -49,15 +50,18 @@ class LinearDirection:
     facts: Mapping[str, Any] = field(default_factory=dict)  # what its method measured, by name
     description: str = ""  # the attribute that it should change, where that is not its name
 
-    def move(self, z: Latents, amount: float | Values = 1.0) -> Latents:
+    def move(self, z: ArrayLike, amount: ArrayLike = 1.0) -> Latents:
         """The latents moved by `amount` standard deviations; one amount, or one per latent."""
-        steps = np.asarray(amount, np.float32).reshape(-1, 1) * np.float32(self.std)
-        moved: Latents = (z + steps * self.vector).astype(np.float32)
+        rows = as_latents(z, len(self.vector))
+        steps = _amounts(amount, len(rows))[:, None] * np.float32(self.std)
+        moved: Latents = (rows + steps * self.vector).astype(np.float32)
         return moved
 
-    def walk(self, z: Latents, low: float = -3.0, high: float = 3.0) -> Curve:
+    def walk(self, z: ArrayLike, low: float = -3.0, high: float = 3.0) -> Curve:
         """The line through one latent (1, d), from `low` to `high` standard deviations."""
-        return line_along(z, (self.vector * self.std).astype(np.float32), low, high)
+        return line_along(
+            as_latents(z, len(self.vector)), (self.vector * self.std).astype(np.float32), low, high
+        )
 
 
 @dataclass(frozen=True)
@@ -81,9 +85,10 @@ class FieldDirection:
     scale: tuple[Values, Values] | None = None  # amounts, and the standard deviations that produce them
     description: str = ""  # the attribute that it should change, where that is not its name
 
-    def move(self, z: Latents, amount: float | Values = 1.0) -> Latents:
+    def move(self, z: ArrayLike, amount: ArrayLike = 1.0) -> Latents:
         """The latents moved by `amount`; an amount beyond the scale moves them to the scale's end."""
-        stds = self.in_std(amount)
+        z = as_latents(z)
+        stds = self.in_std(_amounts(amount, len(z)))
         z = np.repeat(z, len(stds), axis=0) if len(z) == 1 else z
         count = max(ceil(float(np.abs(stds).max(initial=0)) / FIELD_STEP), 1)
         step = np.broadcast_to(stds[:, None] / np.float32(count), (len(z), 1))
@@ -93,17 +98,17 @@ class FieldDirection:
         moved: Latents = z.astype(np.float32)
         return moved
 
-    def in_std(self, amount: float | Values) -> Values:
+    def in_std(self, amount: ArrayLike) -> Values:
         """These amounts in standard deviations."""
-        amounts = np.asarray(amount, np.float32).reshape(-1)
+        amounts = as_array(amount).astype(np.float32).reshape(-1)
         if self.scale is None:
             return amounts
         return np.interp(amounts, *self.scale).astype(np.float32)
 
-    def walk(self, z: Latents, low: float = -3.0, high: float = 3.0) -> Curve:
+    def walk(self, z: ArrayLike, low: float = -3.0, high: float = 3.0) -> Curve:
         """The curve through one latent (1, d), from the amount `low` to `high`."""
         amounts = np.linspace(low, high, MAX_FIELD_STEPS, dtype=np.float32)
-        return Curve(self.move(z[:1], amounts), lerp, anchor_times=(0.0, 1.0))
+        return Curve(self.move(as_latents(z)[:1], amounts), lerp, anchor_times=(0.0, 1.0))
 
 
 Direction = LinearDirection | FieldDirection
@@ -126,6 +131,14 @@ def in_std(direction: Direction) -> Direction:
 def is_nonlinear(direction: Direction) -> bool:
     """Whether the step of a direction depends on its starting point."""
     return isinstance(in_std(direction), FieldDirection)
+
+
+def _amounts(amount: ArrayLike, count: int) -> Values:
+    """One amount, or one for each of `count` latents; one latent may take several amounts."""
+    amounts = as_array(amount).astype(np.float32).reshape(-1)
+    if len(amounts) not in (1, count) and count != 1:
+        raise ShapeError(f"There are {count} latents and {len(amounts)} amounts. Give one, or one for each.")
+    return amounts
 
 
 def renamed(direction: D, name: str) -> D:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from zatlas.locate import Anchor
 from zatlas.models.generator import ClassInputs, ClassLabel
 from zatlas.render import film as films
 from zatlas.render.canvas import Canvas
+from zatlas.render.html import card
 from zatlas.render.strip import Ends, strip
 from zatlas.render.theme import LIGHT, Theme
 from zatlas.workspace import Workspace
@@ -54,8 +56,9 @@ class LatentPath:
     def __repr__(self) -> str:
         return f"<LatentPath {self.title}>"
 
-    def _repr_png_(self) -> bytes:
-        return self.strip().rendered("png")
+    def _repr_html_(self) -> str:
+        calls = ("path.latents(n)", "path.images(n)", 'path.film("path.mp4")')
+        return card(self.title, {"anchors": len(self.marks)} if self.marks else {}, self.strip(), calls)
 
     def latents(self, n: int = FRAMES) -> Latents:
         """Return n latents at equal steps along the first curve, (n, dim).
@@ -146,7 +149,7 @@ class LatentPath:
 
     def film(
         self,
-        path: Path | str,
+        path: str | PathLike[str],
         frames: int = FRAMES,
         *,
         fps: int = FPS,

@@ -4,13 +4,14 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
 
-from zatlas.core.arrays import Flags, Labels, Latents, Plane, Rows, Values
+from zatlas.core.arrays import ArrayLike, Flags, Labels, Latents, Plane, Rows, Values, as_latents, as_plane
 from zatlas.core.errors import BadRun, Damaged, ShapeError
 from zatlas.core.parsing import from_table
 from zatlas.latent.layouts import DEFAULT_LAYOUT, compute_layout, principal_components
@@ -18,6 +19,7 @@ from zatlas.latent.names import LABEL
 from zatlas.latent.neighbors import Neighbors, nearest
 from zatlas.latent.pixel_features import Decode, PixelFeatures, Table, decoded_pixels, fit_features
 from zatlas.latent.trust import MAX_RANKED, NEIGHBORS, trust_of_each
+from zatlas.render.html import card
 from zatlas.render.plot import cloud
 from zatlas.store import tensors
 
@@ -91,6 +93,9 @@ class Chart:
                 f"features of shape {self.features.shape}."
             )
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: vars(self)[name] for name in self.__dataclass_fields__}  # no caches
+
     def __repr__(self) -> str:
         return f"<Chart {self.layout}: {len(self.latents):,} latents>"
 
@@ -105,11 +110,13 @@ class Chart:
         """The rows whose neighbors the layout preserves: the latents, or the features of their images."""
         return self.latents if self.features is None else self.features
 
-    def _repr_png_(self) -> bytes:
+    def _repr_html_(self) -> str:
         title = f"The {self.layout} chart of {len(self.latents):,} latents"
-        return cloud(self.positions, None, (), title=title, axes=("", "")).rendered("png")
+        figure = cloud(self.positions, None, (), title=title, axes=("", ""))
+        facts = {"layout": self.about, "trustworthiness": self.trustworthiness}
+        return card("Chart", facts, figure, ("chart.transform(z)", "chart.inverse_transform(xy)"))
 
-    def transform(self, z: Latents) -> Plane:
+    def transform(self, z: ArrayLike) -> Plane:
         """Return the position (n, 2) of each latent (n, d); the chart's own latents keep their positions.
 
         A new latent gets the weighted geometric median of its neighbors' positions. Their mean could fall
@@ -121,6 +128,7 @@ class Chart:
         >>> atlas.chart("pca").transform(atlas.latents("train")).shape
         (114, 2)
         """
+        z = as_latents(z, self.latents.shape[1])
         if self.components is not None:
             return self.origin + (z - self.center) @ self.components.T
         index, distance = self.nearest_latents(z, FORWARD)
@@ -128,13 +136,14 @@ class Chart:
         weight = (np.maximum(1 - share, 1e-6) / np.maximum(share, 1e-6)) ** 2
         return _geometric_median(self.positions[index], weight)
 
-    def nearest_latents(self, z: Latents, k: int) -> Neighbors:
+    def nearest_latents(self, z: ArrayLike, k: int) -> Neighbors:
         """Return the chart's k latents nearest to each latent; on a chart by images, by their images."""
+        z = as_latents(z, self.latents.shape[1])
         if self.features is not None and self.pixels is not None and self.decode is not None and len(z):
             return nearest(self.pixels(decoded_pixels(self.decode, z)), self.features, k)
         return nearest(z, self.latents, k)
 
-    def inverse_transform(self, xy: Plane) -> Latents:
+    def inverse_transform(self, xy: ArrayLike) -> Latents:
         """Return a latent (n, d) for each position (n, 2): the weighted mean of the neighbors' latents.
 
         The mean is rescaled to the neighbors' mean norm: in many dimensions a mean is shorter than the
@@ -152,6 +161,7 @@ class Chart:
         >>> atlas.chart("pca").inverse_transform(np.zeros((1, 2), np.float32)).shape
         (1, 2)
         """
+        xy = as_plane(xy)
         index, distance = (table[:, : self.averaged + 1] for table in self._neighbors(xy))
         weight = _fading_weights(distance)
         z = np.einsum("nk,nkd->nd", weight, self._centered[index])
@@ -161,7 +171,7 @@ class Chart:
             return z
         return z + (xy - self.transform(z)) @ self.components
 
-    def covers(self, xy: Plane) -> Flags:
+    def covers(self, xy: ArrayLike) -> Flags:
         """Return which positions (n, 2) lie near the data; elsewhere `inverse_transform` extrapolates.
 
         Examples
@@ -172,11 +182,11 @@ class Chart:
         """
         return self.outside_share(xy) <= 1
 
-    def outside_share(self, xy: Plane) -> Values:
+    def outside_share(self, xy: ArrayLike) -> Values:
         """Return the distance from each position to its farthest neighbor, over `neighbor_radius`."""
-        return self._neighbors(xy)[1][:, -1] / np.float32(max(self.neighbor_radius, 1e-12))
+        return self._neighbors(as_plane(xy))[1][:, -1] / np.float32(max(self.neighbor_radius, 1e-12))
 
-    def nearest_covered(self, xy: Plane) -> Plane:
+    def nearest_covered(self, xy: ArrayLike) -> Plane:
         """Return positions (n, 2) inside the data: a position outside it becomes that of the nearest latent.
 
         Examples
@@ -185,6 +195,7 @@ class Chart:
         >>> chart.covers(chart.nearest_covered(np.float32([[1000, 0]])))
         array([ True])
         """
+        xy = as_plane(xy)
         covered = self.covers(xy)
         inside = self.positions[self.covers(self.positions)]
         index, _ = nearest(xy, inside if len(inside) else self.positions, 1)
@@ -218,22 +229,22 @@ class Chart:
         size = np.maximum(high - low, 1e-6 + 1e-3 * float((high - low).max()))
         return np.stack([low - MARGIN * size, high + MARGIN * size]).astype(np.float32)
 
-    def denormalised(self, normalised: Plane) -> Plane:
+    def denormalised(self, normalised: ArrayLike) -> Plane:
         """Convert coordinates in [-1, 1]^2 to positions; the corners are those of the box."""
         low, high = self.box
-        return low + (normalised + 1) / 2 * (high - low)
+        return low + (as_plane(normalised) + 1) / 2 * (high - low)
 
-    def normalised(self, xy: Plane) -> Plane:
+    def normalised(self, xy: ArrayLike) -> Plane:
         """Convert positions to coordinates in [-1, 1]^2."""
         low, high = self.box
-        return (xy - low) / (high - low) * 2 - 1
+        return (as_plane(xy) - low) / (high - low) * 2 - 1
 
     @cached_property
     def trustworthiness(self) -> float:
         """The trustworthiness of the positions, from 0 to 1: of latents, or of what the images look like."""
         return trustworthiness(self.compared, self.positions)
 
-    def save(self, path: Path | str) -> Path:
+    def save(self, path: str | PathLike[str]) -> Path:
         """Write the chart to one safetensors file, and return its path.
 
         Examples
@@ -251,7 +262,7 @@ class Chart:
         return tensors.write(Path(path), KEY, json.dumps(description), arrays)
 
     @classmethod
-    def load(cls, path: Path | str) -> "Chart":
+    def load(cls, path: str | PathLike[str]) -> "Chart":
         """Read a chart from a file, identical to the bit."""
         description, arrays = tensors.read(Path(path), KEY, "chart", FORMAT)
         if not {"latents", "positions"} <= set(arrays):
@@ -266,8 +277,6 @@ class Chart:
         return from_table(cls, description, str(path), **arrays)
 
     def _neighbors(self, xy: Plane) -> Neighbors:
-        if xy.ndim != 2 or xy.shape[1] != 2 or not np.isfinite(xy).all():
-            raise ShapeError(f"Positions are a table (n, 2) of finite numbers; these have shape {xy.shape}.")
         count = min(INVERSE + 1, len(self.positions))
         distance, index = self._tree.query(xy, k=range(1, count + 1))
         return index, distance.astype(np.float32)

@@ -71,6 +71,10 @@ class Curve:
         if self.anchors.ndim != 2 or len(self.anchors) < 2:
             raise ShapeError(f"A curve needs at least 2 anchors; it was given {len(self.anchors)}.")
 
+    def __repr__(self) -> str:
+        count, dim = self.anchors.shape
+        return f"<Curve through {count} anchors in {dim} dimensions>"
+
     @property
     def times(self) -> Values:
         """The time of each anchor."""

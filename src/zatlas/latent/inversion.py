@@ -24,6 +24,8 @@ from zatlas.latent.descent import descend, numeric_descent
 from zatlas.latent.dimensions import shell
 from zatlas.latent.neighbors import nearest
 from zatlas.models.generator import Generator, differentiable
+from zatlas.render.html import card
+from zatlas.render.sheet import sheet
 
 STEPS, STARTS = 80, 4
 POOL = 512  # latents that are decoded; the search starts at those with the most similar images
@@ -34,6 +36,7 @@ SHELL_TOLERANCE = 3.0  # std of the norm of prior samples within which there is 
 SHELL_PENALTY = 1e-4  # for one more std, squared, against the mean squared error of a pixel
 GROUP, GROUP_BYTES = 64, 8 << 20  # images inverted at once, and their bytes
 STEPS_PER_NUMERIC_STEP = 10  # steps with gradients that replace one step without
+PREVIEWS = 12  # reconstructions in a notebook
 MAX_NUMERIC_DIM = 512  # dimensions up to which finite differences are affordable
 
 
@@ -45,6 +48,15 @@ class InversionResult:
     images: Images  # the reconstructions
     rms: Values  # root mean squared error of each image, for pixels in [0, 1]
     seconds: float  # for all images
+
+    def __repr__(self) -> str:
+        mean = f", mean PSNR {self.psnr.mean():.1f} dB" if len(self.rms) else ""
+        return f"<InversionResult {len(self.rms):,} images{mean}, {self.seconds:.1f} s>"
+
+    def _repr_html_(self) -> str:
+        facts = {"images": len(self.rms), "mean PSNR in dB": float(self.psnr.mean()), "seconds": self.seconds}
+        figure = sheet(self.images[:PREVIEWS], min(len(self.images), PREVIEWS), title="Reconstructions")
+        return card("Inversion", facts, figure if len(self.images) else None, ("result.latents",))
 
     @property
     def psnr(self) -> Values:

@@ -2,11 +2,8 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from zatlas.core.arrays import Labels, Latents, Rows
 from zatlas.core.progress import bar
@@ -29,7 +26,6 @@ def latent_blocks(
     if latents is not None:
         yield LatentBlock(LatentTable(rows, latents[rows]), columns(images, rows))
         return
-    generator = from_bytes(generator)
     batches = int(np.clip(BLOCK // np.prod(images.shape), 1, MAX_IMAGES)) // generator.batch
     size = max(batches, 1) * generator.batch  # a multiple of the batch size
     blocks = [rows[i : i + size] for i in range(0, len(rows), size)]
@@ -41,18 +37,6 @@ def latent_blocks(
             result = generator.latents(x, labels_of(images, part))
             yield LatentBlock(LatentTable(part, *result), columns(images, part))
             advance(len(part))
-
-
-def from_bytes(generator: Generator) -> Generator:
-    """Return the generator with an encoder for bytes, so that only one batch at a time becomes floats."""
-    encoder = generator.encoder
-    if encoder is None:
-        return generator
-
-    def encode(x: Tensor, y: Tensor | None) -> Tensor | tuple[Tensor, Tensor]:
-        return encoder(x.to(torch.float32).div_(255), y)
-
-    return replace(generator, encoder=encode)
 
 
 def labels_of(images: ImageDataset, rows: Rows) -> Labels | None:

@@ -83,6 +83,10 @@ class SavedPrior:
     description: PriorDescription
     path: Path
 
+    def __repr__(self) -> str:
+        gain = self.description.nats - self.description.own_prior
+        return f"<SavedPrior {self.description.kind}: held-out latents gain {gain:+.2f} nats>"
+
 
 def check_kind(kind: str) -> None:
     """Refuse an unknown kind of prior."""

@@ -20,6 +20,7 @@ from zatlas.core.arrays import Images
 from zatlas.core.errors import BadRun, NotSupported, ShapeError, UnknownName
 from zatlas.core.registry import NETS
 from zatlas.core.settings import fill
+from zatlas.data.image_input import ImagesLike, as_images
 from zatlas.models import weights
 from zatlas.models.nets import Shape
 from zatlas.models.safe_build import build_checked, image_shape
@@ -53,13 +54,9 @@ class Classifier:
         """Return the predictions (n, k) for images (n, c, h, w) of any size, with gradients."""
         return self.function(resized(x, self.shape))
 
-    def predict(self, images: Images) -> Logits:
+    def predict(self, images: ImagesLike) -> Logits:
         """Return the predictions (n, k) for n images of any size, one column for each name."""
-        if images.ndim != 4:
-            raise ShapeError(
-                "A classifier takes an array of images (n, channels, height, width); this array has shape "
-                f"{images.shape}."
-            )
+        images = as_images(images)
         starts = range(0, max(len(images), 1), self.batch)
         rows = np.concatenate([self._predict(images[i : i + self.batch]) for i in starts])
         if rows.shape != (len(images), len(self.names)):

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zatlas.core.arrays import ClassWeights, Images, Labels, Latents
+from zatlas.core.arrays import ArrayLike, ClassWeights, Images, Labels, Latents, as_array, as_latents
 from zatlas.core.errors import NotSupported, ShapeError, UnknownName
 from zatlas.core.space import Space
+from zatlas.data.image_input import ImagesLike, as_images
 from zatlas.models.trainable import Encoder
 
 ClassLabel = int | str | Sequence[int | str] | np.ndarray | None
@@ -73,6 +74,11 @@ class Generator:
     device: str = "cpu"
     batch: int = 256
 
+    def __repr__(self) -> str:
+        kinds = f", {len(self.classes)} classes" if self.classes else ""
+        encodes = "" if self.encoder is not None else ", no encoder"
+        return f"<Generator {self.space}{kinds}{encodes}, on {self.device}>"
+
     def for_class(self, label: int | str | None = None) -> "Generator":
         """Return an unconditional generator of one class, by its number or name (default: the first).
 
@@ -114,7 +120,7 @@ class Generator:
         if not self.classes:
             return None
         single = label is None or np.ndim(label) == 0
-        given = np.asarray([label if label is not None else 0] * n if single else label)
+        given = as_array([label if label is not None else 0] * n if single else label)
         names = given.tolist()
         if given.dtype.kind not in "iu":
             index = {name: number for number, name in enumerate(self.classes)}
@@ -148,7 +154,7 @@ class Generator:
         """
         if not self.classes or label is None or np.ndim(label) != 2:
             return self.class_numbers(n, label)
-        weights = np.asarray(label, np.float32)
+        weights = as_array(label).astype(np.float32)
         if weights.shape != (n, len(self.classes)):
             raise ShapeError(
                 f"There are {n} rows and {len(self.classes)} classes, and the class weights have shape "
@@ -156,13 +162,13 @@ class Generator:
             )
         return weights
 
-    def decode(self, z: Latents, y: ClassInputs = None) -> Images:
+    def decode(self, z: ArrayLike, y: ClassInputs = None) -> Images:
         """Decode latents to images.
 
         Parameters
         ----------
-        z : array (n, dim)
-            Latents.
+        z : array-like (n, dim)
+            Latents, or one latent (dim,): an array, list or tensor.
         y : array (n,) or (n, classes)
             Class numbers for a conditional model, or class weights, such as (0.5, 0.5, 0) for the mean of
             the first two classes of three.
@@ -186,7 +192,7 @@ class Generator:
         """
         return np.concatenate(list(self.decode_batches(z, y)))
 
-    def decode_batches(self, z: Latents, y: ClassInputs = None) -> Iterator[Images]:
+    def decode_batches(self, z: ArrayLike, y: ClassInputs = None) -> Iterator[Images]:
         """Yield the decoded images in batches, if they do not fit into memory together.
 
         Examples
@@ -194,11 +200,7 @@ class Generator:
         >>> sum(len(images) for images in atlas.generator.decode_batches(atlas.latents()))
         30
         """
-        if z.ndim != 2 or z.shape[1] != self.space.dim:
-            raise ShapeError(
-                f"These latents have {z.shape[-1]} dimensions; the latent space of this model has "
-                f"{self.space.dim}. Use latents that this model encoded or sampled."
-            )
+        z = as_latents(z, *self.space.shape)
         self._check_labels(z, y)
         if self.classes and y is not None and y.ndim == 2:
             require_class_weights(self)
@@ -211,7 +213,7 @@ class Generator:
             # Large images go in small batches, which stay in the processor's cache.
             size = int(np.clip(BATCH_BYTES // max(images[:1].nbytes, 1), 1, self.batch))
 
-    def encode(self, x: Images, y: Labels | None = None) -> Latents:
+    def encode(self, x: ImagesLike, y: Labels | None = None) -> Latents:
         """Return the latents (n, dim) of images (n, c, h, w); of a posterior, its mean.
 
         Raises
@@ -226,7 +228,7 @@ class Generator:
         """
         return self.latents(x, y)[0]
 
-    def posterior(self, x: Images, y: Labels | None = None) -> tuple[Latents, Latents] | None:
+    def posterior(self, x: ImagesLike, y: Labels | None = None) -> tuple[Latents, Latents] | None:
         """Return mean and standard deviation of q(z | x), each (n, dim); None for a deterministic encoder.
 
         Examples
@@ -238,7 +240,7 @@ class Generator:
         mean, std = self.latents(x, y)
         return None if std is None else (mean, std)
 
-    def latents(self, x: Images, y: Labels | None = None) -> tuple[Latents, Latents | None]:
+    def latents(self, x: ImagesLike, y: Labels | None = None) -> tuple[Latents, Latents | None]:
         """Return the latents (n, dim) of images, and their std; None for a deterministic encoder.
 
         Examples
@@ -251,6 +253,8 @@ class Generator:
                 "This model has no encoder, so it cannot give the latents of images. Sample its prior, or "
                 "train an encoder: zatlas invert RUN --train-encoder"
             )
+        is_bytes = isinstance(x, np.ndarray) and x.dtype == np.uint8 and x.ndim == 4
+        x = x if is_bytes else as_images(x)  # bytes become floats batch by batch
         self._check_labels(x, y)
         parts = [self._call(self.encoder, *pair) for pair in self._batches(x, y)]
         arrays = [np.concatenate(part).reshape(len(x), -1) for part in zip(*parts, strict=True)]
@@ -273,7 +277,9 @@ class Generator:
     @torch.inference_mode()
     def _call(self, function: Decoder | Encoder, rows: np.ndarray, y: ClassInputs) -> tuple[np.ndarray, ...]:
         labels = None if y is None or not self.classes else torch.as_tensor(y, device=self.device)
-        output = function(torch.as_tensor(rows, device=self.device), labels)
+        x = torch.as_tensor(rows, device=self.device)
+        x = x.to(torch.float32).div_(255) if x.dtype == torch.uint8 else x
+        output = function(x, labels)
         parts = output if isinstance(output, tuple) else (output,)
         return tuple(part.float().cpu().numpy() for part in parts)
 

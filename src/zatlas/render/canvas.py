@@ -129,7 +129,7 @@ class Bar:
 Item = Tiles | Text | Bar
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Canvas(Figure):
     """A figure as a list of items, in drawing order."""
 

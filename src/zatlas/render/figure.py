@@ -3,6 +3,7 @@
 import io
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +28,20 @@ class Figure(ABC):
     dtype('uint8')
     """
 
+    def __repr__(self) -> str:
+        width, height = self.size
+        return f"<Figure of {width}x{height} pixels>"
+
+    @property
+    @abstractmethod
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+
     @abstractmethod
     def rendered(self, kind: str) -> bytes:
         """Return the bytes of a png, svg, pdf, webp or jpg file."""
 
-    def save(self, path: Path | str) -> Path:
+    def save(self, path: str | PathLike[str]) -> Path:
         """Write the figure as .png, .svg, .pdf, .webp or .jpg, and return the path.
 
         Raises
@@ -68,7 +78,7 @@ class Figure(ABC):
         return self.rendered("png")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plot(Figure):
     """A figure that matplotlib draws."""
 
@@ -77,3 +87,9 @@ class Plot(Figure):
     def rendered(self, kind: str) -> bytes:
         """Return the bytes of a png, svg, pdf, webp or jpg file."""
         return plotted(self.figure, kind)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        width, height = self.figure.get_size_inches() * self.figure.dpi
+        return round(width), round(height)

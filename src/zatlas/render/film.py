@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ MAX_FPS = 100
 
 def film(
     frames: Iterable[Images],
-    path: Path | str,
+    path: str | PathLike[str],
     *,
     fps: float = 30,
     least: int = 256,

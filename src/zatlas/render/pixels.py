@@ -5,6 +5,7 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -94,7 +95,7 @@ def fade(tiles: Tiles8, flags: Flags, paper: str) -> Tiles8:
     return faded
 
 
-def save(image: Renderable, path: Path | str) -> Path:
+def save(image: Renderable, path: str | PathLike[str]) -> Path:
     """Write a figure in the format of the file name, and return the path."""
     path = Path(path)
     return atomic.write_file(path, image.rendered(check_ending(path)))

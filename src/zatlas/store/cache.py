@@ -16,6 +16,10 @@ class Cache:
         self._locks: dict[str, AbstractContextManager[Any]] = {}
         self._lock = Lock()
 
+    def __reduce__(self) -> tuple[type["Cache"], tuple[()]]:
+        """A copy is empty, so that pickles stay small."""
+        return Cache, ()
+
     def get(self, key: str, make: Callable[[], T]) -> T:
         """Return the value of this key; call `make` if there is none, while other threads wait.
 

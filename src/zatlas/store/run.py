@@ -176,6 +176,6 @@ def open_run(folder: Path) -> Run:
     return run
 
 
-def free_folder(name: str) -> Path:
+def free_folder(name: str, parent: Path = Path("runs")) -> Path:
     """Return runs/NAME, or the first of runs/NAME-2, runs/NAME-3 ... that does not exist."""
-    return atomic.unused_path(Path("runs") / name)
+    return atomic.unused_path(parent / name)

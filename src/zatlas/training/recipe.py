@@ -67,6 +67,9 @@ class Recipe:
     training: Training = Training()
     seed: int = 0
 
+    def __repr__(self) -> str:
+        return f"<Recipe {self.family} of {self.source}, net {self.net}, {self.training.epochs} epochs>"
+
     def source_in(self, run: Run) -> str:
         """Return the name or path of the images of this run."""
         return str(run.path(RUN_DATA[2:])) if self.source == RUN_DATA else self.source
