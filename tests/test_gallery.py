@@ -33,7 +33,7 @@ def pixels(path):
 
 
 def same(path, other):
-    """Whether two figures or films show the same: the last bit of a sum of floats may differ between calls."""
+    """Whether two figures or films show the same: the last bit of a sum may differ between calls."""
     (frames, rate), (others, other_rate) = pixels(path), pixels(other)
     if frames.shape != others.shape or rate != other_rate:
         return False

@@ -22,6 +22,7 @@ from zatlas.commands.options import (
     Supervise,
     UsedLayout,
 )
+from zatlas.commands.output import print_result
 from zatlas.commands.printing import class_of, message, open_workspace, print_figure, print_rows, theme_of
 from zatlas.commands.registration import command
 from zatlas.core.errors import BadRecipe
@@ -43,7 +44,7 @@ def gallery(run: Run, *, dark: Dark = False, no_open: bool = False, out: OutputF
     page = draw_gallery(open_workspace(run), out, theme=theme_of(dark))
     if not no_open:
         open_page(page)
-    print(page)
+    print_result(page)
 
 
 @command("Look")

@@ -10,7 +10,7 @@ A script or a notebook adds one for the running process: `zatlas.register("layou
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
@@ -29,7 +29,7 @@ class Registry:
 
     @cached_property
     def _entry_points(self) -> dict[str, EntryPoint]:
-        return {point.name: point for point in entry_points(group=self.group)}
+        return {point.name: point for point in _all_entry_points().select(group=self.group)}
 
     def names(self) -> list[str]:
         """Every known name, sorted."""
@@ -49,9 +49,19 @@ class Registry:
             raise BadData(f"The {self.kind} {name!r} exists already. Choose another name.")
         self._registered[name] = plugin
 
+    def module_of(self, name: str) -> str:
+        """The name of the module of a plugin of an installed package; "" for one of this process."""
+        return "" if name in self._registered else self._entry_points[name].module
+
     def is_installed(self, name: str) -> bool:
         """Whether an installed package provides this plugin, so that other processes have it too."""
         return name in self._entry_points
+
+
+@cache
+def _all_entry_points() -> Any:  # EntryPoints, from Python 3.12 on
+    """The entry points of every installed package, read once: there may be hundreds of packages."""
+    return entry_points()
 
 
 DATASETS = Registry("dataset", "zatlas.datasets")
