@@ -2,6 +2,8 @@
 
 import ast
 import re
+import shutil
+import subprocess
 from inspect import signature
 
 import pytest
@@ -81,6 +83,37 @@ def test_an_unknown_command_gets_the_nearest_name_and_what_to_type(words, answer
     assert main(words) == 2
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err.count("\n") == 1 and answer in printed.err
+
+
+COMPLETE = """
+source {script}
+COMP_WORDS=(zatlas {words} ""); COMP_CWORD=$(({count} + 1))
+COMP_LINE="zatlas {words} "; COMP_POINT=${{#COMP_LINE}}
+$(complete -p zatlas | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+
+
+def completions(folder, words, capsys):
+    """What bash offers after these words."""
+    assert main(["--print-completion", "bash"]) == 0
+    script = folder / "zatlas.bash"
+    script.write_text(capsys.readouterr().out)
+    text = COMPLETE.format(script=script, words=words, count=len(words.split()))
+    return subprocess.run(["bash", "-c", text], capture_output=True, text=True, check=True).stdout.split()
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+def test_bash_completes_commands_and_options(tmp_path, capsys):
+    assert {name.partition(" ")[0] for name in COMMANDS} <= set(completions(tmp_path, "", capsys))
+    assert {"find", "evaluate", "take"} <= set(completions(tmp_path, "directions", capsys))
+    assert {"--temperature", "--seed", "--json"} <= set(completions(tmp_path, "sample", capsys))
+
+
+@pytest.mark.parametrize("words", [[], ["tcsh"], ["bash", "zsh"]], ids=str)
+def test_completion_is_for_three_shells(words, capsys):
+    assert main(["--print-completion", *words]) == 2
+    assert "takes bash or zsh or fish" in capsys.readouterr().err
 
 
 SOURCES = [

@@ -8,7 +8,8 @@ from zatlas.core.errors import BadRecipe, UnknownName, ZatlasError
 from zatlas.core.registry import MODELS, NETS
 from zatlas.core.settings import fill
 from zatlas.create import compose
-from zatlas.training.recipe import Training, make_recipe, parse_recipe, preset, presets, read_recipe
+from zatlas.training.presets import presets
+from zatlas.training.recipe import Training, make_recipe, parse_recipe, preset, read_recipe
 from zatlas.training.schedule import rate_at
 
 

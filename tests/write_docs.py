@@ -1,5 +1,6 @@
 """Writes the pages that are made from the code: `python -m tests.write_docs`, or `just docs`."""
 
+import json
 import os
 import re
 import tomllib
@@ -14,7 +15,9 @@ from zatlas.commands.overview import GROUPS
 from zatlas.commands.registration import COMMANDS
 from zatlas.core.registry import DATASETS, MODELS, NETS
 from zatlas.core.settings import setting_types
-from zatlas.training.recipe import Training, presets
+from zatlas.models.table import built_in_rows
+from zatlas.training.presets import description_of, presets
+from zatlas.training.recipe import Training
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -101,7 +104,7 @@ def comments(kind: type) -> dict[str, str]:
 def presets_table() -> str:
     lines = ["| name | images and model |", "|---|---|"]
     for name, path in presets().items():
-        lines.append(f"| `{name}` | {path.read_text().partition(chr(10))[0].lstrip('# ')} |")
+        lines.append(f"| `{name}` | {description_of(path)} |")
     return "\n".join(lines)
 
 
@@ -151,6 +154,7 @@ PAGES = {
     "recipes.md": recipes,
     "datasets.md": datasets,
     "../CONTRIBUTING.md": contributing,
+    "../src/zatlas/models/table.json": lambda: json.dumps(built_in_rows(), indent=1) + "\n",
 }
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+import zatlas.core.logs  # noqa: F401  # sets up the logger "zatlas", before a program changes it
+
 if TYPE_CHECKING:
     from zatlas import testing
     from zatlas.api import export, import_model, load, resume, train

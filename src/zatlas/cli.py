@@ -13,6 +13,7 @@ from zatlas.commands.registration import COMMANDS
 from zatlas.core import runtime
 from zatlas.core.deadline import exit_process
 from zatlas.core.errors import BadRecipe, Interrupted, SystemRefused, ZatlasError
+from zatlas.core.logs import Messages
 from zatlas.core.process_group import process_group
 
 # These modules register their commands, in the order of the help.
@@ -57,6 +58,10 @@ def _run(words: list[str]) -> None:
         print(overview())
     elif first == "--version":
         print(f"zatlas {version('zatlas')}")
+    elif first == "--print-completion":
+        from zatlas.commands.completion import completion_script
+
+        print(completion_script(rest), end="")
     elif first in COMMANDS:
         parse(COMMANDS[first], rest)()
     elif first not in SETS:
@@ -78,8 +83,6 @@ def _unknown(program: str, name: str, names: set[str]) -> BadRecipe:
 
 def _print(error: ZatlasError) -> None:
     """Print an error; only once if several processes have it."""
-    from zatlas.core.progress import Messages  # imports rich, which help does not need
-
     if error.every_process or process_group().is_main:
         print(f"zatlas: {error}", file=Messages())
 

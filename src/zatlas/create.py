@@ -12,7 +12,7 @@ import numpy as np
 
 from zatlas.core import deadline
 from zatlas.core.errors import BadRecipe
-from zatlas.core.progress import console
+from zatlas.core.logs import LOG
 from zatlas.core.registry import CALLBACKS
 from zatlas.core.space import Prior
 from zatlas.data import sources
@@ -351,7 +351,7 @@ def import_model(
         lines = check(workspace)
     for line in (*result.messages, *lines):
         if verbose:
-            console().print(line, soft_wrap=True, markup=False)
+            LOG.info(line)
     return workspace
 
 

@@ -4,7 +4,7 @@ import shutil
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from zatlas.core.progress import console
+from zatlas.core.logs import LOG
 from zatlas.core.shell import shell_command
 from zatlas.create import resume, train
 from zatlas.gallery import draw_gallery
@@ -24,7 +24,7 @@ def demo(out: Path) -> Path:
     clothes = resume(folder) if exists else train(CLOTHES, preset="demo", out=folder)
     faces = Workspace.open(unpack(out / FACES_ARCHIVE))
     for workspace in (clothes, faces):
-        console().print(f"drawn: {draw_gallery(workspace)}", soft_wrap=True)
+        LOG.info(f"drawn: {draw_gallery(workspace)}")
     return atomic.write_file(out / "index.html", _index_page(clothes, faces).encode())
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from zatlas.core.errors import BadData, NotSupported, UnknownName
-from zatlas.core.progress import bar, console
+from zatlas.core.logs import LOG
+from zatlas.core.progress import bar
 from zatlas.core.shell import shell_command
 from zatlas.figures.catalogue import entries
 from zatlas.figures.entry import Entry
@@ -40,7 +41,7 @@ def draw_gallery(workspace: Workspace, folder: Path | str | None = None, *, them
             raise
     skipped = [f"{', '.join(titles)}: {why}" for why, titles in missing.items()]
     for line in skipped:
-        console().print(f"not drawn: {line}", soft_wrap=True, markup=False)
+        LOG.info(f"not drawn: {line}")
     text = render_page(
         f"The latent space of {workspace.name}",
         describe_run(workspace),

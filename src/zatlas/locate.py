@@ -11,7 +11,7 @@ import numpy as np
 
 from zatlas.core.arrays import Images, Latents, Rows, as_latents
 from zatlas.core.errors import BadData, BadRecipe, NotFound, NotSupported, ShapeError
-from zatlas.core.progress import console
+from zatlas.core.logs import LOG
 from zatlas.core.shell import shell_command
 from zatlas.data.image_dataset import NO_LABEL, SPLITS
 from zatlas.data.image_input import as_images
@@ -276,22 +276,19 @@ def _from_file(workspace: Workspace, path: Path, label: int | None) -> Anchor:
     classes = workspace.generator.classes
     if classes and label is None:
         label, reason = predict_class(workspace, image)
-        console().print(f"{path.name}: class {classes[label]}, {reason}.", soft_wrap=True, markup=False)
+        LOG.info(f"{path.name}: class {classes[label]}, {reason}.")
     labels = workspace.generator.class_numbers(1, label)
     label = label if classes else None
     if workspace.generator.encoder is not None:
         return Anchor(path.name, workspace.generator.encode(image, labels), image, label, path.name)
-    console().print(
+    LOG.info(
         f"This model has no encoder, so zatlas searches for the latent of {path.name}. Train an encoder: "
-        f"{shell_command('invert', workspace.run.folder, '--train-encoder')}",
-        soft_wrap=True,
-        markup=False,
+        f"{shell_command('invert', workspace.run.folder, '--train-encoder')}"
     )
     result = invert(workspace, image, labels)
-    console().print(
+    LOG.info(
         f"The decoded latent differs from {path.name} by {result.rms[0]:.1%} of the grey range "
-        f"({result.psnr[0]:.1f} dB).",
-        markup=False,
+        f"({result.psnr[0]:.1f} dB)."
     )
     return Anchor(path.name, result.latents, image, label, path.name)
 

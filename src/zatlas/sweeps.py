@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zatlas.core.errors import BadRecipe, Interrupted, UnknownName, ZatlasError
-from zatlas.core.progress import console
+from zatlas.core.logs import LOG
 from zatlas.create import all_callbacks_of, compose
 from zatlas.data import sources
 from zatlas.data.sources import value_of
@@ -20,7 +20,8 @@ from zatlas.figures import file_name
 from zatlas.figures.sweep_plots import draw_sweep
 from zatlas.render.html import html_table
 from zatlas.store import atomic
-from zatlas.training.recipe import make_recipe, presets
+from zatlas.training.presets import presets
+from zatlas.training.recipe import make_recipe
 from zatlas.training.sweep_jobs import Ends, SweepJob, run_here, run_in_processes, run_on_ray
 
 Backend = Literal["here", "processes", "ray"]
@@ -133,10 +134,10 @@ def sweep(
     waiting = [job for job in jobs.values() if not job.finished]
     if verbose:
         done = len(jobs) - len(waiting)
-        _print(f"{len(waiting)} runs -> {folder}" + (f" ({done} are finished already)" if done else ""))
+        LOG.info(f"{len(waiting)} runs -> {folder}" + (f" ({done} are finished already)" if done else ""))
         for row in rows:
             if row.error:
-                _print(f"{row.name} cannot be trained: {row.error}")
+                LOG.info(f"{row.name} cannot be trained: {row.error}")
     problems = _run_jobs(runners[on], waiting, folder, verbose) if waiting else {}
     rows = [replace(row, error=problems.get(row.name, row.error)) for row in rows]
     rows = [row if row.error else _with_metrics(row, jobs[row.name]) for row in rows]
@@ -231,7 +232,7 @@ def _run_jobs(
                     problems[job.folder.name] = problem
                 if show:
                     status = f"failed: {problem}" if problem else "done"
-                    _print(f"{len(ended)} of {len(jobs)}, {job.folder.name}: {status}")
+                    LOG.info(f"{len(ended)} of {len(jobs)}, {job.folder.name}: {status}")
     except (KeyboardInterrupt, Interrupted) as stopped:
         number = stopped.signal if isinstance(stopped, Interrupted) else int(signal.SIGINT)
         raise Interrupted(
@@ -292,7 +293,3 @@ def _value_text(value: Any) -> str:
 def _value(text: str) -> Any:
     quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
     return text[1:-1] if quoted else value_of(text)
-
-
-def _print(line: str) -> None:
-    console().print(line, soft_wrap=True, markup=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import arg
 
 from zatlas.commands.options import IN_GALLERY, Dark, Label, Run, Seed
+from zatlas.commands.output import print_result
 from zatlas.commands.printing import class_of, message, open_workspace, theme_of
 from zatlas.commands.registration import command
 from zatlas.core.errors import BadData, BadRecipe, NotFound, ZatlasError
@@ -67,7 +68,7 @@ def compass(
     if choices is not None:
         message(f"{state.choices} choices; uncertainty of the direction: {state.angle:.0f}°")
     if save is not None:
-        print(store_of(workspace).save(state.direction(save)))
+        print_result(store_of(workspace).save(state.direction(save)))
 
 
 def _answer(workspace: "Workspace", state: "Compass", line: str) -> "Compass":
@@ -78,7 +79,7 @@ def _answer(workspace: "Workspace", state: "Compass", line: str) -> "Compass":
     if key == "s":
         if not name.strip():
             raise BadRecipe("Give a name to save the direction under, such as: s rounder")
-        print(store_of(workspace).save(state.direction(name.strip())), flush=True)
+        print_result(store_of(workspace).save(state.direction(name.strip())))
         return state
     if line == "u":
         return state.undo()

@@ -22,6 +22,7 @@ from zatlas.commands.options import (
     Supervise,
     UsedLayout,
 )
+from zatlas.commands.output import print_result
 from zatlas.commands.printing import class_of, message, open_workspace, print_figure, print_rows, theme_of
 from zatlas.commands.registration import command
 from zatlas.core.errors import BadRecipe
@@ -51,12 +52,12 @@ def gallery(
     from zatlas.gallery import draw_gallery, draw_one
 
     if only is not None:
-        print(draw_one(open_workspace(run), only, out, theme=theme_of(dark)))
+        print_result(draw_one(open_workspace(run), only, out, theme=theme_of(dark)))
         return
     page = draw_gallery(open_workspace(run), out, theme=theme_of(dark))
     if not no_open:
         SYSTEM.open_page(page.resolve().as_uri())
-    print(page)
+    print_result(page)
 
 
 @command("Look")

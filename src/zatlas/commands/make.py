@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from tyro.conf import Positional, arg
 
 from zatlas.commands.options import Names, Size
+from zatlas.commands.output import print_result
 from zatlas.commands.printing import print_table
 from zatlas.commands.registration import command
 from zatlas.commands.thread_count import use_threads
@@ -82,7 +83,7 @@ def train(
         settings |= {key: value for key, value in options.items() if value is not None}
         workspace = create.resume(resume, settings, callbacks=callback, restart=restart)
     if process_group().is_main:
-        print(workspace.run.folder)
+        print_result(workspace.run.folder)
 
 
 @command("Make a run")
@@ -117,7 +118,7 @@ def sweep(
         use_threads(threads)
     result = sweep(recipe, settings, on=on, threads=1 if threads is None else threads, out=out)
     print_table(as_rows(result))
-    print(result.folder)
+    print_result(result.folder)
     if failed := result.failed:
         raise RunsFailed(
             f"{len(failed)} of {len(result.rows)} runs failed. The first is {failed[0].name}: "
@@ -172,7 +173,7 @@ def import_model(
         layout=layout,
         data=data,
     )
-    print(workspace.run.folder)
+    print_result(workspace.run.folder)
 
 
 def _parse_shape(text: str | None) -> tuple[int, ...] | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import arg
 
 from zatlas.commands.options import IN_GALLERY, Dark, Names, OutputFolder, Run, Runs, Samples, Seed
+from zatlas.commands.output import print_result
 from zatlas.commands.printing import message, open_workspace, print_table, sample_count, theme_of
 from zatlas.commands.registration import command
 from zatlas.core.errors import BadRecipe
@@ -135,7 +136,7 @@ def compare(
         workspaces, folder, samples=sample_count(samples, MAX_IMAGES), theme=theme_of(dark)
     )
     for file in files:
-        print(file)
+        print_result(file)
     print_table(comparison_rows(metrics, unique_names(workspaces)))
     if text := verdict(metrics):
         message(text)
@@ -150,4 +151,4 @@ def geometry(run: Run, *, dark: Dark = False, out: OutputFolder = None) -> None:
     workspace = open_workspace(run)
     folder = out or workspace.run.gallery
     for name, figure in geometry(workspace, theme=theme_of(dark)).items():
-        print(save(figure, folder / f"geometry-{name}.png"))
+        print_result(save(figure, folder / f"geometry-{name}.png"))

@@ -20,6 +20,7 @@ from zatlas.commands.options import (
     Seed,
     Steps,
 )
+from zatlas.commands.output import print_result
 from zatlas.commands.printing import (
     FilmSettings,
     class_of,
@@ -132,7 +133,7 @@ def _print_all(paths: "list[LatentPath]", name: str, out: Path | None, settings:
     start = paths[0].marks[0][1]
     names = [f"{start} to {path.marks[-1][1]}" for path in paths]
     sheet = together(paths, names, f"From {start} to every other class in {paths[0].workspace.name}")
-    print(save(sheet.strip(settings["columns"], theme=theme_of(settings["dark"])), sheet_file))
+    print_result(save(sheet.strip(settings["columns"], theme=theme_of(settings["dark"])), sheet_file))
 
 
 @command("Move")

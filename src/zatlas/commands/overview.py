@@ -16,7 +16,11 @@ Train or import image generative models, and explore their latent space.
 """
 NOTES = """
 zatlas COMMAND --help shows the arguments of a command.
-zatlas --version prints the version. To begin, type: zatlas demo"""
+Every command takes --quiet, --verbose and --json. Results go to stdout, and
+messages to stderr. Tables are JSON if stdout is not a terminal.
+zatlas --version prints the version. zatlas --print-completion SHELL prints a
+script that completes commands and options in bash, zsh or fish.
+To begin, type: zatlas demo"""
 
 
 def overview() -> str:

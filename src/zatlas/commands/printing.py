@@ -1,12 +1,14 @@
 """What commands share: open a run, save a figure in its gallery, and print paths, rows and messages."""
 
 import json
-import sys
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from zatlas.commands.output import print_result, wants_json
 from zatlas.core.errors import BadRecipe, NotSupported, UnknownName
+from zatlas.core.logs import LOG
 
 if TYPE_CHECKING:
     from zatlas.figures.paths import LatentPath
@@ -81,7 +83,7 @@ def print_figure(figure: "Figure", workspace: "Workspace", name: str, out: Path 
     """Save a figure and print its path."""
     from zatlas.render.pixels import save
 
-    print(save(figure, out or workspace.run.gallery / f"{name}.png"))
+    print_result(save(figure, out or workspace.run.gallery / f"{name}.png"))
 
 
 def print_path(
@@ -108,17 +110,17 @@ def print_path(
         strip_file = path.workspace.run.gallery / f"{name}.png"
         film_file = strip_file.with_suffix(".gif")
     if strip_file is not None and strip_file.suffix.lower() not in FILMS:
-        print(save(path.strip(columns, theme=theme), strip_file))
+        print_result(save(path.strip(columns, theme=theme), strip_file))
     if film_file is not None and film_file.suffix.lower() in FILMS:
-        print(path.film(film_file, frames, fps=fps, panel=panel, theme=theme))
+        print_result(path.film(film_file, frames, fps=fps, panel=panel, theme=theme))
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], table: Sequence[Mapping[str, Any]] | None = None) -> None:
-    """Print rows to stdout: to a terminal as a table, else as JSON with every value.
+    """Print rows to stdout: to a terminal as a table, else or with --json as JSON with every value.
 
     `table` has the rows of the table, if they are shorter.
     """
-    if sys.stdout.isatty() and rows:
+    if rows and not wants_json():
         from rich.console import Console
 
         print_table(rows if table is None else table, Console())
@@ -127,7 +129,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], table: Sequence[Mapping[str, A
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], screen: Any = None) -> None:
-    """Print rows as a table, by default to stderr.
+    """Print rows as a table, by default to stderr, where --quiet leaves it out.
 
     Numbers have three significant digits. Numbers and words are not broken, as far as the width allows.
     """
@@ -135,8 +137,10 @@ def print_table(rows: Sequence[Mapping[str, Any]], screen: Any = None) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from zatlas.core.progress import console
+    from zatlas.core.bars import console
 
+    if screen is None and not LOG.isEnabledFor(logging.INFO):
+        return
     screen = screen or console()
     names = list(dict.fromkeys(name for row in rows for name in row))
     cells = [[cell_text(row.get(name)) for row in rows] for name in names]
@@ -199,6 +203,4 @@ def print_limits(workspace: "Workspace", names: Sequence[str]) -> None:
 
 def message(text: str) -> None:
     """Print a message for people to stderr."""
-    from zatlas.core.progress import console
-
-    console().print(text, soft_wrap=True, markup=False)
+    LOG.info(text)

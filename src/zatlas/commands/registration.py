@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from tyro.conf import arg
 
 from zatlas.commands.consent import with_consent
+from zatlas.commands.output import with_output
 from zatlas.commands.writable import checks_writable
 
 Function = Callable[..., None]
@@ -37,11 +38,11 @@ COMMANDS: dict[str, Command] = {}
 
 
 def command(group: str, name: str | None = None) -> Callable[[Function], Function]:
-    """Register a function as a command; one that opens runs gets --trust and --data-changed."""
+    """Register a function as a command, with --quiet, --verbose, --json and, if it opens runs, --trust."""
 
     def register(function: Function) -> Function:
         key = name or function.__name__
-        COMMANDS[key] = Command(key, group, with_consent(checks_writable(with_help(function))))
+        COMMANDS[key] = Command(key, group, with_output(with_consent(checks_writable(with_help(function)))))
         return function
 
     return register

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from zatlas.commands.options import Dark, Label, Names, OutputFile, Run, Seed
+from zatlas.commands.output import print_result
 from zatlas.commands.printing import class_of, message, open_workspace, print_rows, theme_of
 from zatlas.commands.registration import command
 from zatlas.core.errors import Damaged
@@ -37,7 +38,7 @@ def encode(
     """
     from zatlas.encode import encode
 
-    print(encode(open_workspace(run), data, split=split, on=on, out=out))
+    print_result(encode(open_workspace(run), data, split=split, on=on, out=out))
 
 
 @command("Data")
@@ -135,7 +136,7 @@ def prior(
         file = out or workspace.run.gallery / "samples-priors.png"
         message(f"figure: {save(prior_sheet(workspace, theme=theme_of(dark)), file)}")
     for each in saved:
-        print(each.path)
+        print_result(each.path)
 
 
 @command("Data")

@@ -6,6 +6,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from zatlas.commands.options import FittedPrior, Run, Runs
+from zatlas.commands.output import print_result
 from zatlas.commands.printing import open_workspace
 from zatlas.commands.registration import command
 from zatlas.core.errors import BadRecipe
@@ -50,7 +51,7 @@ def explore(
 
 def print_address(address: str) -> None:
     """Print the address of the page at once."""
-    print(address, flush=True)
+    print_result(address, "address")
 
 
 @command("Share")
@@ -76,4 +77,4 @@ def export(
         raise BadRecipe("Name a run and an output, such as: zatlas export runs/digits-vae digits.html")
     *others, out = rest
     workspaces = [open_workspace(each) for each in (run, *others)]
-    print(export(workspaces, out, points=points, limit=limit, prior=prior))
+    print_result(export(workspaces, out, points=points, limit=limit, prior=prior))

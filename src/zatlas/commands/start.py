@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+from zatlas.commands.output import print_result
 from zatlas.commands.printing import print_rows
 from zatlas.commands.registration import command
 
@@ -19,9 +20,9 @@ def demo(out: Path = Path("zatlas-demo"), no_open: bool = False) -> None:
     """
     from zatlas.demo import demo, run_tour
 
-    print(demo(out), flush=True)
+    print_result(demo(out))
     if not no_open:
-        run_tour(out, write=partial(print, flush=True))
+        run_tour(out, write=partial(print_result, kind="address"))
 
 
 @command("Start")
@@ -44,26 +45,18 @@ def datasets() -> None:
 @command("Start")
 def models() -> None:
     """List the model families and nets, with their settings."""
-    from zatlas.core.registry import MODELS, NETS
-    from zatlas.core.settings import setting_types
+    from zatlas.models.table import rows
 
-    rows = []
-    for kind, registry in (("model", MODELS), ("net", NETS)):
-        for name, config in registry.working():
-            defaults = config()
-            settings = ", ".join(f"{key}={getattr(defaults, key)}" for key in setting_types(config))
-            description = (config.__doc__ or "").partition("\n")[0]
-            rows.append({"kind": kind, "name": name, "settings": settings, "description": description})
-    print_rows(rows)
+    print_rows(rows())
 
 
 @command("Start")
 def presets() -> None:
     """List the recipes that zatlas ships with."""
-    from zatlas.training.recipe import presets
+    from zatlas.training.presets import description_of, presets
 
-    rows = []
-    for name, path in presets().items():
-        description = path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
-        rows.append({"name": name, "description": description, "file": str(path)})
+    rows = [
+        {"name": name, "description": description_of(path), "file": str(path)}
+        for name, path in presets().items()
+    ]
     print_rows(rows, [{key: row[key] for key in ("name", "description")} for row in rows])

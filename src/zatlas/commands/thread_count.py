@@ -4,10 +4,10 @@ On a machine where other programs are busy, a thread without a core of its own m
 """
 
 import os
-import sys
 from pathlib import Path
 
 from zatlas.core.errors import BadRecipe, ZatlasError
+from zatlas.core.logs import LOG
 from zatlas.core.process_group import process_group
 
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # set by a user or a launcher who chose the number
@@ -35,7 +35,7 @@ def use_threads(threads: int | None, run: Path | None = None) -> None:
     torch.set_num_threads(chosen)
     reason = "other programs use the other cores" if run is None else f"{run} was trained with that number"
     plural = "s" if chosen > 1 else ""
-    print(f"Using {chosen} thread{plural}, because {reason}. For another number: --threads", file=sys.stderr)
+    LOG.info(f"Using {chosen} thread{plural}, because {reason}. For another number: --threads")
 
 
 def idle_cores(cores: int, busy: float) -> int:

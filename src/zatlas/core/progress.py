@@ -1,27 +1,12 @@
 """Progress on stderr: a bar with rate and time left on a terminal, a line every few seconds elsewhere."""
 
-import io
-import sys
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 from time import perf_counter
-from typing import IO, TextIO, cast
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
-
-from zatlas.core.process_group import process_group
-from zatlas.core.runtime import redirect_to_null
+from zatlas.core.logs import LOG, Messages
 
 Advance = Callable[[int], None]
 
@@ -30,50 +15,29 @@ LONG_SECONDS = 10.0  # from which a task says beforehand how long it takes
 _printing: list["_Lines"] = []  # tasks that run now; only the innermost prints
 
 
-class Messages(io.TextIOBase):
-    """A stream that writes to stderr. A closed terminal or pipe stops no work."""
-
-    def write(self, text: str) -> int:
-        """Write the text, or discard it after stderr was closed."""
-        with _discarded_if_closed():
-            _stderr().write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        """Flush stderr."""
-        with _discarded_if_closed():
-            _stderr().flush()
-
-    def isatty(self) -> bool:
-        """Whether stderr is a terminal."""
-        return _stderr().isatty()
-
-    def fileno(self) -> int:
-        """Return the file descriptor of stderr."""
-        return _stderr().fileno()
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        """The encoding of stderr."""
-        return _stderr().encoding
-
-
-def console() -> Console:
-    """Return a console on stderr. Of several processes only the first prints."""
-    return Console(file=cast(IO[str], Messages()), highlight=False, quiet=not process_group().is_main)
-
-
 @contextmanager
 def bar(label: str, total: int, unit: str = "images", *, show: bool = True) -> Iterator[Advance]:
     """Yield a function that advances the progress of a task by a number of units.
 
     A terminal shows a bar. Elsewhere a line is printed every few seconds.
     """
-    screen = console()
-    if show and not screen.is_terminal:
+    show = show and LOG.isEnabledFor(logging.INFO)
+    if show and not Messages().isatty():
         with _Lines(label, total, unit) as lines:
             yield lines.advance
-        return
+    elif show:
+        with _terminal_bar(label, total, unit) as advance:
+            yield advance
+    else:
+        yield lambda step: None
+
+
+@contextmanager
+def _terminal_bar(label: str, total: int, unit: str) -> Iterator[Advance]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from zatlas.core.bars import RateColumn, console
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -81,7 +45,7 @@ def bar(label: str, total: int, unit: str = "images", *, show: bool = True) -> I
         RateColumn(unit),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=screen, disable=not show) as progress:
+    with Progress(*columns, console=console()) as progress:
         task = progress.add_task(label, total=total)
         yield lambda step: progress.update(task, advance=step)
 
@@ -89,8 +53,7 @@ def bar(label: str, total: int, unit: str = "images", *, show: bool = True) -> I
 def announce(task: str, seconds: float, advice: str = "") -> None:
     """Print beforehand how long a task takes, and how to shorten it; nothing for a short task."""
     if seconds >= LONG_SECONDS:
-        text = f"{task} takes about {duration(seconds)}. {advice}".rstrip()
-        console().print(text, soft_wrap=True, markup=False)
+        LOG.info(f"{task} takes about {duration(seconds)}. {advice}".rstrip())
 
 
 def duration(seconds: float) -> str:
@@ -126,36 +89,9 @@ class _Lines:
     def _print(self) -> None:
         while not self.finished.wait(LINE_SECONDS):
             if _printing[-1:] == [self]:
-                console().print(self.line(perf_counter() - self.start), soft_wrap=True, markup=False)
+                LOG.info(self.line(perf_counter() - self.start))
 
     def line(self, seconds: float) -> str:
         """The line to print this time after the start."""
         left = f", {duration(seconds / self.done * (self.total - self.done))} left" if self.done else ""
         return f"{self.label}: {self.done:,} of {self.total:,} {self.unit} in {duration(seconds)}{left}"
-
-
-class RateColumn(ProgressColumn):
-    """The rate, in units a second."""
-
-    def __init__(self, unit: str) -> None:
-        super().__init__()
-        self.unit = unit
-
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f} {self.unit}/s" if speed else "", style="dim")
-
-
-def _stderr() -> TextIO:
-    """Return stderr, also while a progress bar redirects it."""
-    stream: TextIO = getattr(sys.stderr, "rich_proxied_file", sys.stderr)
-    return stream
-
-
-@contextmanager
-def _discarded_if_closed() -> Iterator[None]:
-    """Redirect stderr to the null device once writing to it fails."""
-    try:
-        yield
-    except OSError:
-        redirect_to_null(2)

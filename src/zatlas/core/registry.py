@@ -9,14 +9,14 @@ A script or a notebook adds one for the running process: `zatlas.register("layou
 docs/extending.md describes each kind.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
 from zatlas.core.errors import BadData, BadPlugin, UnknownName, first_line
-from zatlas.core.progress import console
+from zatlas.core.logs import LOG
 from zatlas.core.requirements import missing_part
 
 T = TypeVar("T")
@@ -41,10 +41,8 @@ class Registry:
     def _entry_points(self) -> dict[str, EntryPoint]:
         """The entry points by name. Of several with one name, zatlas's own is used."""
         result: dict[str, EntryPoint] = {}
-        points = sorted(
-            entry_points(group=self.group), key=lambda p: (_package(p) != OWN_PACKAGE, _package(p))
-        )
-        for point in points:
+        points = _all_entry_points().select(group=self.group)
+        for point in sorted(points, key=lambda p: (_package(p) != OWN_PACKAGE, _package(p))):
             first = result.setdefault(point.name, point)
             if _package(first) != _package(point):
                 self._warn(
@@ -71,9 +69,9 @@ class Registry:
             self._loaded[name] = self._load(self._entry_points[name])
         return self._loaded[name]
 
-    def working(self) -> Iterator[tuple[str, Any]]:
-        """Yield the name and the plugin of each that can be used; warn once of each of the others."""
-        for name in self.names():
+    def working(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, Any]]:
+        """Yield the name and the plugin of each (of these) that can be used; warn once of each other one."""
+        for name in self.names() if names is None else names:
             try:
                 plugin = self.get(name)
             except BadPlugin as error:
@@ -92,6 +90,10 @@ class Registry:
             raise BadData(f"The {self.kind} {name!r} exists already. Choose another name.")
         self._check(plugin, f"The {self.kind} {name!r}")
         self._registered[name] = plugin
+
+    def module_of(self, name: str) -> str:
+        """The name of the module of a plugin of an installed package; "" for one of this process."""
+        return "" if name in self._registered else self._entry_points[name].module
 
     def is_installed(self, name: str) -> bool:
         """Whether an installed package provides this plugin, so that other processes have it too."""
@@ -125,11 +127,17 @@ class Registry:
     def _warn(self, key: str, text: str) -> None:
         if key not in self._warned:
             self._warned.add(key)
-            console().print(f"warning: {text}", soft_wrap=True, markup=False)
+            LOG.warning(text)
 
 
 def _package(point: EntryPoint) -> str:
     return point.dist.name if point.dist is not None else "unknown"
+
+
+@cache
+def _all_entry_points() -> Any:  # EntryPoints, from Python 3.12 on
+    """The entry points of every installed package, read once: there may be hundreds of packages."""
+    return entry_points()
 
 
 DATASETS = Registry(

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from zatlas.core.errors import BadData, CannotRead, CannotWrite, Damaged
-from zatlas.core.progress import console
+from zatlas.core.logs import LOG
 from zatlas.core.system import SYSTEM
 from zatlas.data.image_reader import EXTENSIONS
 from zatlas.data.pixel_cache import mark_in_use, remove_abandoned, remove_cached
@@ -74,11 +74,7 @@ def verify_unpacked(archive: Path) -> None:
 
 def discard_unpacked(archive: Path, why: str) -> None:
     """Remove the unpacked files of an archive; the next use unpacks it again."""
-    console().print(
-        f"The unpacked files of {archive} are damaged ({why}). The archive is unpacked again.",
-        soft_wrap=True,
-        markup=False,
-    )
+    LOG.warning(f"The unpacked files of {archive} are damaged ({why}). The archive is unpacked again.")
     remove_cached(unpacked_folder(archive))
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from zatlas.core.arrays import Pixels
 from zatlas.core.errors import BadData, CannotRead, CannotWrite, Damaged, NotFound
-from zatlas.core.progress import console
+from zatlas.core.logs import LOG
 from zatlas.core.system import SYSTEM
 from zatlas.data.image_dataset import Column, ImageDataset, Split, image_dataset
 from zatlas.data.image_reader import NOT_READ
@@ -209,9 +209,7 @@ def _open_intact(name: str, folder: Path) -> ImageDataset | None:
         return None
     if not _readable_now(images.report):
         return images
-    console().print(
-        f"Images of {name} that could not be read before can be read now. All are read again.", soft_wrap=True
-    )
+    LOG.info(f"Images of {name} that could not be read before can be read now. All are read again.")
     remove_cached(folder)
     return None
 
@@ -229,11 +227,7 @@ def _readable_now(report: Mapping[str, Any]) -> bool:
 
 
 def _discard(name: str, folder: Path, why: str) -> None:
-    console().print(
-        f"The cached images of {name} are damaged ({why}). They are read again from their source.",
-        soft_wrap=True,
-        markup=False,
-    )
+    LOG.warning(f"The cached images of {name} are damaged ({why}). They are read again from their source.")
     remove_cached(folder)
 
 

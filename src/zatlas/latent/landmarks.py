@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from zatlas.core.arrays import Latents, Plane, Rows
-from zatlas.core.progress import Advance, bar, console
+from zatlas.core.logs import LOG
+from zatlas.core.progress import Advance, bar
 from zatlas.core.seeds import stream
 from zatlas.latent.chart import Chart, trustworthiness
 from zatlas.store import chart_positions as tables
@@ -86,9 +87,7 @@ def _positions(
 
 
 def _print_trustworthiness(chart: Chart, sample: SystematicSample, total: int) -> None:
-    console().print(
+    LOG.info(
         f"{chart.layout}: trustworthiness {chart.trustworthiness:.3f} of its {len(chart.latents):,} "
-        f"landmarks, {sample.trustworthiness:.3f} of the {total:,} latents placed among them",
-        soft_wrap=True,
-        markup=False,
+        f"landmarks, {sample.trustworthiness:.3f} of the {total:,} latents placed among them"
     )

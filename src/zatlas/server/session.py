@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import torch
 
 from zatlas.core.errors import BadRecipe, Interrupted
-from zatlas.core.progress import console
+from zatlas.core.logs import LOG
 from zatlas.core.system import SYSTEM
 from zatlas.server.background import Background
 from zatlas.server.follow import FollowedRun, follow_run
@@ -23,6 +23,7 @@ from zatlas.site import run_tree
 from zatlas.site.tree import MAX_POINTS
 
 Print = Callable[[str], None]
+SHOW_CURSOR = "\x1b[?25h"  # for a terminal whose cursor a progress bar has hidden
 SMALL_WEIGHTS = 32 << 20  # bytes; one thread decodes such a model in milliseconds
 
 
@@ -76,8 +77,9 @@ def close(runs: Sequence[FollowedRun], server: Server, preparation: Background) 
 
 def leave(closed: Interrupted) -> NoReturn:
     """End the process even though a thread is still running, for example in a model that does not return."""
-    console().show_cursor()
-    console().print(f"zatlas: {closed}", soft_wrap=True, markup=False)
+    if sys.stderr.isatty():
+        sys.stderr.write(SHOW_CURSOR)
+    LOG.warning(f"zatlas: {closed}")
     sys.stderr.flush()
     os._exit(128 + closed.signal)
 
@@ -102,12 +104,12 @@ def show_first(run: FollowedRun, server: Server) -> None:
     if run.model_file.exists():
         run.check(server)
         assert run.shown_tree is not None
-        console().print(summary(run.shown_tree.entry), soft_wrap=True, markup=False)
+        LOG.info(summary(run.shown_tree.entry))
         return
     tree = placeholder(run.id, run.run.folder.resolve().name, run.recipe, run.images)
     tree.entry["training"] = run.reported = training
     server.show(tree, None)
-    console().print(f"{tree.entry['name']}: no weights yet; the page shows them when they exist.")
+    LOG.info(f"{tree.entry['name']}: no weights yet; the page shows them when they exist.")
 
 
 def summary(entry: dict[str, Any]) -> str:

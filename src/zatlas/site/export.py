@@ -14,7 +14,8 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from zatlas.core.errors import BadRecipe, BadRun, CannotWrite, NotSupported
-from zatlas.core.progress import bar, console
+from zatlas.core.logs import LOG
+from zatlas.core.progress import bar
 from zatlas.site.static import SINGLE_PAGE, page_files
 from zatlas.site.tree import Files, RunTree, manifest, run_tree
 from zatlas.store import atomic, safe_paths
@@ -112,7 +113,7 @@ def _write_single(out: Path, template: bytes, files: Files, limit: float) -> Pat
             f"loaded on demand: leave out .html."
         )
     atomic.write_file(out, data)
-    console().print(f"{size:.1f} MB. A double click opens it; it needs no network.")
+    LOG.info(f"{size:.1f} MB. A double click opens it; it needs no network.")
     return out
 
 
@@ -134,11 +135,9 @@ def _write_folder(out: Path, files: Files) -> Path:
         raise
     if earlier is not None:
         _remove_export(earlier)
-    console().print(
+    LOG.info(
         f"{size / 1e6:.1f} MB. Put it on any static host, or open it here: "
-        f"python -m http.server --directory {shlex.quote(str(out))}",
-        soft_wrap=True,
-        markup=False,
+        f"python -m http.server --directory {shlex.quote(str(out))}"
     )
     return out
 
@@ -234,4 +233,4 @@ def _print_summary(tree: RunTree) -> None:
     entry = tree.entry
     warning = "" if entry["decoder"] else "; the page cannot decode"
     text = f"{entry['name']}: {len(tree.rows):,} points of {entry['total']:,}{warning}"
-    console().print(text, soft_wrap=True, markup=False)
+    LOG.info(text)

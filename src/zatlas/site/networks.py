@@ -5,7 +5,7 @@ from typing import Any
 
 from zatlas.core.arrays import Latents
 from zatlas.core.errors import NotSupported
-from zatlas.core.progress import console
+from zatlas.core.logs import LOG
 from zatlas.models.onnx_export import export_classifier, export_decoder, export_encoder
 from zatlas.store import digests, safe_paths
 from zatlas.workspace import Workspace
@@ -63,4 +63,4 @@ def exported_classifier(
 
 
 def _say(workspace: Workspace, error: NotSupported) -> None:
-    console().print(f"{workspace.name}: {error}", soft_wrap=True, markup=False)
+    LOG.warning(f"{workspace.name}: {error}")

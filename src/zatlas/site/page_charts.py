@@ -10,7 +10,7 @@ import numpy as np
 
 from zatlas.core.arrays import Labels, Latents, Plane, Rows, Values
 from zatlas.core.errors import NotSupported, ZatlasError
-from zatlas.core.progress import console
+from zatlas.core.logs import LOG
 from zatlas.core.registry import LAYOUTS
 from zatlas.core.seeds import stream
 from zatlas.directions.find import known_names
@@ -161,7 +161,7 @@ def current_chart(workspace: Workspace, subset: PageSubset, density: Density, ke
     try:
         chart = workspace.chart_of(request)
     except ZatlasError as error:  # such as an attribute that is gone
-        console().print(f"The page omits the chart {request}: {error}", soft_wrap=True, markup=False)
+        LOG.warning(f"The page omits the chart {request}: {error}")
         return None
     name, title = str(request), replace(chart, layout=TITLES.get(chart.layout, chart.layout)).about
     if request == ChartRequest(request.layout, request.supervise):  # the name of the same chart of the page

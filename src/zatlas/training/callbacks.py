@@ -1,19 +1,22 @@
 """Callbacks of a training: the base class, and its progress on the terminal."""
 
+import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-from zatlas.core.progress import RateColumn, console
+from zatlas.core.logs import LOG, Messages
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.models.trainable import Terms
 from zatlas.store.run import Run
 from zatlas.training.learner import Learner
 from zatlas.training.recipe import Recipe
 
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
 Row = dict[str, Any]  # a row of metrics.jsonl
 MAX_ROWS = 25  # epochs with a row on the terminal
+TASK: Any = 0  # number of the only task of the bar
 
 
 class Callback:
@@ -63,16 +66,7 @@ class Terminal(Callback):
     """Show a progress bar, and a row for at most about `MAX_ROWS` epochs, on stderr."""
 
     def __init__(self) -> None:
-        self.screen = console()
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            RateColumn("images"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[terms]}"),
-        )
-        self.progress = Progress(*columns, console=self.screen, disable=not self.screen.is_terminal)
-        self.task = self.progress.add_task("training", terms="")
+        self.progress = _training_bar() if Messages().isatty() and LOG.isEnabledFor(logging.INFO) else None
         self.epochs, self.every, self.bound, self.steps = 1, 1, False, 0
 
     def on_train_start(self, run: Run, recipe: Recipe, images: ImageDataset, learner: Learner) -> None:
@@ -80,41 +74,45 @@ class Terminal(Callback):
         dim, device = learner.model.space.dim, learner.fabric.device
         self.bound, self.epochs = learner.model.bound, recipe.training.epochs
         self.every = max(self.epochs // MAX_ROWS, 1)
-        self._print(images.describe())
+        LOG.info(images.describe())
         for entry in images.report.get("skipped", [])[:1]:
             count = len(images.report["skipped"])
-            self._print(
+            LOG.info(
                 f"{count:,} files were left out, for example {entry['file']} ({entry['reason']}): "
                 f"see {run.folder / 'data_report.json'}"
             )
-        self._print(
+        LOG.info(
             f"{recipe.family}, {dim} latent dimension{'s' if dim > 1 else ''}, net {recipe.net}, "
             f"{weights:,} weights, on {device} -> {run.folder}"
         )
         count, batch = len(images.rows("train")), recipe.training.batch
         epoch, batches = divmod(learner.steps, -(-count // batch))
         done = epoch * count + batches * batch
-        self.progress.update(self.task, total=self.epochs * count, completed=done)
-        self.progress.start()
+        if self.progress is not None:
+            self.progress.update(TASK, total=self.epochs * count, completed=done)
+            self.progress.start()
 
     def on_message(self, line: str) -> None:
-        self._print(line)
+        LOG.info(line)
 
     def on_step_end(self, step: int, images: int, terms: Terms) -> None:
+        if self.progress is None:
+            return
         self.steps += 1
         fields: dict[str, Any] = {}
-        if self.steps % 50 == 1 and self.screen.is_terminal:  # reading a term waits for the device
+        if self.steps % 50 == 1:  # reading a term waits for the device
             fields = {"terms": self._format({k: float(v) for k, v in terms.items()})}
-        self.progress.update(self.task, advance=images, **fields)
+        self.progress.update(TASK, advance=images, **fields)
 
     def on_epoch_end(self, row: Row) -> None:
         number = row["epoch"]
-        self.progress.update(self.task, description=f"epoch {number}/{self.epochs}")
+        if self.progress is not None:
+            self.progress.update(TASK, description=f"epoch {number}/{self.epochs}")
         if number % self.every == 0 or number in (1, self.epochs):
             train = {k.removeprefix("train/"): v for k, v in row.items() if k.startswith("train/")}
             valid = {k.removeprefix("valid/"): v for k, v in row.items() if k.startswith("valid/")}
             validation = f"   validation: {self._format(valid)}" if valid else ""
-            self._print(
+            LOG.info(
                 f"epoch {number:>{len(str(self.epochs))}}/{self.epochs}   {self._format(train)}{validation}"
                 f"   {row['images_per_second']:,.0f} images/s"
             )
@@ -122,13 +120,11 @@ class Terminal(Callback):
     def on_test_end(self, result: Mapping[str, Any]) -> None:
         if result["test"]:
             best = f"saved the weights of epoch {result['best']['epoch']}"
-            self._print(f"{best}; on the test images: {self._format(result['test'])}")
+            LOG.info(f"{best}; on the test images: {self._format(result['test'])}")
 
     def on_train_end(self) -> None:
-        self.progress.stop()
-
-    def _print(self, line: str) -> None:
-        self.screen.print(line, soft_wrap=True, markup=False)
+        if self.progress is not None:
+            self.progress.stop()
 
     def _format(self, terms: Mapping[str, float]) -> str:
         """Return the terms in one line; as the parts of an ELBO for a model that has one."""
@@ -142,3 +138,21 @@ class Terminal(Callback):
             return ", ".join(words)
         names = [name for name in terms if name != "ssim"]
         return ", ".join([f"{name.replace('/', ' ')} {terms[name]:.4g}" for name in names] + extra)
+
+
+def _training_bar() -> "Progress":
+    """Return a bar of one task, `TASK`."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from zatlas.core.bars import RateColumn, console
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        RateColumn("images"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[terms]}"),
+    )
+    progress = Progress(*columns, console=console())
+    assert progress.add_task("training", terms="") == TASK
+    return progress

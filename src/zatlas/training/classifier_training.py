@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -74,6 +73,8 @@ def train_classifier(
     rows = images.rows("train")
     targets = choose(images, rows, names)
     truth = torch.from_numpy(encode(targets, columns_of(images)))
+    from lightning_fabric import Fabric  # slow to import
+
     fabric = Fabric(accelerator=resolve_device(), devices=1)
     with deterministic(seed, fabric):
         network = ClassifierNet(targets, images.shape, *net_for(images.shape)).to(fabric.device)

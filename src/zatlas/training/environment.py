@@ -6,11 +6,9 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
 from zatlas.core.errors import TooLarge
 from zatlas.core.logs import log_level
@@ -22,12 +20,19 @@ from zatlas.models.description import Description
 from zatlas.models.generator import resolve_device
 from zatlas.models.trainable import Trainable
 from zatlas.store.run import FORMAT
-from zatlas.training.distributed import choose_strategy, is_sharded, leave_process_group
 from zatlas.training.recipe import Recipe
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
-def launch(recipe: Recipe, description: Description, device: str = "auto") -> Fabric:
+
+def launch(recipe: Recipe, description: Description, device: str = "auto") -> "Fabric":
     """Start Fabric on a device, in this process or in each process that torchrun or srun started."""
+    from lightning_fabric import Fabric  # slow to import, as is torch.distributed
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+
+    from zatlas.training.distributed import choose_strategy, leave_process_group
+
     group = process_group()
     # Without this, Fabric takes the process of a SLURM batch file for the first of several.
     plugins: Any = [LightningEnvironment()] if group.world_size == 1 else None
@@ -54,7 +59,7 @@ def count_players(description: Description) -> int:
 
 
 @contextmanager
-def deterministic(seed: int, fabric: Fabric) -> Iterator[None]:
+def deterministic(seed: int, fabric: "Fabric") -> Iterator[None]:
     """Seed torch and use its deterministic algorithms inside the block, and restore both after it."""
     before = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
@@ -87,8 +92,10 @@ def explain_out_of_memory(recipe: Recipe) -> Iterator[None]:
         ) from error
 
 
-def machine(fabric: Fabric) -> dict[str, Any]:
+def machine(fabric: "Fabric") -> dict[str, Any]:
     """Return what two trainings must have in common to give the same bits."""
+    from zatlas.training.distributed import is_sharded
+
     cuda = fabric.device.type == "cuda"
     return {
         "torch": torch.__version__,
@@ -100,7 +107,7 @@ def machine(fabric: Fabric) -> dict[str, Any]:
     }
 
 
-def provenance(recipe: Recipe, images: ImageDataset, fabric: Fabric) -> dict[str, Any]:
+def provenance(recipe: Recipe, images: ImageDataset, fabric: "Fabric") -> dict[str, Any]:
     """Return the contents of a run's made.json: versions, seed, data and machine."""
     return {
         "format": FORMAT,

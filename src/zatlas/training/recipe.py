@@ -7,7 +7,6 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, time
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +18,7 @@ from zatlas.models.nets import USUAL_NETS, Shape, usual_net
 from zatlas.store import digests, retry
 from zatlas.store.run import Run
 from zatlas.training.image_defaults import TrainingLength, choices_for, explain_choices, least_steps
+from zatlas.training.presets import presets
 
 Share = Annotated[float, Within(0.0, 1.0, below=True)]
 Rate = Annotated[float, Within(0.0, above=True)]
@@ -198,12 +198,6 @@ def parse_recipe(text: str, where: str = "The text") -> dict[str, Any]:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise BadRecipe(f"{where} is not a recipe in TOML: {error}.") from error
-
-
-def presets() -> dict[str, Path]:
-    """Return the paths of the recipes of the package, by name."""
-    folder = Path(str(resources.files("zatlas") / "presets"))
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
 def preset(name: str) -> dict[str, Any]:
