@@ -22,8 +22,8 @@ def rows() -> list[Row]:
     for kind, registry in KINDS.items():
         others = [name for name in registry.names() if (kind, name) not in built_in]
         added = {(kind, name): row_of(kind, name, plugin) for name, plugin in registry.working(others)}
-        known = built_in | added
-        result += [known[kind, name] for name in registry.names() if (kind, name) in known]
+        usable = built_in | added
+        result += [usable[kind, name] for name in registry.names() if (kind, name) in usable]
     return result
 
 
