@@ -28,6 +28,30 @@ slow:
 portable *words:
     PYTHONPATH="tests/portable:${PYTHONPATH:-}" pytest {{ words }}
 
+# Run the default tests with the oldest versions that pyproject.toml allows.
+lowest *words:
+    command -v uv > /dev/null || pip install -q uv
+    uv venv -q --clear --python 3.11 .venv-lowest
+    uv pip install -q --python .venv-lowest --resolution lowest-direct --torch-backend cpu -e '.[hub]'
+    uv pip install -q --python .venv-lowest -e '.[dev]'
+    .venv-lowest/bin/python -m pytest {{ words }}
+
+# Find a wheel of every dependency, and of theirs, for each system and each Python.
+wheels:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    command -v uv > /dev/null || pip install -q uv
+    for system in x86_64-unknown-linux-gnu x86_64-pc-windows-msvc aarch64-apple-darwin; do
+        for python in 3.11 3.12 3.13 3.14; do
+            MACOSX_DEPLOYMENT_TARGET=14.0 uv pip compile -q --only-binary :all: --no-header --no-annotate \
+                --python-platform "$system" --python-version "$python" pyproject.toml > "/tmp/zatlas-$system-$python.txt"
+            echo "$system, Python $python: $(grep -c == "/tmp/zatlas-$system-$python.txt") wheels"
+        done
+    done
+
+# All that takes long: for the night.
+nightly: slow portable lowest wheels optional browser
+
 # Install third-party packages and test with them.
 optional:
     pip install -c constraints.txt -r tests/optional/requirements.txt
