@@ -87,7 +87,8 @@ def test_an_unknown_command_gets_the_nearest_name_and_what_to_type(words, answer
 
 COMPLETE = """
 source {script}
-COMP_WORDS=(zatlas {words} ""); COMP_CWORD=$(({count} + 1)); COMP_LINE="zatlas {words} "; COMP_POINT=${{#COMP_LINE}}
+COMP_WORDS=(zatlas {words} ""); COMP_CWORD=$(({count} + 1))
+COMP_LINE="zatlas {words} "; COMP_POINT=${{#COMP_LINE}}
 $(complete -p zatlas | sed 's/.*-F \\([^ ]*\\).*/\\1/')
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zatlas.core.errors import BadRecipe, Interrupted, UnknownName, ZatlasError
+from zatlas.core.extras import require
 from zatlas.core.logs import LOG
 from zatlas.create import compose, default_callbacks
 from zatlas.data import sources
@@ -112,6 +113,8 @@ def sweep(
     """
     if on not in ("here", "processes", "ray"):
         raise UnknownName("backend", on, ("here", "processes", "ray"))
+    if on == "ray":
+        require("ray", "A sweep on a cluster")
     if threads < 1:
         raise BadRecipe(f"A process needs at least 1 thread, not {threads}.")
     choices = {key: _choices(key, value) for key, value in settings.items()}

@@ -24,7 +24,7 @@ def completion_script(arguments: Sequence[str]) -> str:
         first, _, second = name.partition(" ")
         (sets[first] if second else app).command(name=second or first)(each.function)
     for name, subcommands in sets.items():
-        app.command(name=name)(subcommands)
+        app.command(subcommands, name=name)
     script = io.StringIO()
     try:
         with redirect_stdout(script):
