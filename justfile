@@ -96,6 +96,7 @@ bench:
     python benchmarks/film.py
     python benchmarks/explorer.py
     python benchmarks/metrics/frechet.py
+    python benchmarks/startup.py
     python -m benchmarks.scale
     python -m benchmarks.scale.neighbours
 
@@ -127,6 +128,22 @@ docs:
 # Take the screenshots of the documents again.
 screenshots:
     python -m tests.browser.write_pictures
+
+# Measure how long short commands take to start, in processor seconds.
+startup:
+    python benchmarks/startup.py
+
+# Check that each dependency has a wheel for Linux, Windows and macOS: part of the nightly tests.
+wheels:
+    python tools/wheels.py
+
+# Run what takes too long or needs the network, for the night.
+nightly: wheels startup slow optional
+
+# Build a release from the last commit and check it; with a version, write it into the files first.
+release *version:
+    pip install -q build twine cyclonedx-bom
+    python tools/release.py {{version}}
 
 # Pin the installed versions for the tests.
 pin:

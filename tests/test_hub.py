@@ -134,9 +134,3 @@ def test_mnist_is_downloaded_without_local_files(tmp_path, monkeypatch):
     assert digits.labels.tolist() == [3, 7, 3, 3]
     with pytest.raises(NotFound, match=r"not on this machine.*could not be downloaded"):
         mnist.load("mnist", "nobody/nothing", mnist.DIGIT_CLASSES)
-
-
-def test_a_missing_package_is_named(monkeypatch):
-    monkeypatch.setattr("zatlas.data.hub.find_spec", lambda name: None)
-    with pytest.raises(NotFound, match=r"pip install 'zatlas\[hub\]'"):
-        hub.load("a/b")

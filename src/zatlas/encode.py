@@ -20,6 +20,7 @@ from zatlas.contents import open_dataset
 from zatlas.core.arrays import Labels
 from zatlas.core.cluster import ray_cluster
 from zatlas.core.errors import BadData, NotSupported
+from zatlas.core.extras import require
 from zatlas.core.logs import log_level
 from zatlas.core.progress import bar
 from zatlas.core.shell import shell_command
@@ -96,6 +97,8 @@ def encode(
             f"{workspace.name} has no encoder, so it cannot encode images. Train one: "
             f"{shell_command('invert', workspace.run.folder, '--train-encoder')}"
         )
+    if on == "ray":
+        require("ray", "Encoding on a cluster")
     job = _make_job(workspace, data, split, out)
     if tables.provenance(job.folder) == job.provenance:
         return job.folder

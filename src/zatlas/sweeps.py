@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zatlas.core.errors import BadRecipe, Interrupted, UnknownName, ZatlasError
+from zatlas.core.extras import require
 from zatlas.core.logs import LOG
 from zatlas.create import all_callbacks_of, compose
 from zatlas.data import sources
@@ -117,6 +118,8 @@ def sweep(
     """
     if on not in ("here", "processes", "ray"):
         raise UnknownName("backend", on, ("here", "processes", "ray"))
+    if on == "ray":
+        require("ray", "A sweep on a cluster")
     if threads < 1:
         raise BadRecipe(f"A process needs at least 1 thread, not {threads}.")
     choices = {key: _choices(key, value) for key, value in settings.items()}

@@ -1,12 +1,10 @@
 """Laws that every layout keeps, whatever points it is given."""
 
-import sys
-
 import numpy as np
 import pytest
 
 from zatlas import testing
-from zatlas.core.errors import BadData, NotSupported, UnknownName
+from zatlas.core.errors import BadData, UnknownName
 from zatlas.core.registry import LAYOUTS
 from zatlas.latent.chart import trustworthiness
 from zatlas.latent.layouts import compute_layout
@@ -119,14 +117,6 @@ def test_settings_that_mean_nothing_are_refused():
     ):
         with pytest.raises(ValueError, match=next(iter(settings)).removesuffix("s")):
             compute_layout(name, points("2-D", 10), **settings)
-
-
-def test_a_missing_package_is_an_error_with_the_command_that_installs_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "umap", None)
-    with pytest.raises(
-        NotSupported, match=r"^The layout 'umap' needs umap-learn: pip install 'zatlas\[umap\]'$"
-    ):
-        compute_layout("umap", points("2-D", 10))
 
 
 def test_pca_keeps_distances_on_a_plane():

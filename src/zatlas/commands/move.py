@@ -201,6 +201,7 @@ def path(
     from zatlas.figures.paths import curve_walk, plane_walk
     from zatlas.latent.curves import parametric_curve, spiral
     from zatlas.latent.formula import latent_formula, plane_formula
+    from zatlas.render.moving import default_ending
 
     if (x is None) != (y is None):
         raise BadRecipe("A formula takes both --x and --y.")
@@ -218,7 +219,7 @@ def path(
         else:
             plane, title = spiral(turns=turns, extent=extent), f"A spiral in {workspace.name}"
         result = plane_walk(workspace, plane, title, constant_speed=constant_speed, label=number)
-    file = out or workspace.run.gallery / "path.mp4"
+    file = out or workspace.run.gallery / f"path{default_ending()}"
     print_path(result, "path", file, frames=frames, fps=fps, panel="prior", dark=dark)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from zatlas.commands.output import print_result
 from zatlas.commands.printing import print_rows
 from zatlas.commands.registration import command
+from zatlas.commands.thread_count import use_threads
 
 
 @command("Start")
@@ -20,6 +21,7 @@ def demo(out: Path = Path("zatlas-demo"), no_open: bool = False) -> None:
     """
     from zatlas.demo import demo, run_tour
 
+    use_threads(None)
     print_result(demo(out))
     if not no_open:
         run_tour(out, write=partial(print_result, kind="address"))

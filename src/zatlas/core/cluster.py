@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from zatlas.core.errors import NotSupported
+from zatlas.core.extras import require
 
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -22,11 +22,10 @@ MEMORY = 256 << 20  # bytes of ray's object store; few objects go between proces
 def ray_cluster(purpose: str) -> Iterator[Any]:
     """Yield the module ray, connected; an existing connection is reused. errors name the `purpose`."""
     with _environment(QUIET):
-        try:
-            import ray
-            import ray.data
-        except ImportError as error:
-            raise NotSupported(f"{purpose} on a cluster needs ray: pip install 'zatlas[ray]'") from error
+        require("ray", f"{purpose} on a cluster")
+        import ray
+        import ray.data
+
         if ray.is_initialized():
             yield ray
             return

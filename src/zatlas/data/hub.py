@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from zatlas.core.arrays import Pixels
 from zatlas.core.errors import BadData, BadRecipe, NotFound, UnknownName
+from zatlas.core.extras import require
 from zatlas.core.progress import bar
 from zatlas.data.attribute_table import typed_column
 from zatlas.data.files import check_skipped, check_unread
@@ -82,8 +82,7 @@ def fetch(
         raise BadRecipe(f"channels must be 1 (grey) or 3 (colour), not {choices.channels!r}.")
     if not repository.strip("/ "):
         raise NotFound("Give the name of a dataset after hf: such as hf:ylecun/mnist.")
-    if find_spec("datasets") is None:
-        raise NotFound(f"hf:{repository} needs the package of the hub: pip install 'zatlas[hub]'")
+    require("hub", f"hf:{repository}")
     parts, notes = _open(repository, choices)
     columns = _columns(repository, next(iter(parts.values())).features, choices, tuple(classes))
     for column in _unused_columns(next(iter(parts.values())).features, columns):

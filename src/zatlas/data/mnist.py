@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from zatlas.core.errors import BadData, NotFound
+from zatlas.core.extras import is_installed
 from zatlas.data import hub
 from zatlas.data.idx import read_idx
 from zatlas.data.image_dataset import NO_LABEL, ImageDataset, image_dataset
@@ -44,7 +45,7 @@ def load(
     result = _find_files(name, root)
     if result is None:
         # If the user gives a folder, nothing is downloaded instead.
-        if root is not None or find_spec("datasets") is None:
+        if root is not None or not is_installed("hub"):
             raise NotFound(_not_found_text(name, root))
         try:
             return hub.fetch(hub_name, hub.HubOptions(size=size), name=name, classes=classes)

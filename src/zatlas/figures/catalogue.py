@@ -17,6 +17,7 @@ from zatlas.latent.curves import spiral
 from zatlas.latent.names import text_of
 from zatlas.locate import default_anchors
 from zatlas.render.figure import Figure
+from zatlas.render.moving import default_ending
 from zatlas.render.pixels import save
 from zatlas.render.theme import Theme
 from zatlas.workspace import Workspace
@@ -358,11 +359,11 @@ def _path(
     if film:
         yield Entry(
             section,
-            f"{file}.mp4",
+            f"{file}{default_ending()}",
             f"{title}, as a film",
             "",
             "",
-            (*words, *options, "--frames", FRAMES, "--out", f"{file}.mp4"),
+            (*words, *options, "--frames", FRAMES, "--out", f"{file}{default_ending()}"),
             lambda path: make().film(path, FRAMES, panel=panel, theme=theme),
         )
 

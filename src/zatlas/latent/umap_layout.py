@@ -7,7 +7,8 @@ from typing import Annotated
 import numpy as np
 
 from zatlas.core.arrays import Labels, Latents, Plane
-from zatlas.core.errors import BadRecipe, NotSupported, first_line
+from zatlas.core.errors import BadRecipe, first_line
+from zatlas.core.extras import require
 from zatlas.core.settings import Count, Weight, Within
 from zatlas.latent.layouts import Positive, check_min_dist, rescaled
 
@@ -31,12 +32,10 @@ class UMAP:
 
     def __call__(self, latents: Latents, labels: Labels | None, seed: int) -> Plane:
         """Return the positions, equal for equal seeds."""
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ImportWarning)  # without tensorflow, parts of it are missing
-                import umap
-        except ImportError as error:
-            raise NotSupported("The layout 'umap' needs umap-learn: pip install 'zatlas[umap]'") from error
+        require("umap", "The layout 'umap'")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ImportWarning)  # without tensorflow, parts of it are missing
+            import umap
         settings = {**vars(self), "n_neighbors": min(self.n_neighbors, len(latents) - 1)}
         try:
             model = umap.UMAP(random_state=seed & 0xFFFFFFFF, n_jobs=1, **settings)

@@ -19,6 +19,7 @@ from typing import BinaryIO
 from PIL import Image, ImageChops
 
 from zatlas.core.errors import NotSupported
+from zatlas.core.extras import is_installed, require
 from zatlas.render.pixels import Frame, repeat
 
 Frames = Iterator[Frame]  # of one size; both sides are even after enlargement
@@ -44,18 +45,21 @@ def writer(path: Path) -> Writer:
         raise NotSupported(
             f"{path.name!r} does not have the ending of a film format. Choose one of {', '.join(WRITERS)}."
         )
+    if write is write_mp4:
+        require("video", "An MP4 film (a .webp or .gif does not)")
     return write
+
+
+def default_ending() -> str:
+    """Return the ending of films of the gallery: .mp4, or .webp if MP4 cannot be written."""
+    return ".mp4" if is_installed("video") else ".webp"
 
 
 def write_mp4(side: Path, frames: Frames, fps: float, times: int, exact: bool) -> None:
     """Write H.264 that all browsers and players can show."""
-    try:
-        import av
-        from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
-    except ImportError as error:
-        raise NotSupported(
-            "MP4 needs PyAV, which is not installed. Install it, or choose .gif: pip install av"
-        ) from error
+    import av
+    from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+
     if times % 2:  # H.264 stores colours at half resolution, which is exact only for squares with even sides
         frames, times = _enlarged(frames, times), 1
     first = next(frames)

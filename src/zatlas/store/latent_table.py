@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from zatlas.core.arrays import Latents, Rows
 from zatlas.core.errors import BadRecipe, Damaged
+from zatlas.core.extras import require
 from zatlas.store import atomic, digests
 
 KEY = b"zatlas"  # metadata key of the provenance
@@ -131,6 +132,7 @@ def _open(path: Path) -> Iterator[pq.ParquetFile]:
 
 def query(tables: Mapping[str, Path], sql: str) -> pa.Table:
     """Return the result of a duckdb query; `tables` maps names in the query to files."""
+    require("sql", "A query")
     import duckdb
 
     with duckdb.connect() as database:
