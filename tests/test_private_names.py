@@ -54,11 +54,8 @@ def test_uvicorn_has_the_parts_that_the_server_overrides_and_reads():
     from uvicorn._types import ASGISendEvent
 
     assert ASGISendEvent
-    http = H11Protocol(
-        uvicorn.Config(lambda: None, loop="asyncio", lifespan="off", ws=WebSocketsSansIOProtocol),
-        ServerState(),
-        {},
-    )
+    config = uvicorn.Config(lambda: None, loop="asyncio", lifespan="off", ws=WebSocketsSansIOProtocol)
+    http = H11Protocol(config, ServerState(), {})
     for name in ("connections", "transport", "cycle", "loop", "headers"):
         assert name in vars(http)
     overridden = ("connection_made", "data_received", "connection_lost", "on_response_complete")

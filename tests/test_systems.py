@@ -30,7 +30,7 @@ MODULES = {
     "platformdirs",
 }
 CALLS = re.compile(
-    r"os\.(p?readv?|preadv|pwritev?|kill|killpg|fork|nice|setpriority|sysconf|getuid|geteuid|replace|rename|sync"
+    r"os\.(p?readv?|preadv|pwritev?|kill|killpg|fork|nice|setpriority|sysconf|getloadavg|getuid|geteuid|replace|rename|sync"
     r"|name|uname|O_BINARY|O_NOFOLLOW|O_DIRECTORY|O_NONBLOCK|O_CLOEXEC)|sys\.platform|webbrowser\.open"
     r"|signal\.(SIG(?!INT$|TERM$)\w+|CTRL_\w+)|subprocess\.CREATE_\w+|ctypes\.(WinDLL|windll|CDLL|cdll|WinError)"
 )

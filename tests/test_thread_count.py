@@ -7,6 +7,7 @@ from tests.processes import process
 from zatlas.commands import thread_count
 from zatlas.commands.thread_count import idle_cores, use_threads
 from zatlas.core.errors import BadRecipe
+from zatlas.core.system import SYSTEM
 
 
 @pytest.fixture
@@ -25,14 +26,14 @@ def test_a_training_has_one_thread_for_each_idle_core():
 
 
 def test_a_busy_machine_gets_fewer_threads_and_one_sentence(four_cores, capsys):
-    four_cores.setattr(thread_count, "load", lambda: 3.2)
+    four_cores.setattr(SYSTEM, "busy_cores", lambda: 3.2)
     use_threads(None)
     assert torch.get_num_threads() == 1
     assert capsys.readouterr().err.startswith("Using 1 thread, because other programs use the other cores.")
 
 
 def test_an_idle_machine_is_used_in_full_without_a_word(four_cores, capsys):
-    four_cores.setattr(thread_count, "load", lambda: 0.2)
+    four_cores.setattr(SYSTEM, "busy_cores", lambda: 0.2)
     use_threads(None)
     assert torch.get_num_threads() == 4
     assert capsys.readouterr().err == ""
@@ -40,7 +41,7 @@ def test_an_idle_machine_is_used_in_full_without_a_word(four_cores, capsys):
 
 @pytest.mark.parametrize("name", thread_count.VARIABLES)
 def test_a_number_from_the_environment_is_not_changed(four_cores, name):
-    four_cores.setattr(thread_count, "load", lambda: 30.0)
+    four_cores.setattr(SYSTEM, "busy_cores", lambda: 30.0)
     four_cores.setenv(name, "4")
     use_threads(None)
     assert torch.get_num_threads() == 4
@@ -54,7 +55,7 @@ def test_a_number_that_no_process_can_have_is_refused(four_cores):
 
 
 def test_a_resumed_training_has_the_threads_of_its_run(four_cores, digits, capsys):
-    four_cores.setattr(thread_count, "load", lambda: 30.0)
+    four_cores.setattr(SYSTEM, "busy_cores", lambda: 30.0)
     trained_with = digits.run.provenance()["threads"]
     torch.set_num_threads(trained_with + 1)
     use_threads(None, digits.run.folder)

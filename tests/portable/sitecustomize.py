@@ -32,7 +32,7 @@ OS = {
         "getpriority",
     ),
     *("preadv", "pwritev", "pread", "pwrite", "fchmod", "fchown", "chown", "mkfifo", "statvfs", "sync"),
-    *("getuid", "geteuid", "getgid", "sysconf", "uname", "sched_getaffinity", "openpty"),
+    *("getuid", "geteuid", "getgid", "sysconf", "getloadavg", "uname", "sched_getaffinity", "openpty"),
     *("O_NOFOLLOW", "O_DIRECTORY", "O_NONBLOCK", "O_CLOEXEC"),
 }
 SIGNALS = {"SIGHUP", "SIGALRM", "SIGKILL", "SIGPIPE", "SIGUSR1", "SIGUSR2", "SIGCHLD", "pthread_sigmask"}

@@ -9,6 +9,7 @@ from pathlib import Path
 from zatlas.core.errors import BadRecipe, ZatlasError
 from zatlas.core.logs import LOG
 from zatlas.core.process_group import process_group
+from zatlas.core.system import SYSTEM
 
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # set by a user or a launcher who chose the number
 MAX_THREADS = 1024
@@ -29,7 +30,7 @@ def use_threads(threads: int | None, run: Path | None = None) -> None:
     if any(os.environ.get(name) for name in VARIABLES) or process_group().world_size > 1:
         return
     cores = torch.get_num_threads()
-    chosen = idle_cores(cores, load()) if run is None else _threads_of(run) or cores
+    chosen = idle_cores(cores, SYSTEM.busy_cores()) if run is None else _threads_of(run) or cores
     if chosen == cores:
         return
     torch.set_num_threads(chosen)
@@ -41,14 +42,6 @@ def use_threads(threads: int | None, run: Path | None = None) -> None:
 def idle_cores(cores: int, busy: float) -> int:
     """Return how many of the cores are idle, at least 1, if programs use `busy` of them."""
     return max(1, min(cores, round(cores - busy)))
-
-
-def load() -> float:
-    """Return the mean number of cores that programs used in the last minute; 0 where it is unknown."""
-    try:
-        return os.getloadavg()[0]
-    except (AttributeError, OSError):  # Windows has no such number
-        return 0.0
 
 
 def _threads_of(run: Path) -> int | None:

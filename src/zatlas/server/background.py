@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 
 STOP_SECONDS = 1.0  # for the function to clean up
+CHECK_SECONDS = 1.0  # between two checks for a signal: a wait without an end hears none on Windows
 
 
 class Stopped(BaseException):
@@ -22,7 +23,8 @@ class Background:
 
     def wait(self) -> None:
         """Wait for the end, and raise the function's error."""
-        self.ended.wait()
+        while not self.ended.wait(CHECK_SECONDS):
+            pass
         if self.error is not None:
             raise self.error
 

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ import torch
 from zatlas.core.errors import BadRecipe, Interrupted
 from zatlas.core.logs import LOG
 from zatlas.core.system import SYSTEM
-from zatlas.server.background import Background
+from zatlas.server.background import CHECK_SECONDS, Background
 from zatlas.server.follow import FollowedRun, follow_run
 from zatlas.server.placeholder import placeholder
 from zatlas.server.requests import max_message_bytes
@@ -53,7 +53,8 @@ def explore(
         if opened:
             SYSTEM.open_page(server.url)
         preparation.wait()
-        threading.Event().wait()
+        while True:
+            time.sleep(CHECK_SECONDS)
     except (KeyboardInterrupt, Interrupted) as stopped:
         number = stopped.signal if isinstance(stopped, Interrupted) else signal.SIGINT
         closed = Interrupted("The explorer is closed.", number)

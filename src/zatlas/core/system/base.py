@@ -114,6 +114,10 @@ class System(ABC):
         """Return the bytes of memory that this process can still allocate, as far as the system says."""
 
     @abstractmethod
+    def busy_cores(self) -> float:
+        """Return the mean number of cores that programs used in the last minute; 0 where it is unknown."""
+
+    @abstractmethod
     def open_file_limit(self) -> int | None:
         """Return how many files this process may open; None for no limit."""
 

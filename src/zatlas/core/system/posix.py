@@ -101,6 +101,12 @@ class Posix(System):
             sizes.append(address_space - int(pages[0].split()[0]) * page)
         return max(min(sizes), 0)
 
+    def busy_cores(self) -> float:
+        try:
+            return os.getloadavg()[0]
+        except OSError:
+            return 0.0
+
     def open_file_limit(self) -> int | None:
         return _soft_limit("RLIMIT_NOFILE")
 

@@ -165,6 +165,9 @@ class Windows(System):
             return UNKNOWN_MEMORY
         return int(status.ullAvailPhys)
 
+    def busy_cores(self) -> float:
+        return 0.0
+
     def open_file_limit(self) -> int | None:
         return None
 
