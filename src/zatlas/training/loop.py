@@ -31,7 +31,7 @@ from zatlas.training.environment import deterministic, explain_out_of_memory, la
 from zatlas.training.learner import Learner, averaged_state
 from zatlas.training.preview import Previews
 from zatlas.training.recipe import Recipe, make_recipe, parse_recipe, read_recipe
-from zatlas.training.resuming import StartPoint, find_start, put_metrics
+from zatlas.training.resuming import StartPoint, find_start, put_metrics, removed_if_unsaved
 from zatlas.training.running_totals import RunningTotals, means
 from zatlas.training.schedule import rate_at
 from zatlas.training.validation import evaluate
@@ -81,7 +81,8 @@ def fit(
         if fabric.is_global_zero:
             runs.create_run(folder, all_files)
         fabric.barrier()
-        return _train_run(Run(folder), recipe, images, model, fabric, callbacks)
+        with removed_if_unsaved(Run(folder), enabled=fabric.is_global_zero):
+            return _train_run(Run(folder), recipe, images, model, fabric, callbacks)
 
 
 def resume(

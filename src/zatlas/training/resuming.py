@@ -3,6 +3,8 @@
 Only `train --resume RUN --restart` discards an earlier training.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from zatlas.core.errors import BadRun, Damaged
@@ -10,6 +12,17 @@ from zatlas.core.shell import shell_command
 from zatlas.store import atomic, retry
 from zatlas.store.run import Run
 from zatlas.training import checkpoint
+
+
+@contextmanager
+def removed_if_unsaved(run: Run, *, enabled: bool) -> Iterator[None]:
+    """Remove a new run if the block raises an error before it has a checkpoint: nothing could be resumed."""
+    try:
+        yield
+    except BaseException:
+        if enabled and not checkpoint.steps(run.folder / "checkpoints") and not run.weights.exists():
+            atomic.remove(run.folder)
+        raise
 
 
 @dataclass(frozen=True)
