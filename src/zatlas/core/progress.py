@@ -20,12 +20,14 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from zatlas.core.live_output import LiveOutput, in_notebook
 from zatlas.core.process_group import process_group
 from zatlas.core.runtime import redirect_to_null
 
 Advance = Callable[[int], None]
 
 LINE_SECONDS = 5.0  # between two lines of progress outside a terminal
+NOTEBOOK_SECONDS = 1.0  # after which a task has a bar in a notebook
 LONG_SECONDS = 10.0  # from which a task says beforehand how long it takes
 _printing: list["_Lines"] = []  # tasks that run now; only the innermost prints
 
@@ -59,17 +61,22 @@ class Messages(io.TextIOBase):
 
 
 def console() -> Console:
-    """Return a console on stderr. Of several processes only the first prints."""
-    return Console(file=cast(IO[str], Messages()), highlight=False, quiet=not process_group().is_main)
+    """Return a console on stderr, in a notebook on stdout. Of several processes only the first prints."""
+    file = sys.stdout if in_notebook() else cast(IO[str], Messages())
+    # Without `force_jupyter=False`, each line would be an output of its own.
+    return Console(file=file, force_jupyter=False, highlight=False, quiet=not process_group().is_main)
 
 
 @contextmanager
 def bar(label: str, total: int, unit: str = "images", *, show: bool = True) -> Iterator[Advance]:
     """Yield a function that advances the progress of a task by a number of units.
 
-    A terminal shows a bar. Elsewhere a line is printed every few seconds.
+    A terminal and a notebook show a bar. Elsewhere a line is printed every few seconds.
     """
     screen = console()
+    if show and in_notebook():
+        yield from _notebook_bar(label, total, unit)
+        return
     if show and not screen.is_terminal:
         with _Lines(label, total, unit) as lines:
             yield lines.advance
@@ -84,6 +91,24 @@ def bar(label: str, total: int, unit: str = "images", *, show: bool = True) -> I
     with Progress(*columns, console=screen, disable=not show) as progress:
         task = progress.add_task(label, total=total)
         yield lambda step: progress.update(task, advance=step)
+
+
+def _notebook_bar(label: str, total: int, unit: str) -> Iterator[Advance]:
+    """Yield a function that advances a bar in a notebook. A short task shows none."""
+    live, lines = LiveOutput(), _Lines(label, total, unit)
+
+    def advance(step: int) -> None:
+        lines.advance(step)
+        seconds = perf_counter() - lines.start
+        if seconds > NOTEBOOK_SECONDS:
+            live.set_progress(lines.done / max(total, 1), lines.line(seconds))
+
+    try:
+        yield advance
+    finally:
+        if live.status:
+            live.lines.append(f"{label}: {lines.done:,} {unit} in {duration(perf_counter() - lines.start)}")
+            live.close()
 
 
 def announce(task: str, seconds: float, advice: str = "") -> None:

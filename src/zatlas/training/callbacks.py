@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from zatlas.core.live_output import LiveOutput, in_notebook
 from zatlas.core.progress import RateColumn, console
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.models.trainable import Terms
@@ -61,10 +62,14 @@ class Callback:
 
 
 class Terminal(Callback):
-    """Show a progress bar, and a row for at most about `MAX_ROWS` epochs, on stderr."""
+    """Show a progress bar, and a row for at most about `MAX_ROWS` epochs, on stderr.
+
+    In a notebook, show them with the curve of the loss in one output that is updated.
+    """
 
     def __init__(self) -> None:
         self.screen = console()
+        self.live = LiveOutput() if in_notebook() and not self.screen.quiet else None
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -96,7 +101,8 @@ class Terminal(Callback):
         epoch, batches = divmod(learner.steps, -(-count // batch))
         done = epoch * count + batches * batch
         self.progress.update(self.task, total=self.epochs * count, completed=done)
-        self.progress.start()
+        if self.live is None:
+            self.progress.start()
 
     def on_message(self, line: str) -> None:
         self._print(line)
@@ -107,10 +113,15 @@ class Terminal(Callback):
         if self.steps % 50 == 1 and self.screen.is_terminal:  # reading a term waits for the device
             fields = {"terms": self._format({k: float(v) for k, v in terms.items()})}
         self.progress.update(self.task, advance=images, **fields)
+        task = self.progress.tasks[0]
+        if self.live is not None and task.total:
+            self.live.set_progress(task.completed / task.total, task.description)
 
     def on_epoch_end(self, row: Row) -> None:
         number = row["epoch"]
         self.progress.update(self.task, description=f"epoch {number}/{self.epochs}")
+        if self.live is not None:
+            self.live.add_values({key: row[key] for key in ("train/loss", "valid/loss") if key in row})
         if number % self.every == 0 or number in (1, self.epochs):
             train = {k.removeprefix("train/"): v for k, v in row.items() if k.startswith("train/")}
             valid = {k.removeprefix("valid/"): v for k, v in row.items() if k.startswith("valid/")}
@@ -127,8 +138,13 @@ class Terminal(Callback):
 
     def on_train_end(self) -> None:
         self.progress.stop()
+        if self.live is not None:
+            self.live.close()
 
     def _print(self, line: str) -> None:
+        if self.live is not None:
+            self.live.add_line(line)
+            return
         self.screen.print(line, soft_wrap=True, markup=False)
 
     def _format(self, terms: Mapping[str, float]) -> str:
