@@ -14,7 +14,9 @@ from zatlas.core.registry import LAYOUTS
 from zatlas.demo import unpack
 
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
-PAGES = [page for page in sorted(DOCS.glob("*.md")) if BLOCK.search(page.read_text())]
+ROOT = DOCS.parent
+ALL = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [page for page in ALL[1:] if BLOCK.search(page.read_text())]
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +40,17 @@ def names_of(page, folder):
     if page == "directions.md":
         names["atlas"] = zatlas.load(folder / "zatlas-demo" / "faces-vae")
     return names
+
+
+def test_python_of_every_page_is_in_a_block_that_runs():
+    """Those of the README run in test_docs.py, and those of the documents below."""
+    assert DOCS / "python.md" in PAGES
+    for page in ALL:
+        fences = re.findall(
+            r"^ *(?:```|~~~) *(\w*)[^\n]*\n(.*?)^ *(?:```|~~~)", page.read_text(), re.M | re.S
+        )
+        code = [block for language, block in fences if language != "python"]
+        assert not [block for block in code if re.search(r"^(import|from) zatlas|^>>> ", block, re.M)], page
 
 
 @pytest.mark.slow

@@ -365,3 +365,18 @@ def test_no_signature_of_the_surface_has_arguments_of_any_name():
         kinds = {parameter.kind for parameter in inspect.signature(function).parameters.values()}
         assert inspect.Parameter.VAR_KEYWORD not in kinds, function
     assert inspect.signature(zatlas.train).return_annotation is zatlas.Atlas
+
+
+def test_errors_name_the_argument_of_python(atlas, tmp_path):
+    folder = atlas.workspace.run.folder
+    with pytest.raises(zatlas.ZatlasError, match=rf"in Python: out=.*zatlas\.resume\('{folder}'\)"):
+        trained(IMAGES, out=folder)
+    with pytest.raises(zatlas.ZatlasError, match=r"in Python: zatlas\.train\('digits', out='.*nowhere'\)"):
+        zatlas.load(tmp_path / "nowhere")
+    generator = zatlas.Generator(zatlas.Space((2,)), lambda z, y: z.reshape(-1, 1, 1, 2))
+    with pytest.raises(NotSupported, match=r"in Python: atlas\.train_encoder\(\)"):
+        generator.encode(IMAGES)
+    with pytest.raises(BadRecipe, match=r"multiples of 4.*in Python: size="):
+        zatlas.train(
+            np.zeros((9, 10, 10)), settings={"net.name": "conv"}, out=tmp_path / "run", verbose=False
+        )

@@ -380,7 +380,7 @@ class Workspace:
         if not self.has_dataset:
             raise NotSupported(
                 f"{self.name} was imported without images. Import it with images like those of the model: "
-                "zatlas import SOURCE --out RUN --data FOLDER"
+                "zatlas import SOURCE --out RUN --data FOLDER (in Python: zatlas.import_model(..., data=))"
             )
         return contents.open_dataset(self.run, data_changed=self.data_changed)
 

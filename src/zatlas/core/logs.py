@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from zatlas.core.live_output import in_notebook
 from zatlas.core.process_group import process_group
 from zatlas.core.runtime import redirect_to_null
 
@@ -46,13 +47,17 @@ class Messages(io.TextIOBase):
 
 
 class StderrHandler(logging.Handler):
-    """Print each record as a line, above a progress bar. Of several processes only the first prints."""
+    """Print each record as a line, above a progress bar; in a notebook as output, not as an error.
+
+    Of several processes only the first prints.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print the record."""
         if process_group().is_main:
             with discarded_if_closed():
-                sys.stderr.write(f"{self.format(record)}\n")
+                stream = sys.stdout if in_notebook() else sys.stderr
+                stream.write(f"{self.format(record)}\n")
 
 
 if not LOG.handlers:

@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from threading import Event, Thread
 from time import perf_counter
 
+from zatlas.core.live_output import LiveOutput, in_notebook
 from zatlas.core.logs import LOG, Messages
 
 Advance = Callable[[int], None]
 
 LINE_SECONDS = 5.0  # between two lines of progress outside a terminal
+NOTEBOOK_SECONDS = 1.0  # after which a task has a bar in a notebook
 LONG_SECONDS = 10.0  # from which a task says beforehand how long it takes
 _printing: list["_Lines"] = []  # tasks that run now; only the innermost prints
 
@@ -19,10 +21,12 @@ _printing: list["_Lines"] = []  # tasks that run now; only the innermost prints
 def bar(label: str, total: int, unit: str = "images", *, show: bool = True) -> Iterator[Advance]:
     """Yield a function that advances the progress of a task by a number of units.
 
-    A terminal shows a bar. Elsewhere a line is printed every few seconds.
+    A terminal and a notebook show a bar. Elsewhere a line is printed every few seconds.
     """
     show = show and LOG.isEnabledFor(logging.INFO)
-    if show and not Messages().isatty():
+    if show and in_notebook():
+        yield from _notebook_bar(label, total, unit)
+    elif show and not Messages().isatty():
         with _Lines(label, total, unit) as lines:
             yield lines.advance
     elif show:
@@ -48,6 +52,24 @@ def _terminal_bar(label: str, total: int, unit: str) -> Iterator[Advance]:
     with Progress(*columns, console=console()) as progress:
         task = progress.add_task(label, total=total)
         yield lambda step: progress.update(task, advance=step)
+
+
+def _notebook_bar(label: str, total: int, unit: str) -> Iterator[Advance]:
+    """Yield a function that advances a bar in a notebook. A short task shows none."""
+    live, lines = LiveOutput(), _Lines(label, total, unit)
+
+    def advance(step: int) -> None:
+        lines.advance(step)
+        seconds = perf_counter() - lines.start
+        if seconds > NOTEBOOK_SECONDS:
+            live.set_progress(lines.done / max(total, 1), lines.line(seconds))
+
+    try:
+        yield advance
+    finally:
+        if live.status:
+            live.lines.append(f"{label}: {lines.done:,} {unit} in {duration(perf_counter() - lines.start)}")
+            live.close()
 
 
 def announce(task: str, seconds: float, advice: str = "") -> None:

@@ -185,7 +185,7 @@ def _check_same_shape(shape: tuple[int, ...], file: Path, first_shape: tuple[int
     if shape != first_shape:
         raise BadData(
             f"The images have different sizes: {first} is {first_shape[2]}x{first_shape[1]}, {file} is "
-            f"{shape[2]}x{shape[1]}. Resize all to one size: --size 64"
+            f"{shape[2]}x{shape[1]}. Resize all to one size: --size 64 (in Python: size=64)"
         )
 
 

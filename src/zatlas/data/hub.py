@@ -256,7 +256,10 @@ def _write_block(repository: str, images: list[np.ndarray], write: Callable[[Pix
     shapes = {pixels.shape for pixels in images}
     if len(shapes) > 1:
         sides = " and ".join(f"{w}x{h}" for _, h, w in sorted(shapes)[:2])
-        raise BadData(f"The images of hf:{repository} have different sizes: {sides}. Add --size 64.")
+        raise BadData(
+            f"The images of hf:{repository} have different sizes: {sides}. Add --size 64 "
+            "(in Python: size=64)."
+        )
     write(np.stack(images))
 
 

@@ -83,7 +83,11 @@ def concatenate_parts(
             raise BadData(
                 f"The parts of {path} differ in shape (channels, height, width): {first} has {shape}, {name} "
                 f"has {block.shape[1:]}. "
-                + ("Add --size 64." if block.shape[1] == shape[0] else "Use the same channels in both.")
+                + (
+                    "Add --size 64 (in Python: size=64)."
+                    if block.shape[1] == shape[0]
+                    else "Use the same channels in both."
+                )
             )
     return np.concatenate(list(blocks.values()))
 

@@ -117,7 +117,8 @@ def _explain_errors(name: str) -> Iterator[None]:
         yield
     except MemoryError as error:
         raise TooLarge(
-            f"{name} does not fit into memory. Use smaller images, such as --size 64, or fewer images."
+            f"{name} does not fit into memory. Use smaller images, such as --size 64 (in Python: size=64), "
+            "or fewer images."
         ) from error
     except OSError as error:
         raise CannotRead(

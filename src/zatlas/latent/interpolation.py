@@ -64,7 +64,7 @@ def interpolate_with_classes(
     if method == "geodesic":
         raise NotSupported(
             "A geodesic is computed in one class, and these anchors have several. Keep one class with "
-            "--label CLASS, or choose another method."
+            "--label CLASS (in Python: label=), or choose another method."
         )
     curve = interpolate_latents(generator.for_class(labels[0]), z, method, closed=closed)
     weights = Curve(one_hot_rows([*labels, *labels[: int(closed)]], len(generator.classes)), lerp)

@@ -239,7 +239,7 @@ def _check_dim(space: Space) -> None:
         raise NotSupported(
             f"This decoder cannot be differentiated, and its {space.dim:,} dimensions are too many for "
             f"finite differences (at most {MAX_NUMERIC_DIM}). Train an encoder: "
-            "zatlas invert RUN --train-encoder"
+            "zatlas invert RUN --train-encoder (in Python: atlas.train_encoder())"
         )
 
 

@@ -147,7 +147,8 @@ class Conv(Net):
         if height % 4 or width % 4:
             raise BadRecipe(
                 f"This net takes sides that are multiples of 4, not {width}x{height}. Add --size "
-                f"{max(round(min(height, width) / 4), 1) * 4}, or use the net mlp, which takes any size."
+                f"{max(round(min(height, width) / 4), 1) * 4} (in Python: size=), or use "
+                "the net mlp, which takes any size."
             )
         limit = 0
         while not (height >> limit) % 2 and not (width >> limit) % 2 and min(height, width) >> limit > 2:
@@ -224,7 +225,7 @@ class ConvEven(Net):
         if shape[1] % 16 or shape[2] % 16:
             raise BadRecipe(
                 f"The net conv-even takes sides that are multiples of 16, not {shape[2]}x{shape[1]}. "
-                "Add --size 64, or use the net conv."
+                "Add --size 64 (in Python: size=64), or use the net conv."
             )
         return shape
 

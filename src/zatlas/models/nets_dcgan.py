@@ -52,7 +52,7 @@ class DCGAN(Net):
         if height != width or height < 8 or height & (height - 1):
             raise BadRecipe(
                 f"The net dcgan takes squares of 8, 16, 32, 64 ... pixels, not {width}x{height}. "
-                "Add --size 64, or use the net conv."
+                "Add --size 64 (in Python: size=64), or use the net conv."
             )
         return height.bit_length() - 3
 

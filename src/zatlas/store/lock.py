@@ -103,7 +103,7 @@ def _busy_error(folder: Path, name: str) -> Busy:
     holder = HOLDER.match(name)
     return Busy(
         f"{folder} is being trained by {holder[0] if holder else 'another process'}. "
-        "Wait for it to end, or train another run: --out FOLDER"
+        "Wait for it to end, or train another run: --out FOLDER (in Python: out=)"
     )
 
 

@@ -126,14 +126,19 @@ def check_free(folder: Path) -> None:
         taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
     except OSError as error:
         raise BadRun(
-            f"No run can be created at {folder}: {error.strerror}. Choose another folder: --out FOLDER"
+            f"No run can be created at {folder}: {error.strerror}. Choose another folder: --out FOLDER "
+            "(in Python: out=)"
         ) from error
     if not taken and not atomic.is_writable(folder):
-        raise CannotWrite(f"{folder} cannot be written. Choose a folder that you can write to: --out FOLDER")
+        raise CannotWrite(
+            f"{folder} cannot be written. Choose a folder that you can write to: --out FOLDER (in Python: "
+            "out=)"
+        )
     if taken:
         raise BadRun(
-            f"{folder} already exists and is not empty. Choose another folder with --out, or resume that "
-            f"run: {shell_command('train', '--resume', folder)}"
+            f"{folder} already exists and is not empty. Choose another folder with --out (in Python: out=), "
+            f"or resume that run: {shell_command('train', '--resume', folder)} (in Python: "
+            f"zatlas.resume({str(folder)!r}))"
         )
 
 
@@ -145,7 +150,7 @@ def check_name(folder: Path) -> None:
     except UnicodeEncodeError as error:
         raise BadRun(
             f"The path {os.fsencode(absolute)!r} is not UTF-8, so it cannot hold a run. Rename the folder, "
-            "or choose another one: --out FOLDER"
+            "or choose another one: --out FOLDER (in Python: out=)"
         ) from error
 
 
@@ -155,7 +160,8 @@ def open_run(folder: Path) -> Run:
     check_name(folder)
     if not retry.is_folder(folder):
         command = shell_command("train", "digits", "--out", folder)
-        raise BadRun(f"There is no run at {folder}. Train one: {command}")
+        call = f"zatlas.train('digits', out={str(folder)!r})"
+        raise BadRun(f"There is no run at {folder}. Train one: {command} (in Python: {call})")
     if run.provenance_file.exists() and not safe_paths.is_file(folder / digests.FILE):
         raise BadRun(
             f"{folder} has no {digests.FILE}, so damage to its files cannot be detected. If the run is "

@@ -4,7 +4,9 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from zatlas.core.live_output import LiveOutput, in_notebook
 from zatlas.core.logs import LOG, Messages
+from zatlas.core.process_group import process_group
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.models.trainable import Terms
 from zatlas.store.run import Run
@@ -63,10 +65,16 @@ class Callback:
 
 
 class Terminal(Callback):
-    """Show a progress bar, and a row for at most about `MAX_ROWS` epochs, on stderr."""
+    """Show a progress bar, and a row for at most about `MAX_ROWS` epochs, on stderr.
+
+    In a notebook, show them with the curve of the loss in one output that is updated.
+    """
 
     def __init__(self) -> None:
-        self.progress = _training_bar() if Messages().isatty() and LOG.isEnabledFor(logging.INFO) else None
+        visible = LOG.isEnabledFor(logging.INFO) and process_group().is_main
+        self.live = LiveOutput() if visible and in_notebook() else None
+        self.progress = _training_bar() if visible and self.live is None and Messages().isatty() else None
+        self.done = self.total = 0  # images
         self.epochs, self.every, self.bound, self.steps = 1, 1, False, 0
 
     def on_train_start(self, run: Run, recipe: Recipe, images: ImageDataset, learner: Learner) -> None:
@@ -74,28 +82,31 @@ class Terminal(Callback):
         dim, device = learner.model.space.dim, learner.fabric.device
         self.bound, self.epochs = learner.model.bound, recipe.training.epochs
         self.every = max(self.epochs // MAX_ROWS, 1)
-        LOG.info(images.describe())
+        self._print(images.describe())
         for entry in images.report.get("skipped", [])[:1]:
             count = len(images.report["skipped"])
-            LOG.info(
+            self._print(
                 f"{count:,} files were left out, for example {entry['file']} ({entry['reason']}): "
                 f"see {run.folder / 'data_report.json'}"
             )
-        LOG.info(
+        self._print(
             f"{recipe.family}, {dim} latent dimension{'s' if dim > 1 else ''}, net {recipe.net}, "
             f"{weights:,} weights, on {device} -> {run.folder}"
         )
         count, batch = len(images.rows("train")), recipe.training.batch
         epoch, batches = divmod(learner.steps, -(-count // batch))
-        done = epoch * count + batches * batch
+        self.done, self.total = epoch * count + batches * batch, self.epochs * count
         if self.progress is not None:
-            self.progress.update(TASK, total=self.epochs * count, completed=done)
+            self.progress.update(TASK, total=self.total, completed=self.done)
             self.progress.start()
 
     def on_message(self, line: str) -> None:
-        LOG.info(line)
+        self._print(line)
 
     def on_step_end(self, step: int, images: int, terms: Terms) -> None:
+        self.done += images
+        if self.live is not None:
+            self.live.set_progress(self.done / self.total, f"{self.done:,} of {self.total:,} images")
         if self.progress is None:
             return
         self.steps += 1
@@ -108,11 +119,13 @@ class Terminal(Callback):
         number = row["epoch"]
         if self.progress is not None:
             self.progress.update(TASK, description=f"epoch {number}/{self.epochs}")
+        if self.live is not None:
+            self.live.add_values({key: row[key] for key in ("train/loss", "valid/loss") if key in row})
         if number % self.every == 0 or number in (1, self.epochs):
             train = {k.removeprefix("train/"): v for k, v in row.items() if k.startswith("train/")}
             valid = {k.removeprefix("valid/"): v for k, v in row.items() if k.startswith("valid/")}
             validation = f"   validation: {self._format(valid)}" if valid else ""
-            LOG.info(
+            self._print(
                 f"epoch {number:>{len(str(self.epochs))}}/{self.epochs}   {self._format(train)}{validation}"
                 f"   {row['images_per_second']:,.0f} images/s"
             )
@@ -120,11 +133,19 @@ class Terminal(Callback):
     def on_test_end(self, result: Mapping[str, Any]) -> None:
         if result["test"]:
             best = f"saved the weights of epoch {result['best']['epoch']}"
-            LOG.info(f"{best}; on the test images: {self._format(result['test'])}")
+            self._print(f"{best}; on the test images: {self._format(result['test'])}")
 
     def on_train_end(self) -> None:
         if self.progress is not None:
             self.progress.stop()
+        if self.live is not None:
+            self.live.close()
+
+    def _print(self, line: str) -> None:
+        if self.live is not None:
+            self.live.add_line(line)
+        else:
+            LOG.info(line)
 
     def _format(self, terms: Mapping[str, float]) -> str:
         """Return the terms in one line; as the parts of an ELBO for a model that has one."""

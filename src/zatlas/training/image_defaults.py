@@ -38,14 +38,15 @@ class TrainingLength:
         if chosen and self.epochs > self.least_epochs:
             return (
                 f"{self.count:,} images, {self.epoch_steps} step{'s' if self.epoch_steps > 1 else ''} an "
-                f"epoch: training {self.epochs:,} epochs ({steps}). To train fewer or more: --epochs"
+                f"epoch: training {self.epochs:,} epochs ({steps}). To train fewer or more: --epochs "
+                "(in Python: epochs=)"
             )
         needed = min(self.least_steps, self.enough_epochs * self.epoch_steps)
         if not chosen and self.epochs * self.epoch_steps < FEW_STEPS * needed:
             return (
                 f"Training {self.epochs} epoch{'s' if self.epochs > 1 else ''} of {self.count:,} images is "
-                f"only {steps}, and such a model usually needs about {needed:,}. Without --epochs, zatlas "
-                f"trains {self.enough_epochs:,} epochs."
+                f"only {steps}, and such a model usually needs about {needed:,}. Without --epochs (in "
+                f"Python: epochs=), zatlas trains {self.enough_epochs:,} epochs."
             )
         return ""
 

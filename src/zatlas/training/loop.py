@@ -230,7 +230,7 @@ def _check_resumable(s: TrainingSession, meta: dict[str, Any]) -> list[str]:
     if differing := now.differences(then):
         raise BadRecipe(
             f"{s.run.folder} was trained with another recipe: {'; '.join(differing)}. "
-            "Undo the changes, or train a new run with --out."
+            "Undo the changes, or train a new run with --out (in Python: out=)."
         )
     before, after = meta["machine"], s.context["machine"]
     changes = [f"{k} was {before.get(k)}, now {after[k]}" for k in after if before.get(k) != after[k]]

@@ -144,7 +144,7 @@ def _from_npz(source: Path, key: str | None) -> tuple[np.ndarray, Columns, str]:
     candidates = [name for name in NAMES if name in shapes] or candidates
     if key is None and len(candidates) != 1 and not set(candidates) & set(NAMES):
         names = ", ".join(shapes) or "nothing"
-        raise BadData(f"{source} holds {names}. Name the array of latents with --key.")
+        raise BadData(f"{source} holds {names}. Name the array of latents with --key (in Python: key=).")
     chosen = key or candidates[0]
     count = shapes[chosen][:1]
     others = [name for name in shapes if name != chosen and shapes[name] in (count, (*count, 1))]

@@ -105,7 +105,7 @@ def _prefixes(state: Mapping[str, Any]) -> list[str]:
 def _choice_error(content: Any, names: list[str]) -> str:
     if names:
         listed = ", ".join(names[:MAX_LISTED])
-        return f"holds several state dicts: {listed}. Choose one with --key."
+        return f"holds several state dicts: {listed}. Choose one with --key (in Python: key=)."
     return f"holds no weights: it is a {type(content).__name__} without tensors. Save model.state_dict()."
 
 

@@ -105,7 +105,7 @@ def _probe(taken: SourceInfo, halves: Halves, options: ImportOptions) -> Probe:
     if not shapes:
         raise NotSupported(
             f"The shape of a latent is unknown: {taken.why}. Give it, as --shape 100, --shape 100,1,1 or "
-            "--shape 4,64,64."
+            "--shape 4,64,64 (in Python: shape=(4, 64, 64))."
         )
     reason = ""
     for shape in shapes:

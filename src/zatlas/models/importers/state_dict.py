@@ -47,7 +47,7 @@ def write_weights(source: Path, side: Path, options: ImportOptions) -> SourceInf
     if options.net is None:
         raise NotSupported(
             f"{source} holds weights without their net. Name a net of zatlas, as --net dcgan, or your own "
-            "class, as --module package.module:Class."
+            "class, as --module package.module:Class (in Python: net= and module=)."
         )
     if options.net != "dcgan":
         names = {**dict.fromkeys(NETS.names()), "dcgan": None}
@@ -55,7 +55,7 @@ def write_weights(source: Path, side: Path, options: ImportOptions) -> SourceInf
             raise UnknownName("net", options.net, ["dcgan"])
         raise NotSupported(
             f"zatlas can infer the sizes of the net dcgan from weights, but not of {options.net}. Weights "
-            "that zatlas wrote need no --net; for others give --module."
+            "that zatlas wrote need no --net; for others give --module (in Python: module=)."
         )
     return _dcgan(source, state, target, lines)
 
