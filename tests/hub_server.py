@@ -87,7 +87,7 @@ class Handler(BaseHTTPRequestHandler):
                 request = json.loads(content)
                 repository = f"{request['organization']}/{request['name']}"
                 if repository in self.server.repositories:
-                    self.answer({"error": "exists"}, 409)
+                    self.answer({"error": "exists", "url": f"{self.server.address}/{repository}"}, 409)
                     return
                 self.server.repositories[repository] = {}
                 self.server.private[repository] = request.get("visibility") == "private" or bool(

@@ -27,7 +27,7 @@ FILES = frozenset(
 )
 IMPORTED = re.compile(  # files of imported models
     r"(decoder|encoder|weights|config|latents|labels|diffusion_pytorch_model)[\w-]*"
-    r"\.(onnx|pt2|pt|ts|safetensors|npz|npy|parquet|json)"
+    r"\.(onnx|pt2|torchscript|safetensors|npz|npy|parquet|json)"
 )
 FOLDERS = ("directions", "priors")
 MAX_FILES = 2000
