@@ -21,7 +21,7 @@ TABLE = {
     "Directions": "directions compass classifier",
     "Measure": "evaluate compare geometry",
     "Data": "encode invert prior check",
-    "Share": "explore export",
+    "Share": "explore export push",
 }
 SUBCOMMANDS = {"directions": "find evaluate list rename remove take", "classifier": "train predict"}
 

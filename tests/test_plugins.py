@@ -265,6 +265,14 @@ def test_broken_packages_give_a_line_each_and_break_nothing(broken, tmp_path):
     ]
 
 
+def test_a_package_that_lies_in_the_current_folder_is_not_imported(broken):
+    """A downloaded folder may hold one, and `python -m zatlas` searches the current folder."""
+    (broken / "broken_one.py").write_text("open('executed', 'w')\nNET = 3\n")
+    result = run_zatlas(broken, "models", cwd=broken)
+    assert result.returncode == 0 and not result.stderr and '"conv"' in result.stdout
+    assert not (broken / "executed").exists()
+
+
 @pytest.mark.slow
 def test_a_broken_plugin_is_an_error_where_it_is_named_and_else_left_out(broken, tmp_path, digits):
     chosen = run_zatlas(broken, "train", "digits", "--set", "net.name=half", cwd=tmp_path)

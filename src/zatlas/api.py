@@ -9,6 +9,7 @@ from typing import ParamSpec
 
 from zatlas import create
 from zatlas.atlas import Atlas
+from zatlas.data.hub_run import fetch_run, is_hub_run
 from zatlas.site import export as site
 from zatlas.workspace import Workspace
 
@@ -40,7 +41,7 @@ def load(
     Parameters
     ----------
     run : str or Path
-        Folder of the run.
+        Folder of the run, or "hf:owner/name" for one on the Hugging Face hub.
     device : {"auto", "cpu", "cuda", "mps"}
         Device of the model; "auto" takes a GPU if there is one.
     trust : bool
@@ -66,6 +67,7 @@ def load(
     data: shapes: 150 grey images 8x8 in 3 classes (114 train, 6 valid, 30 test)
     run: runs/shapes; next: atlas.plot.grid(), atlas.evaluate() or atlas.explore()
     """
+    run = fetch_run(run) if is_hub_run(run) else run
     return Atlas(Workspace.open(run, trust=trust, data_changed=data_changed, device=device))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 from inspect import Parameter, signature
+from pathlib import Path
 from typing import Annotated, Any
 
 from tyro.conf import arg
@@ -23,9 +24,13 @@ def has_mark(annotation: Any, mark: str) -> bool:
 
 
 def with_consent(function: Callable[..., None]) -> Callable[..., None]:
-    """Add --trust and --data-changed to a function that opens runs; each holds for one call."""
+    """Add --trust and --data-changed to a function that opens runs; each holds for one call.
+
+    A run hf:owner/name is fetched before.
+    """
     form = signature(function)
-    if not any(has_mark(each.annotation, OPENS_RUN) for each in form.parameters.values()):
+    marked = {name for name, each in form.parameters.items() if has_mark(each.annotation, OPENS_RUN)}
+    if not marked:
         return function
 
     @wraps(function)
@@ -33,8 +38,11 @@ def with_consent(function: Callable[..., None]) -> Callable[..., None]:
         from zatlas.data import sources
         from zatlas.models.trust import consent
 
+        bound = form.bind(*values, **options)
+        for name in marked & bound.arguments.keys():
+            bound.arguments[name] = _fetched(bound.arguments[name])
         with consent(trust), sources.accept_changed_data(data_changed):
-            function(*values, **options)
+            function(*bound.args, **bound.kwargs)
 
     added = {"trust": Trust, "data_changed": DataChanged}
     extra = [
@@ -46,3 +54,14 @@ def with_consent(function: Callable[..., None]) -> Callable[..., None]:
     wrapper.__annotations__ = {**function.__annotations__, **added}
     del wrapper.__wrapped__  # tyro would read its annotations instead
     return wrapper
+
+
+def _fetched(runs: Any) -> Any:
+    """Return the local folder of each run; data that is not a run is returned as it is."""
+    if isinstance(runs, tuple):
+        return tuple(map(_fetched, runs))
+    if not isinstance(runs, Path) or not runs.as_posix().startswith("hf:"):
+        return runs
+    from zatlas.data.hub_run import fetch_run, is_hub_run
+
+    return fetch_run(runs) if is_hub_run(runs) else runs

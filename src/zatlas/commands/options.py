@@ -8,7 +8,7 @@ from tyro.conf import Positional, UseAppendAction, arg
 OPENS_RUN = "opens run"  # marks an argument whose run the command opens
 IN_GALLERY = "in gallery"  # marks an output that lies in the run's gallery by default
 
-Run = Annotated[Positional[Path], arg(metavar="RUN", help="Run folder."), OPENS_RUN]
+Run = Annotated[Positional[Path], arg(metavar="RUN", help="Run folder, or hf:owner/name."), OPENS_RUN]
 Runs = Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN ..."), OPENS_RUN]
 OutputFile = Annotated[
     Path | None, arg(metavar="FILE", help="Output file. (default: a file in the run's gallery)"), IN_GALLERY

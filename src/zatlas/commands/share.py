@@ -78,3 +78,20 @@ def export(
     *others, out = rest
     workspaces = [open_workspace(each) for each in (run, *others)]
     print_result(export(workspaces, out, points=points, limit=limit, prior=prior))
+
+
+@command("Share")
+def push(
+    run: Run, repository: Annotated[Positional[str], arg(metavar="OWNER/NAME")], *, private: bool = False
+) -> None:
+    """Push a run to the Hugging Face hub, with a model card.
+
+    Prints its address. Open it with hf:OWNER/NAME as the run of any command.
+
+    Args:
+        repository: Repository, which is created if needed.
+        private: Create a private repository.
+    """
+    from zatlas.publish import push_run
+
+    print_result(push_run(open_workspace(run), repository, private=private))

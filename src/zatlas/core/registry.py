@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, TypeVar
 
 from zatlas.core.errors import BadData, BadPlugin, UnknownName, first_line
@@ -41,7 +42,8 @@ class Registry:
     def _entry_points(self) -> dict[str, EntryPoint]:
         """The entry points by name. Of several with one name, zatlas's own is used."""
         result: dict[str, EntryPoint] = {}
-        points = _all_entry_points().select(group=self.group)
+        found = _all_entry_points().select(group=self.group)
+        points = [point for point in found if not _is_in_current_folder(point)]
         for point in sorted(points, key=lambda p: (_package(p) != OWN_PACKAGE, _package(p))):
             first = result.setdefault(point.name, point)
             if _package(first) != _package(point):
@@ -128,6 +130,15 @@ class Registry:
         if key not in self._warned:
             self._warned.add(key)
             LOG.warning(text)
+
+
+def _is_in_current_folder(point: EntryPoint) -> bool:
+    """Whether its package lies in the current folder, where somebody else may have put it."""
+    try:
+        current = Path.cwd().resolve()
+    except FileNotFoundError:  # the folder was deleted
+        return False
+    return point.dist is not None and Path(str(point.dist.locate_file(""))).resolve() == current
 
 
 def _package(point: EntryPoint) -> str:
