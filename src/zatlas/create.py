@@ -273,6 +273,8 @@ def import_model(
     net: str | None = None,
     module: str | None = None,
     classes: Sequence[str] = (),
+    truncation: float = 1.0,
+    truncation_layers: int | None = None,
     data: str | None = None,
     device: str = "auto",
     verbose: bool = True,
@@ -298,6 +300,10 @@ def import_model(
         For a file of weights: the part of the file, and the net or module that it belongs to.
     classes : sequence of str
         Class names of a conditional model.
+    truncation : float
+        Truncation psi of a StyleGAN, from 0 (the mean image) to 1 (none).
+    truncation_layers : int
+        Number of the first layers of w that the truncation moves (default: all).
     data : str
         Images like those of the model, as a name or path that `train` takes.
     device : {"auto", "cpu", "cuda", "mps"}
@@ -333,6 +339,8 @@ def import_model(
         cast("PixelRange | None", pixels),
         cast("Layout | None", layout),
         tuple(classes),
+        truncation,
+        truncation_layers,
     )  # raises errors for unknown words
     result = importers.import_model(source, Path(out), options, data, resolve_device(device))
     workspace = Workspace(result.run, result.description, result.generator)

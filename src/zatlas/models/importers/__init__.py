@@ -22,7 +22,16 @@ from zatlas.models import trust
 from zatlas.models.description import Description, load_weights
 from zatlas.models.description import generator as trained
 from zatlas.models.generator import Generator
-from zatlas.models.importers import diffusers, latents_file, onnx_model, probe, programs, pythae, state_dict
+from zatlas.models.importers import (
+    diffusers,
+    latents_file,
+    onnx_model,
+    probe,
+    programs,
+    pythae,
+    state_dict,
+    stylegan,
+)
 from zatlas.models.importers.description_table import digest_of_all, programs_of, read_table
 from zatlas.models.importers.imported import (
     Halves,
@@ -43,7 +52,7 @@ from zatlas.store.run import FORMAT, Run, check_free
 PICKLE_SUFFIXES = (".pt", ".pth", ".tar", ".ckpt", ".bin", ".torchscript", ".ts", ".model")
 SUPPORTED_TEXT = (
     "a decoder (.onnx, .pt2, TorchScript), weights (.safetensors, .pt, .pth, .tar, .bin), latents (.npy, "
-    ".npz, .parquet), or a folder saved by pythae or diffusers"
+    ".npz, .parquet), a network of StyleGAN (.pkl), or a folder saved by pythae or diffusers"
 )
 
 
@@ -186,6 +195,8 @@ def _from_disk(source: Path, side: Path, options: ImportOptions) -> tuple[Source
             )
     elif source.suffix.lower() in latents_file.SUFFIXES:
         return latents_file.write_latents(source, side, options), None
+    elif stylegan.is_network_pickle(source):
+        source_info = stylegan.write_network(source, side, options)
     elif (decoder := _program(source, side, "decoder")) is not None:
         source_info = _programs(decoder, side, options)
     elif source.suffix.lower() in (*PICKLE_SUFFIXES, ".safetensors"):
@@ -237,6 +248,8 @@ def _halves(
         return pythae.load(files, settings, find)
     if kind == "diffusers":
         return diffusers.load(files, settings)
+    if kind == "stylegan":
+        return stylegan.load(files, settings)
     if kind != "program" or "decoder" not in files:
         raise BadRun(f"Imported models of the kind {kind!r} are not supported. Update: pip install -U zatlas")
     modules = {

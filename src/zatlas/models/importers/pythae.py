@@ -23,9 +23,10 @@ from zatlas.models.importers.imported import (
     as_float,
     file_of,
     no_gradient,
+    read,
 )
 from zatlas.models.importers.pickle_file import state_of
-from zatlas.models.importers.state_dict import FILE, Find, last_of, load_exactly, module_of, part_of, read
+from zatlas.models.importers.state_dict import FILE, Find, last_of, load_exactly, module_of, part_of
 from zatlas.models.installed import imported
 from zatlas.models.safe_build import build_checked
 
