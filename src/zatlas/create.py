@@ -282,6 +282,8 @@ def import_model(
     net: str | None = None,
     module: str | None = None,
     classes: Sequence[str] = (),
+    truncation: float = 1.0,
+    truncation_layers: int | None = None,
     data: str | PathLike[str] | None = None,
     device: str = "auto",
     verbose: bool = True,
@@ -307,6 +309,10 @@ def import_model(
         For a file of weights: the part of the file, and the net or module that it belongs to.
     classes : sequence of str
         Class names of a conditional model.
+    truncation : float
+        Truncation psi of a StyleGAN, from 0 (the mean image) to 1 (none).
+    truncation_layers : int
+        Number of the first layers of w that the truncation moves (default: all).
     data : str or Path
         Images like those of the model, as a name or path that `train` takes.
     device : {"auto", "cpu", "cuda", "mps"}
@@ -342,6 +348,8 @@ def import_model(
         cast("PixelRange | None", pixels),
         cast("Layout | None", layout),
         tuple(classes),
+        truncation,
+        truncation_layers,
     )  # raises errors for unknown words
     source = Path(source) if isinstance(source, PathLike) else source
     data = None if data is None else fspath(data)

@@ -139,13 +139,15 @@ def import_model(
     prior: Annotated[str | None, arg(metavar="NAME")] = None,
     pixels: Annotated[str | None, arg(metavar="RANGE")] = None,
     layout: Annotated[str | None, arg(metavar="LAYOUT")] = None,
+    truncation: Annotated[float, arg(metavar="PSI")] = 1.0,
+    truncation_layers: Annotated[int | None, arg(metavar="N")] = None,
     data: Annotated[str | None, arg(metavar="DATA")] = None,
 ) -> None:
     """Make a run from a model or latents made elsewhere.
 
     Args:
         source: A decoder (.onnx, .pt2, TorchScript), weights (.safetensors, .pt, .pth, .tar), latents
-            (.npy, .npz, .parquet), or a folder that pythae or diffusers saved.
+            (.npy, .npz, .parquet), a network of StyleGAN (.pkl), or a folder that pythae or diffusers saved.
         out: Run folder to write.
         net: Net of the weights: dcgan.
         key: State dict in a file, such as netG_state_dict; array or column of latents.
@@ -156,6 +158,8 @@ def import_model(
         prior: Prior of the latents: normal, sphere or none.
         pixels: Range of the model's pixels: unit (0 to 1), signed (-1 to 1), bytes (0 to 255) or logits.
         layout: Layout of the model's images: nchw, nhwc, nhw (no channels) or flat.
+        truncation: Truncation psi of a StyleGAN, from 0 (the mean image) to 1 (none).
+        truncation_layers: Number of the first layers of w that the truncation moves (default: all).
         data: Real images of the model, as for `zatlas train`. An encoder gives them latents.
     """
     from zatlas import create
@@ -171,6 +175,8 @@ def import_model(
         prior=prior,
         pixels=pixels,
         layout=layout,
+        truncation=truncation,
+        truncation_layers=truncation_layers,
         data=data,
     )
     print_result(workspace.run.folder)

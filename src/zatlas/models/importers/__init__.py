@@ -25,6 +25,7 @@ from zatlas.models.generator import Generator
 from zatlas.models.importers import importer, latents_file, onnx_model, probe, programs, state_dict
 from zatlas.models.importers.description_table import digest_of_all, programs_of, read_table
 from zatlas.models.importers.imported import (
+    Find,
     Halves,
     ImportedModel,
     ImportOptions,
@@ -221,7 +222,7 @@ def _halves(
     files: Mapping[str, Path],
     settings: Mapping[str, Any],
     device: str = "cpu",
-    find: state_dict.Find = state_dict.import_for_user,
+    find: Find = state_dict.import_for_user,
 ) -> Halves:
     """Open the model of a run's files; `find` imports the modules that it names."""
     if kind == "weights":

@@ -23,6 +23,7 @@ SETTINGS: dict[str, tuple[dict[str, type], dict[str, type]]] = {
     "weights": ({}, {"ours": bool, "module": str, "net": str, "dim": int, "width": int, "image": list}),
     "pythae": ({"module": str, "encoder": str, "config": dict}, {}),
     "diffusers": ({"class": str}, {}),
+    "stylegan": ({"net": str, "config": dict, "psi": float}, {"cutoff": int}),
     "latents": ({"label": str}, {}),
     "function": ({}, {"class": str}),
 }
@@ -31,6 +32,7 @@ REQUIRED_FILE = {
     "weights": "weights",
     "pythae": "weights",
     "diffusers": "weights",
+    "stylegan": "weights",
     "latents": "latents",
 }
 ROLES = ("decoder", "encoder", "weights", "config", "latents", "labels")

@@ -14,10 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from zatlas.core.errors import BadData, BadRun, NotFound, NotSupported, ZatlasError, first_line
-from zatlas.models.importers.imported import Halves, ImportOptions, SourceInfo, file_of, no_gradient
+from zatlas.models.importers.imported import Halves, ImportOptions, SourceInfo, file_of, no_gradient, read
 from zatlas.models.importers.importer import Importer
 from zatlas.models.importers.programs import quiet
-from zatlas.models.importers.state_dict import read
 from zatlas.models.installed import imported, python_path
 
 CONFIG, WEIGHTS = "config.json", "diffusion_pytorch_model.safetensors"

@@ -5,18 +5,22 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal, get_args
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from zatlas.core.errors import BadRun, ProgramFailed, UnknownName, ZatlasError, first_line
+from zatlas.core.errors import BadData, BadRun, Damaged, ProgramFailed, UnknownName, ZatlasError, first_line
 from zatlas.core.space import Prior, Space
 from zatlas.models.generator import Generator
 from zatlas.models.nets import Shape
+from zatlas.store.headers import check_header
 
 PixelRange = Literal["unit", "signed", "bytes", "logits"]  # [0, 1], [-1, 1], [0, 255], before a sigmoid
 Layout = Literal["nchw", "nhwc", "nhw", "flat"]
+Find = Callable[[str], ModuleType]  # imports a module by its name
 StdSource = Literal["none", "std", "log_variance"]  # the second output of an encoder
 
 Half = Callable[..., Any]  # the encoder or the decoder, with its own input and output formats
@@ -35,6 +39,8 @@ class ImportOptions:
     pixels: PixelRange | None = None
     layout: Layout | None = None
     classes: tuple[str, ...] = ()
+    truncation: float = 1.0  # psi of a StyleGAN; 1 for none
+    truncation_layers: int | None = None  # first layers of w that it moves; None for all
 
     def __post_init__(self) -> None:
         for name, kind in (("prior", Prior), ("pixels", PixelRange), ("layout", Layout)):
@@ -58,6 +64,7 @@ class SourceInfo:
     pixels: PixelRange | None = None
     layout: Layout | None = None
     lines: tuple[str, ...] = ()  # lines about the model for the user
+    classes: tuple[str, ...] = ()  # of a conditional model, if the source says how many there are
 
 
 @dataclass(frozen=True)
@@ -256,3 +263,13 @@ def file_of(files: Mapping[str, Path], role: str) -> Path:
             f"The run has no file for its {role}. Import the model again: zatlas import SOURCE --out RUN"
         )
     return files[role]
+
+
+def read(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a safetensors file, after checking the sizes in its header."""
+    try:
+        check_header(path)
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, RuntimeError, Damaged) as error:
+        raise BadData(f"{path} cannot be read as safetensors: {first_line(error)}.") from error

@@ -10,8 +10,7 @@ from typing import Any
 from zatlas.core.errors import BadPlugin, NotSupported, ZatlasError, first_line
 from zatlas.core.registry import IMPORTERS
 from zatlas.core.requirements import accepted
-from zatlas.models.importers.imported import Halves, ImportOptions, SourceInfo
-from zatlas.models.importers.state_dict import Find
+from zatlas.models.importers.imported import Find, Halves, ImportOptions, SourceInfo
 
 SUPPORTED_TEXT = (
     "a decoder (.onnx, .pt2, TorchScript), weights (.safetensors, .pt, .pth, .tar, .bin), latents (.npy, "

@@ -4,6 +4,7 @@ A pickle can execute arbitrary code. `torch.load(weights_only=True)` refuses eve
 it runs in a child process with limits on memory, time and disk. Run as a module, this file is that child.
 """
 
+import argparse
 import json
 import re
 import subprocess
@@ -19,16 +20,21 @@ from zatlas.models.importers.zips import refuse_bombs
 SECONDS = 300
 MEMORY = 2 << 30  # bytes, in addition to three times the file size
 MAX_LISTED = 8
+MEAN = "g_ema"  # key of the mean weights of a generator, which is chosen by default
 
 
 def state_of(source: Path, into: Path, key: str | None) -> str:
     """Write the weights under a key as safetensors; return that key, "" for the top level."""
-    size = source.stat().st_size
     refuse_bombs(source)
-    limit = MEMORY + 3 * size
-    request = json.dumps({"source": str(source), "into": str(into), "key": key, "memory": limit})
+    return str(in_child(__name__, source, {"into": str(into), "key": key})["key"])
+
+
+def in_child(module: str, source: Path, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Run this module in a child process with limits, and return its answer; an error becomes `BadData`."""
+    limit = MEMORY + 3 * source.stat().st_size
+    text = json.dumps({"source": str(source), "memory": limit, **request})
     # -P: do not import modules from the current folder.
-    command = [sys.executable, "-P", "-W", "ignore", "-m", __name__, request]
+    command = [sys.executable, "-P", "-W", "ignore", "-m", module, text]
     try:
         done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired:
@@ -41,12 +47,12 @@ def state_of(source: Path, into: Path, key: str | None) -> str:
             f"Reading {source} needs more than {limit / 1e9:.1f} GB of memory (three times its size plus "
             "2 GB). It is damaged or malicious; zatlas used nothing of it."
         )
-    answer = json.loads(lines[-1])
+    answer: dict[str, Any] = json.loads(lines[-1])
     if "unknown" in answer:
         raise UnknownName("key with weights", answer["unknown"], answer["names"])
     if "error" in answer:
         raise BadData(f"{source} {answer['error']}")
-    return str(answer["key"])
+    return answer
 
 
 def main(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,9 +63,12 @@ def main(request: Mapping[str, Any]) -> dict[str, Any]:
     memory = int(request["memory"])
     SYSTEM.limit_process(memory, SECONDS)
     try:
-        content = torch.load(request["source"], map_location="cpu", weights_only=True)
-        tables = _tables(content)
+        # Training scripts save their options as a Namespace, which only holds values.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            content = torch.load(request["source"], map_location="cpu", weights_only=True)
         key = request["key"]
+        tables = _mean_weights(content) if key in (None, MEAN) else {}
+        tables = tables or _tables(content)
         if key is None:
             if len(tables) != 1:
                 return {"error": _choice_error(content, list(tables))}
@@ -73,6 +82,17 @@ def main(request: Mapping[str, Any]) -> dict[str, Any]:
     except Exception as error:  # a damaged file can fail in any way
         return {"error": _reason(error, memory)}
     return {"key": key}
+
+
+def _mean_weights(content: Any) -> dict[str, dict[str, Any]]:
+    """Return the mean of a generator's weights over the training, and beside it the mean w of a StyleGAN."""
+    from torch import Tensor
+
+    weights = content.get(MEAN) if isinstance(content, Mapping) else None
+    if not isinstance(weights, Mapping):
+        return {}
+    tensors = {**weights, **{name: content[name] for name in ("latent_avg",) if name in content}}
+    return {MEAN: {str(name): value for name, value in tensors.items() if isinstance(value, Tensor)}}
 
 
 def _tables(content: Any, name: str = "", depth: int = 0) -> dict[str, dict[str, Any]]:

@@ -61,7 +61,7 @@ def infer(taken: SourceInfo, halves: Halves, options: ImportOptions) -> tuple[Im
     What the user states comes first, then what the files say, then what the model does.
     """
     prior = options.prior or taken.prior
-    classes = options.classes or _classes(taken, halves, options)
+    classes = options.classes or taken.classes or _classes(taken, halves, options)
     result = _probe(taken, halves, options)
     layout, image = _layout(result.raw, options.layout or taken.layout)
     planes = to_planes(result.raw, layout, image)

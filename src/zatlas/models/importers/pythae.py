@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.space import Prior
 from zatlas.models.importers.imported import (
+    Find,
     Halves,
     ImportOptions,
     Layout,
@@ -23,10 +24,11 @@ from zatlas.models.importers.imported import (
     as_float,
     file_of,
     no_gradient,
+    read,
 )
 from zatlas.models.importers.importer import Importer
 from zatlas.models.importers.pickle_file import state_of
-from zatlas.models.importers.state_dict import FILE, Find, last_of, load_exactly, module_of, part_of, read
+from zatlas.models.importers.state_dict import FILE, last_of, load_exactly, module_of, part_of
 from zatlas.models.installed import imported
 from zatlas.models.safe_build import build_checked
 

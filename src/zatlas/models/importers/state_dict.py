@@ -3,9 +3,9 @@
 import ast
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
@@ -15,14 +15,22 @@ from torch import Tensor, nn
 from zatlas.core.errors import BadData, BadRecipe, Damaged, NotSupported, UnknownName, ZatlasError, first_line
 from zatlas.core.registry import NETS
 from zatlas.models.description import KEY, generator, load_weights
-from zatlas.models.importers.imported import Halves, ImportOptions, SourceInfo, as_float, file_of, no_gradient
+from zatlas.models.importers import stylegan
+from zatlas.models.importers.imported import (
+    Find,
+    Halves,
+    ImportOptions,
+    SourceInfo,
+    as_float,
+    file_of,
+    no_gradient,
+    read,
+)
 from zatlas.models.importers.pickle_file import state_of
 from zatlas.models.installed import imported, python_path
 from zatlas.models.nets_dcgan import DCGAN
 from zatlas.models.safe_build import build_checked
 from zatlas.store.headers import check_header
-
-Find = Callable[[str], ModuleType]  # imports a module by its name
 
 FILE = "weights.safetensors"
 MAX_LISTED = 4  # names of weights in an error message
@@ -44,6 +52,8 @@ def write_weights(source: Path, side: Path, options: ImportOptions) -> SourceInf
     save_file(state, target)
     if options.module:
         return _with_module(options.module, lines)
+    if stylegan.matches(state):
+        return stylegan.write_state(source, side, state, options)
     if options.net is None:
         raise NotSupported(
             f"{source} holds weights without their net. Name a net of zatlas, as --net dcgan, or your own "
@@ -79,16 +89,6 @@ def load(files: Mapping[str, Path], settings: Mapping[str, Any], find: Find = im
     net = build_checked(lambda: dcgan.decoder((channels, height, width), dim), state, path)
     decoder = no_gradient(nn.Sequential(net, nn.Tanh()))
     return Halves(decoder, None, decoder, last="tanh")
-
-
-def read(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a safetensors file, after checking the sizes in its header."""
-    try:
-        check_header(path)
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, RuntimeError, Damaged) as error:
-        raise BadData(f"{path} cannot be read as safetensors: {first_line(error)}.") from error
 
 
 def described(path: Path) -> bool:

@@ -1,0 +1,219 @@
+"""Files of StyleGAN with random tensors, as the reference code writes them, made without that code.
+
+Every tensor is made from its name by numpy, so `tests.write_stylegan` can give the same ones to the
+reference code. The source code in a pickle ends the process that runs it.
+"""
+
+import math
+import pickle
+import sys
+import zlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from types import ModuleType
+
+import numpy as np
+import torch
+
+TAPS = (1.0, 3.0, 3.0, 1.0)
+SOURCE = "import os\nos._exit(77)\n"  # of the networks: the process that runs it ends
+
+
+@dataclass(frozen=True)
+class Case:
+    """One generator: the code that saves it, and its sizes."""
+
+    code: str  # ada or rosinality
+    widths: tuple[int, ...] = (24, 24, 16)
+    z_dim: int = 16
+    w_dim: int = 16
+    classes: int = 0
+    depth: int = 2
+    architecture: str = "skip"
+    clamp: float | None = None
+    psi: float = 1.0
+    cutoff: int | None = None
+    channels: int = 3
+    noise: bool = True
+
+    @property
+    def side(self) -> int:
+        return 2 << len(self.widths)
+
+    def latents(self):
+        return np.random.default_rng(7).standard_normal((3, self.z_dim)).astype(np.float32)
+
+    def labels(self):
+        return np.arange(3) % self.classes if self.classes else None
+
+
+WIDE = (512, 512, 512, 512, 256, 128, 64)  # of 256 pixels, as for "paper256" of StyleGAN2-ADA
+CASES = {
+    "skip": Case("ada"),
+    "resnet": Case("ada", architecture="resnet", clamp=256.0, depth=3),
+    "resnet-clamped": Case("ada", architecture="resnet", clamp=0.5),
+    "orig": Case("ada", architecture="orig", noise=False),
+    "conditional": Case("ada", classes=3, w_dim=20, z_dim=12, psi=0.7),
+    "conditional-resnet": Case("ada", classes=2, architecture="resnet", psi=0.5, cutoff=3),
+    "grey-cutoff": Case("ada", channels=1, psi=0.7, cutoff=2, depth=8),
+    "one-block": Case("ada", widths=(16,)),
+    "rosinality": Case("rosinality", widths=(512, 512), depth=3, psi=0.7),
+    "full": Case("ada", widths=WIDE, z_dim=512, w_dim=512, depth=8, clamp=256.0, psi=0.7),
+}
+
+
+def scale_of(name: str) -> tuple[float, float]:
+    """Return the standard deviation and the mean of a tensor; images are then about -1 to 1."""
+    if name.startswith(("mapping.fc", "style.")):
+        return (100.0 if name.endswith("weight") else 10.0), 0.0
+    if name.endswith(("affine.bias", "modulation.bias")):
+        return 0.2, 1.0
+    if name.endswith("torgb.weight") or (name.startswith("to_rgb") and name.endswith("conv.weight")):
+        return 0.2, 0.0
+    if name.endswith(("noise_strength", "noise.weight")):
+        return 0.1, 0.0
+    return (0.1, 0.0) if name.endswith((".bias", "w_avg", "latent_avg")) else (1.0, 0.0)
+
+
+def tensor(name: str, shape: tuple[int, ...]) -> torch.Tensor:
+    """Return the tensor of this name."""
+    std, mean = scale_of(name)
+    values = np.random.default_rng([3, zlib.crc32(name.encode())]).standard_normal(shape, dtype=np.float32)
+    return torch.from_numpy(np.asarray(mean + std * values, np.float32))
+
+
+def ada_shapes(case: Case) -> dict[str, tuple[int, ...]]:
+    """Return the names and shapes of the tensors of StyleGAN2-ADA; its filters are not random."""
+    w, shapes = case.w_dim, {}
+    for i in range(case.depth):
+        first = case.z_dim + (w if case.classes else 0)
+        shapes |= {f"mapping.fc{i}.weight": (w, first if i == 0 else w), f"mapping.fc{i}.bias": (w,)}
+    if case.classes:
+        shapes |= {"mapping.embed.weight": (w, case.classes), "mapping.embed.bias": (w,)}
+    shapes["mapping.w_avg"] = (w,)
+    for number, width in enumerate(case.widths):
+        side = 4 << number
+        block, before = f"synthesis.b{side}", case.widths[number - 1]
+        layers = {"conv1": (width, width, 3)}
+        if number:
+            layers["conv0"] = (width, before, 3)
+        else:
+            shapes[f"{block}.const"] = (width, 4, 4)
+        if case.architecture == "skip" or side == case.side:
+            layers["torgb"] = (case.channels, width, 1)
+        if case.architecture == "resnet" and number:
+            shapes[f"{block}.skip.weight"] = (width, before, 1, 1)
+        for name, (outputs, inputs, kernel) in layers.items():
+            shapes |= {
+                f"{block}.{name}.weight": (outputs, inputs, kernel, kernel),
+                f"{block}.{name}.bias": (outputs,),
+                f"{block}.{name}.affine.weight": (inputs, w),
+                f"{block}.{name}.affine.bias": (inputs,),
+            }
+            if case.noise and name != "torgb":
+                shapes |= {f"{block}.{name}.noise_const": (side, side), f"{block}.{name}.noise_strength": ()}
+    return shapes
+
+
+def rosinality_shapes(case: Case) -> dict[str, tuple[int, ...]]:
+    """Return the names and shapes of the tensors of rosinality's code."""
+    w, (first, *_) = case.w_dim, case.widths
+    shapes = {"input.input": (1, first, 4, 4)}
+    for i in range(1, case.depth + 1):
+        shapes |= {f"style.{i}.weight": (w, w), f"style.{i}.bias": (w,)}
+    layers = {"conv1": (first, first, 4), "to_rgb1": (3, first, 4)}
+    for k, width in enumerate(case.widths[1:]):
+        side = 8 << k
+        layers |= {
+            f"convs.{2 * k}": (width, case.widths[k], side),
+            f"convs.{2 * k + 1}": (width, width, side),
+        }
+        layers[f"to_rgbs.{k}"] = (3, width, side)
+    count = 0
+    for name, (outputs, inputs, side) in layers.items():
+        rgb = name.startswith("to_rgb")
+        shapes |= {
+            f"{name}.conv.weight": (1, outputs, inputs, 1 if rgb else 3, 1 if rgb else 3),
+            f"{name}.conv.modulation.weight": (inputs, w),
+            f"{name}.conv.modulation.bias": (inputs,),
+        }
+        if rgb:
+            shapes[f"{name}.bias"] = (1, 3, 1, 1)
+        else:
+            shapes |= {f"{name}.noise.weight": (1,), f"{name}.activate.bias": (outputs,)}
+            shapes[f"noises.noise_{count}"] = (1, 1, side, side)
+            count += 1
+    return shapes
+
+
+def write(case: Case, folder, name: str = "network"):
+    """Write the file of a case, and return its path."""
+    if case.code == "rosinality":
+        state = {name: tensor(name, shape) for name, shape in rosinality_shapes(case).items()}
+        content = {"g": {}, "g_ema": state, "latent_avg": tensor("latent_avg", (1, case.w_dim))}
+        torch.save(content, folder / f"{name}.pt")
+        return folder / f"{name}.pt"
+    path = folder / f"{name}.pkl"
+    path.write_bytes(pickled({"G": None, "D": None, "G_ema": generator(case), "augment_pipe": None}))
+    return path
+
+
+def generator(case: Case) -> "Module":
+    """Return a generator of StyleGAN2-ADA as its pickle has it."""
+    tensors = {name: tensor(name, shape) for name, shape in ada_shapes(case).items()}
+    taps = torch.tensor(TAPS) / sum(TAPS)
+    for number in range(len(case.widths)):
+        tensors[f"synthesis.b{4 << number}.resample_filter"] = taps[:, None] * taps
+    attributes = {"activation": "lrelu", "conv_clamp": case.clamp, "bias_gain": 0.01}
+    attributes["weight_gain"] = 0.01 / math.sqrt(case.w_dim)
+    return module(tensors, attributes, {"z_dim": case.z_dim, "c_dim": case.classes})
+
+
+@dataclass
+class Module:
+    """A network or a layer that is pickled as the persistent classes of the reference code are."""
+
+    state: dict
+    name: str = "Generator"
+    source: str = SOURCE
+
+    def __reduce__(self):
+        meta = {"type": "class", "version": 6, "module_src": self.source, "class_name": self.name}
+        return _reconstruct_persistent_obj, ({**meta, "state": self.state},)
+
+
+def _reconstruct_persistent_obj(meta):
+    exec(meta["module_src"], {})  # as the reference code does
+
+
+def module(tensors: dict, attributes: dict, arguments: dict | None = None) -> Module:
+    """Return a module of tensors, by their names with dots, and the modules in it."""
+    inner: dict[str, dict] = {}
+    own = {name: value for name, value in tensors.items() if "." not in name}
+    for name, value in tensors.items():
+        if "." in name:
+            inner.setdefault(name.partition(".")[0], {})[name.partition(".")[2]] = value
+    state = {
+        "training": False,
+        "_parameters": OrderedDict((name, torch.nn.Parameter(value)) for name, value in own.items()),
+        "_buffers": OrderedDict(),
+        "_modules": OrderedDict((name, module(part, attributes)) for name, part in inner.items()),
+        "_init_args": (),
+        "_init_kwargs": arguments or {},
+        **attributes,
+    }
+    return Module(state, "Generator" if arguments else "Layer")
+
+
+def pickled(content) -> bytes:
+    """Return a pickle that names `torch_utils.persistence`, as the reference code does."""
+    function, before = _reconstruct_persistent_obj, _reconstruct_persistent_obj.__module__
+    fake = ModuleType("torch_utils.persistence")
+    fake._reconstruct_persistent_obj = function
+    sys.modules |= {"torch_utils": ModuleType("torch_utils"), fake.__name__: fake}
+    function.__module__ = fake.__name__
+    try:
+        return pickle.dumps(content)
+    finally:
+        function.__module__ = before
+        del sys.modules["torch_utils"], sys.modules[fake.__name__]
