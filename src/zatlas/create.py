@@ -273,6 +273,7 @@ def import_model(
     net: str | None = None,
     module: str | None = None,
     classes: Sequence[str] = (),
+    truncation: float | None = None,
     data: str | None = None,
     device: str = "auto",
     verbose: bool = True,
@@ -298,6 +299,8 @@ def import_model(
         For a file of weights: the part of the file, and the net or module that it belongs to.
     classes : sequence of str
         Class names of a conditional model.
+    truncation : float
+        The factor on the latents of a BigGAN, from 0 to 1 (default 1).
     data : str
         Images like those of the model, as a name or path that `train` takes.
     device : {"auto", "cpu", "cuda", "mps"}
@@ -333,6 +336,7 @@ def import_model(
         cast("PixelRange | None", pixels),
         cast("Layout | None", layout),
         tuple(classes),
+        truncation,
     )  # raises errors for unknown words
     result = importers.import_model(source, Path(out), options, data, resolve_device(device))
     workspace = Workspace(result.run, result.description, result.generator)

@@ -22,7 +22,17 @@ from zatlas.models import trust
 from zatlas.models.description import Description, load_weights
 from zatlas.models.description import generator as trained
 from zatlas.models.generator import Generator
-from zatlas.models.importers import diffusers, latents_file, onnx_model, probe, programs, pythae, state_dict
+from zatlas.models.importers import (
+    biggan,
+    diffusers,
+    latents_file,
+    onnx_model,
+    probe,
+    progan,
+    programs,
+    pythae,
+    state_dict,
+)
 from zatlas.models.importers.description_table import digest_of_all, programs_of, read_table
 from zatlas.models.importers.imported import (
     Halves,
@@ -41,9 +51,11 @@ from zatlas.store import atomic, digests
 from zatlas.store.run import FORMAT, Run, check_free
 
 PICKLE_SUFFIXES = (".pt", ".pth", ".tar", ".ckpt", ".bin", ".torchscript", ".ts", ".model")
+RECOGNIZERS = (progan.recognize,)
+LOADERS = {"biggan": biggan.load, "progan": progan.load}  # of nets of zatlas, by kind
 SUPPORTED_TEXT = (
     "a decoder (.onnx, .pt2, TorchScript), weights (.safetensors, .pt, .pth, .tar, .bin), latents (.npy, "
-    ".npz, .parquet), or a folder saved by pythae or diffusers"
+    ".npz, .parquet), or a folder saved by pythae, diffusers or pytorch-pretrained-biggan"
 )
 
 
@@ -178,18 +190,21 @@ def _from_disk(source: Path, side: Path, options: ImportOptions) -> tuple[Source
     if source.is_dir():
         if pythae.matches(source):
             source_info = pythae.write_model(source, side, options)
+        elif biggan.matches(source):
+            source_info = biggan.write_model(source, side, options)
         elif diffusers.matches(source):
             source_info = diffusers.write_model(source, side, options)
         else:
             raise NotSupported(
-                f"Neither pythae nor diffusers saved {source}. zatlas imports {SUPPORTED_TEXT}."
+                f"{source} was not saved by pythae, diffusers or pytorch-pretrained-biggan. zatlas imports "
+                f"{SUPPORTED_TEXT}."
             )
     elif source.suffix.lower() in latents_file.SUFFIXES:
         return latents_file.write_latents(source, side, options), None
     elif (decoder := _program(source, side, "decoder")) is not None:
         source_info = _programs(decoder, side, options)
     elif source.suffix.lower() in (*PICKLE_SUFFIXES, ".safetensors"):
-        source_info = state_dict.write_weights(source, side, options)
+        source_info = state_dict.write_weights(source, side, options, RECOGNIZERS)
     else:
         raise NotSupported(f"{source} has an unknown format. zatlas imports {SUPPORTED_TEXT}.")
     files = {role: side / name for role, name in source_info.files.items()}
@@ -235,6 +250,8 @@ def _halves(
         return state_dict.load(files, settings, find)
     if kind == "pythae":
         return pythae.load(files, settings, find)
+    if kind in LOADERS:
+        return LOADERS[kind](files, settings)
     if kind == "diffusers":
         return diffusers.load(files, settings)
     if kind != "program" or "decoder" not in files:

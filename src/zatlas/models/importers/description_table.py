@@ -22,6 +22,8 @@ SETTINGS: dict[str, tuple[dict[str, type], dict[str, type]]] = {
     "weights": ({}, {"ours": bool, "module": str, "net": str, "dim": int, "width": int, "image": list}),
     "pythae": ({"module": str, "encoder": str, "config": dict}, {}),
     "diffusers": ({"class": str}, {}),
+    "biggan": ({"config": dict, "truncation": float}, {}),
+    "progan": ({"config": dict}, {}),
     "latents": ({"label": str}, {}),
     "function": ({}, {"class": str}),
 }
@@ -30,6 +32,8 @@ REQUIRED_FILE = {
     "weights": "weights",
     "pythae": "weights",
     "diffusers": "weights",
+    "biggan": "weights",
+    "progan": "weights",
     "latents": "latents",
 }
 ROLES = ("decoder", "encoder", "weights", "config", "latents", "labels")

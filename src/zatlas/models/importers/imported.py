@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from zatlas.core.errors import BadRun, ProgramFailed, UnknownName, ZatlasError, first_line
+from zatlas.core.errors import BadRecipe, BadRun, ProgramFailed, UnknownName, ZatlasError, first_line
 from zatlas.core.space import Prior, Space
 from zatlas.models.generator import Generator
 from zatlas.models.nets import Shape
@@ -35,6 +35,7 @@ class ImportOptions:
     pixels: PixelRange | None = None
     layout: Layout | None = None
     classes: tuple[str, ...] = ()
+    truncation: float | None = None
 
     def __post_init__(self) -> None:
         for name, kind in (("prior", Prior), ("pixels", PixelRange), ("layout", Layout)):
@@ -43,6 +44,8 @@ class ImportOptions:
                 raise UnknownName(f"value of --{name}", str(value), get_args(kind))
         if self.shape is not None and (not self.shape or min(self.shape) < 1):
             raise UnknownName("shape of a latent", str(self.shape), ("100", "100,1,1", "4,64,64"))
+        if self.truncation is not None and not 0 <= self.truncation <= 1:
+            raise BadRecipe(f"--truncation must be a number from 0 to 1, not {self.truncation:g}.")
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class SourceInfo:
     pixels: PixelRange | None = None
     layout: Layout | None = None
     lines: tuple[str, ...] = ()  # lines about the model for the user
+    classes: tuple[str, ...] = ()  # of a conditional model, if the source tells how many there are
 
 
 @dataclass(frozen=True)
