@@ -282,7 +282,7 @@ def import_model(
     net: str | None = None,
     module: str | None = None,
     classes: Sequence[str] = (),
-    truncation: float = 1.0,
+    truncation: float | None = None,
     truncation_layers: int | None = None,
     data: str | PathLike[str] | None = None,
     device: str = "auto",
@@ -310,9 +310,9 @@ def import_model(
     classes : sequence of str
         Class names of a conditional model.
     truncation : float
-        Truncation psi of a StyleGAN, from 0 (the mean image) to 1 (none).
+        Truncation of a StyleGAN (psi) or a BigGAN, from 0 (typical) to 1 (varied, the default).
     truncation_layers : int
-        Number of the first layers of w that the truncation moves (default: all).
+        Number of the first layers of w that a StyleGAN truncates (default: all).
     data : str or Path
         Images like those of the model, as a name or path that `train` takes.
     device : {"auto", "cpu", "cuda", "mps"}

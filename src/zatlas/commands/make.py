@@ -10,7 +10,7 @@ from zatlas.commands.output import print_result
 from zatlas.commands.printing import print_table
 from zatlas.commands.registration import command
 from zatlas.commands.thread_count import use_threads
-from zatlas.core.errors import BadRecipe, RunsFailed
+from zatlas.core.errors import BadData, BadRecipe, RunsFailed
 from zatlas.core.process_group import process_group
 
 
@@ -139,7 +139,8 @@ def import_model(
     prior: Annotated[str | None, arg(metavar="NAME")] = None,
     pixels: Annotated[str | None, arg(metavar="RANGE")] = None,
     layout: Annotated[str | None, arg(metavar="LAYOUT")] = None,
-    truncation: Annotated[float, arg(metavar="PSI")] = 1.0,
+    classes: Annotated[Path | None, arg(metavar="FILE")] = None,
+    truncation: Annotated[float | None, arg(metavar="PSI")] = None,
     truncation_layers: Annotated[int | None, arg(metavar="N")] = None,
     data: Annotated[str | None, arg(metavar="DATA")] = None,
 ) -> None:
@@ -147,7 +148,8 @@ def import_model(
 
     Args:
         source: A decoder (.onnx, .pt2, TorchScript), weights (.safetensors, .pt, .pth, .tar), latents
-            (.npy, .npz, .parquet), a network of StyleGAN (.pkl), or a folder that pythae or diffusers saved.
+            (.npy, .npz, .parquet), a network of StyleGAN (.pkl), or a folder of pythae, diffusers or
+            pytorch-pretrained-biggan.
         out: Run folder to write.
         net: Net of the weights: dcgan.
         key: State dict in a file, such as netG_state_dict; array or column of latents.
@@ -158,8 +160,9 @@ def import_model(
         prior: Prior of the latents: normal, sphere or none.
         pixels: Range of the model's pixels: unit (0 to 1), signed (-1 to 1), bytes (0 to 255) or logits.
         layout: Layout of the model's images: nchw, nhwc, nhw (no channels) or flat.
-        truncation: Truncation psi of a StyleGAN, from 0 (the mean image) to 1 (none).
-        truncation_layers: Number of the first layers of w that the truncation moves (default: all).
+        classes: Text file with the name of each class of a conditional model, one in each line.
+        truncation: Truncation of a StyleGAN (psi) or a BigGAN, from 0 (typical) to 1 (varied). (default: 1)
+        truncation_layers: Number of the first layers of w that a StyleGAN truncates. (default: all)
         data: Real images of the model, as for `zatlas train`. An encoder gives them latents.
     """
     from zatlas import create
@@ -175,11 +178,27 @@ def import_model(
         prior=prior,
         pixels=pixels,
         layout=layout,
+        classes=_class_names(classes),
         truncation=truncation,
         truncation_layers=truncation_layers,
         data=data,
     )
     print_result(workspace.run.folder)
+
+
+def _class_names(path: Path | None) -> tuple[str, ...]:
+    """Return the lines of a file of class names."""
+    if path is None:
+        return ()
+    try:
+        names = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadData(
+            f"{path} cannot be read as class names: {error}. Write one name in each line."
+        ) from error
+    if not names or len(set(names)) < len(names):
+        raise BadData(f"{path} must hold one name for each class, all different. Write one in each line.")
+    return names
 
 
 def _parse_shape(text: str | None) -> tuple[int, ...] | None:

@@ -30,6 +30,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import ClassVar
 
+MAX_LISTED = 60  # known names in an error message
+
 
 class ZatlasError(Exception):
     """Base class. The command line prints the message without a traceback.
@@ -62,7 +64,8 @@ class UnknownName(ZatlasError, KeyError):
         names = sorted(names)
         close = get_close_matches(name, names, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        super().__init__(f"No {kind} named {name!r}.{hint} Known: {', '.join(names)}.")
+        more = f" and {len(names) - MAX_LISTED:,} more" if len(names) > MAX_LISTED else ""
+        super().__init__(f"No {kind} named {name!r}.{hint} Known: {', '.join(names[:MAX_LISTED])}{more}.")
 
     def __str__(self) -> str:
         return str(self.args[0])  # KeyError would show the quotes

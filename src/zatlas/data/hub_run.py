@@ -8,13 +8,14 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from zatlas.core.errors import BadRun, NotFound, NotSupported, first_line
-from zatlas.core.progress import console
-from zatlas.data.pixel_cache import cache_root
+from zatlas.core.logs import LOG
+from zatlas.core.system import SYSTEM
 from zatlas.store import atomic, safe_paths
 
 PREFIX = "hf:"
@@ -34,7 +35,7 @@ MAX_FILES = 2000
 COMMIT_LETTERS = 12  # of a commit, in the name of a folder
 
 
-def is_hub_run(run: Path | str) -> bool:
+def is_hub_run(run: str | PathLike[str]) -> bool:
     """Return whether this names a run on the hub, such as hf:owner/name."""
     return isinstance(run, (str, Path)) and _text(run).startswith(PREFIX) and not Path(run).exists()
 
@@ -56,7 +57,7 @@ def belongs_to_run(name: str) -> bool:
     return len(parts) == 2 and parts[0] in FOLDERS
 
 
-def fetch_run(run: Path | str) -> Path:
+def fetch_run(run: str | PathLike[str]) -> Path:
     """Fetch the run hf:owner/name into the cache, unless this version is there, and return its folder."""
     repository = check_repository(_text(run).removeprefix(PREFIX))
     client = hub_client()
@@ -66,12 +67,12 @@ def fetch_run(run: Path | str) -> Path:
     if "made.json" not in sizes or len(sizes) > MAX_FILES:
         raise BadRun(f"{PREFIX}{repository} holds no run of zatlas: it needs a made.json and its files.")
     owner, _, name = repository.partition("/")
-    folder = cache_root() / "hub" / owner / str(info.sha)[:COMMIT_LETTERS] / name
+    folder = SYSTEM.cache_folder() / "hub" / owner / str(info.sha)[:COMMIT_LETTERS] / name
     if folder.is_dir():
         return folder
     megabytes = sum(sizes.values()) / 1e6
     message = f"fetching {PREFIX}{repository}: {len(sizes)} files, {megabytes:,.1f} MB"
-    console().print(message, soft_wrap=True, markup=False)
+    LOG.info(message)
     with TemporaryDirectory() as temporary, atomic.folder(folder, sealed=False, recorded=True) as side:
         for file in sizes:
             with explained(repository):
@@ -106,5 +107,5 @@ def explained(repository: str) -> Iterator[None]:
         raise NotFound(f"The hub gave no access to {repository}: {first_line(error)}. {advice}") from error
 
 
-def _text(run: Path | str) -> str:
+def _text(run: str | PathLike[str]) -> str:
     return run.as_posix() if isinstance(run, Path) else run

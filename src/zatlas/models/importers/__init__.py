@@ -22,7 +22,7 @@ from zatlas.models import trust
 from zatlas.models.description import Description, load_weights
 from zatlas.models.description import generator as trained
 from zatlas.models.generator import Generator
-from zatlas.models.importers import importer, latents_file, onnx_model, probe, programs, state_dict
+from zatlas.models.importers import importer, latents_file, onnx_model, probe, progan, programs, state_dict
 from zatlas.models.importers.description_table import digest_of_all, programs_of, read_table
 from zatlas.models.importers.imported import (
     Find,
@@ -42,6 +42,8 @@ from zatlas.store import atomic, digests
 from zatlas.store.run import FORMAT, Run, check_free
 
 PICKLE_SUFFIXES = (".pt", ".pth", ".tar", ".ckpt", ".bin", ".torchscript", ".ts", ".model")
+RECOGNIZERS = (progan.recognize,)  # of nets of zatlas among state dicts
+RECOGNIZED = {"progan": progan.load}
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,7 @@ def _from_disk(source: Path, side: Path, options: ImportOptions) -> tuple[Source
     elif (decoder := _program(source, side, "decoder")) is not None:
         source_info = _programs(decoder, side, options)
     elif source.suffix.lower() in (*PICKLE_SUFFIXES, ".safetensors"):
-        source_info = state_dict.write_weights(source, side, options)
+        source_info = state_dict.write_weights(source, side, options, RECOGNIZERS)
     else:
         raise NotSupported(f"{source} has an unknown format. zatlas imports {importer.supported_text()}.")
     files = {role: side / name for role, name in source_info.files.items()}
@@ -227,6 +229,8 @@ def _halves(
     """Open the model of a run's files; `find` imports the modules that it names."""
     if kind == "weights":
         return state_dict.load(files, settings, find)
+    if kind in RECOGNIZED:
+        return RECOGNIZED[kind](files, settings)
     if kind != "program":
         return importer.load_model(kind, files, settings, device, find)
     modules = {

@@ -24,6 +24,8 @@ SETTINGS: dict[str, tuple[dict[str, type], dict[str, type]]] = {
     "pythae": ({"module": str, "encoder": str, "config": dict}, {}),
     "diffusers": ({"class": str}, {}),
     "stylegan": ({"net": str, "config": dict, "psi": float}, {"cutoff": int}),
+    "biggan": ({"config": dict, "truncation": float}, {}),
+    "progan": ({"config": dict}, {}),
     "latents": ({"label": str}, {}),
     "function": ({}, {"class": str}),
 }
@@ -33,6 +35,8 @@ REQUIRED_FILE = {
     "pythae": "weights",
     "diffusers": "weights",
     "stylegan": "weights",
+    "biggan": "weights",
+    "progan": "weights",
     "latents": "latents",
 }
 ROLES = ("decoder", "encoder", "weights", "config", "latents", "labels")

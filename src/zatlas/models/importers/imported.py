@@ -12,7 +12,16 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from zatlas.core.errors import BadData, BadRun, Damaged, ProgramFailed, UnknownName, ZatlasError, first_line
+from zatlas.core.errors import (
+    BadData,
+    BadRecipe,
+    BadRun,
+    Damaged,
+    ProgramFailed,
+    UnknownName,
+    ZatlasError,
+    first_line,
+)
 from zatlas.core.space import Prior, Space
 from zatlas.models.generator import Generator
 from zatlas.models.nets import Shape
@@ -39,7 +48,7 @@ class ImportOptions:
     pixels: PixelRange | None = None
     layout: Layout | None = None
     classes: tuple[str, ...] = ()
-    truncation: float = 1.0  # psi of a StyleGAN; 1 for none
+    truncation: float | None = None  # psi of a StyleGAN, factor of a BigGAN; 1 for none
     truncation_layers: int | None = None  # first layers of w that it moves; None for all
 
     def __post_init__(self) -> None:
@@ -49,6 +58,8 @@ class ImportOptions:
                 raise UnknownName(f"value of --{name}", str(value), get_args(kind))
         if self.shape is not None and (not self.shape or min(self.shape) < 1):
             raise UnknownName("shape of a latent", str(self.shape), ("100", "100,1,1", "4,64,64"))
+        if self.truncation is not None and not 0 <= self.truncation <= 1:
+            raise BadRecipe(f"--truncation must be a number from 0 to 1, not {self.truncation:g}.")
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ SECONDS = 300
 MEMORY = 2 << 30  # bytes, in addition to three times the file size
 MAX_LISTED = 8
 MEAN = "g_ema"  # key of the mean weights of a generator, which is chosen by default
+# Keys to take among several, the first first: of Lightning, and of averaged generators.
+PREFERRED = ("state_dict", MEAN, "generator_smooth")
 
 
 def state_of(source: Path, into: Path, key: str | None) -> str:
@@ -70,10 +72,10 @@ def main(request: Mapping[str, Any]) -> dict[str, Any]:
         tables = _mean_weights(content) if key in (None, MEAN) else {}
         tables = tables or _tables(content)
         if key is None:
-            if len(tables) != 1:
+            key = _usual(tables)
+            if key is None:
                 return {"error": _choice_error(content, list(tables))}
-            (key,) = tables
-        state = tables.get(key) or _below(tables.get("", {}), key)
+        state = tables.get(key) or _part(tables, key)
         if not state:
             return {"unknown": key, "names": [*tables, *_prefixes(tables.get("", {}))]}
         save_file(
@@ -110,6 +112,25 @@ def _tables(content: Any, name: str = "", depth: int = 0) -> dict[str, dict[str,
         if isinstance(key, str) and not key.startswith("optim"):
             tables |= _tables(inner, f"{name}.{key}" if name else key, depth + 1)
     return tables
+
+
+def _usual(tables: Mapping[str, Any]) -> str | None:
+    """Return the key of the only state dict, or of one with a usual name; None if the user must choose."""
+    if len(tables) == 1:
+        return next(iter(tables))
+    for name in PREFERRED:
+        keys = [key for key in tables if key.rpartition(".")[2] == name]
+        if len(keys) == 1:
+            return keys[0]
+    return None
+
+
+def _part(tables: Mapping[str, Mapping[str, Any]], key: str) -> dict[str, Any]:
+    """Return the tensors under a key that goes on into the names of a state dict, as state_dict.model."""
+    for name, state in tables.items():
+        if not name or key.startswith(f"{name}."):
+            return _below(state, key.removeprefix(f"{name}.") if name else key)
+    return {}
 
 
 def _below(state: Mapping[str, Any], key: str) -> dict[str, Any]:

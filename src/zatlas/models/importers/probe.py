@@ -61,7 +61,7 @@ def infer(taken: SourceInfo, halves: Halves, options: ImportOptions) -> tuple[Im
     What the user states comes first, then what the files say, then what the model does.
     """
     prior = options.prior or taken.prior
-    classes = options.classes or taken.classes or _classes(taken, halves, options)
+    classes = _names(taken, options) or _classes(taken, halves, options)
     result = _probe(taken, halves, options)
     layout, image = _layout(result.raw, options.layout or taken.layout)
     planes = to_planes(result.raw, layout, image)
@@ -227,6 +227,16 @@ def _second_output(
     if float(second.min()) < 0:
         return "Encoder: mean and log-variance for each image.", "log_variance"
     return "Encoder: mean and standard deviation for each image.", "std"
+
+
+def _names(taken: SourceInfo, options: ImportOptions) -> Sequence[str]:
+    """Return the class names of the user, else those of the source."""
+    if taken.classes and options.classes and len(options.classes) != len(taken.classes):
+        raise BadData(
+            f"The model has {len(taken.classes)} classes, and {len(options.classes)} names are given. Give a "
+            "name for each."
+        )
+    return options.classes or taken.classes
 
 
 def _classes(taken: SourceInfo, halves: Halves, options: ImportOptions) -> Sequence[str]:

@@ -3,9 +3,9 @@
 import ast
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
@@ -32,12 +32,17 @@ from zatlas.models.nets_dcgan import DCGAN
 from zatlas.models.safe_build import build_checked
 from zatlas.store.headers import check_header
 
+# Of weights, their file, the options and lines for the user: what the net is, or None.
+Recognizer = Callable[[Mapping[str, Tensor], Path, ImportOptions, tuple[str, ...]], SourceInfo | None]
+
 FILE = "weights.safetensors"
 MAX_LISTED = 4  # names of weights in an error message
 
 
-def write_weights(source: Path, side: Path, options: ImportOptions) -> SourceInfo:
-    """Convert a file of weights to safetensors in the run."""
+def write_weights(
+    source: Path, side: Path, options: ImportOptions, recognizers: Sequence[Recognizer] = ()
+) -> SourceInfo:
+    """Convert a file of weights to safetensors in the run; a recognizer finds the net that they belong to."""
     target = side / FILE
     if source.suffix.lower() == ".safetensors":
         if described(source):
@@ -55,6 +60,9 @@ def write_weights(source: Path, side: Path, options: ImportOptions) -> SourceInf
     if stylegan.matches(state):
         return stylegan.write_state(source, side, state, options)
     if options.net is None:
+        for recognize in recognizers:
+            if (result := recognize(state, target, options, lines)) is not None:
+                return result
         raise NotSupported(
             f"{source} holds weights without their net. Name a net of zatlas, as --net dcgan, or your own "
             "class, as --module package.module:Class (in Python: net= and module=)."

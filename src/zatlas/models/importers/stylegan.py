@@ -303,18 +303,15 @@ def _written(
     if not has_mean:
         state["mapping.mean"] = _mean_w(net, config)
     save_file({name: value.contiguous() for name, value in state.items()}, target)
-    settings: dict[str, Any] = {"net": "stylegan2", "config": asdict(config), "psi": options.truncation}
+    psi = 1.0 if options.truncation is None else options.truncation
+    settings: dict[str, Any] = {"net": "stylegan2", "config": asdict(config), "psi": psi}
     if options.truncation_layers is not None:
         settings["cutoff"] = options.truncation_layers
     lines = (
         f"{about}: {config.side}x{config.side} pixels, {config.layers} layers of w, "
         f"{config.architecture} architecture. No code of the file was run.",
-        f"Truncation: psi {options.truncation:g}"
-        + (
-            " (none); smaller values, as --truncation 0.7, give more typical images."
-            if options.truncation == 1
-            else "."
-        ),
+        f"Truncation: psi {psi:g}"
+        + (" (none); smaller values, as --truncation 0.7, give more typical images." if psi == 1 else "."),
     )
     classes = tuple(map(str, range(config.classes)))
     return SourceInfo(

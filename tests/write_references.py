@@ -1,0 +1,85 @@
+"""Write the fixtures of test_references.py with the reference networks, and compare whole images.
+
+    python -m tests.write_references biggan FOLDER    # of pytorch_pretrained_biggan
+    python -m tests.write_references progan FOLDER    # of genforce
+
+FOLDER is a checkout of the reference. The fixtures hold shapes and pixels only.
+"""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import torch
+
+from tests import reference_weights as reference
+from tests.test_references import our_biggan, our_progan
+
+FIXTURES = Path(__file__).parent / "fixtures" / "references"
+
+
+def biggan(folder):
+    """BigGAN-deep; its module for downloads is replaced, so that it needs no further packages."""
+    package = ModuleType("pytorch_pretrained_biggan")
+    package.__path__ = [str(Path(folder) / "pytorch_pretrained_biggan")]
+    sys.modules[package.__name__] = package
+    files = ModuleType(f"{package.__name__}.file_utils")
+    files.cached_path = None
+    sys.modules[files.__name__] = files
+    model, config = (importlib.import_module(f"{package.__name__}.{name}") for name in ("model", "config"))
+    for name, (*_, truncations) in reference.CONFIGS.items():
+        table = reference.biggan_config(name)
+        net = model.BigGAN(config.BigGANConfig.from_dict(table)).eval()
+        shapes, state = loaded(net)
+        z, label = reference.latents(table["z_dim"]), torch.zeros(2, table["num_classes"])
+        label[0, 3], label[1, 2:4] = 1, 0.5
+        for truncation in truncations:
+            with torch.no_grad():
+                images = net(torch.from_numpy(truncation * z), label, truncation).numpy()
+            save(f"{name}-{truncation}", shapes, images, our_biggan(table, state, truncation)(z, label))
+
+
+def progan(folder):
+    """ProGAN of all sizes."""
+    sys.path.insert(0, str(folder))
+    sys.modules["models"] = ModuleType("models")
+    sys.modules["models"].__path__ = [str(Path(folder) / "models")]
+    model = importlib.import_module("models.pggan_generator")
+    for name, (side, width, classes, fused, lod) in reference.PROGANS.items():
+        full = width == 512
+        sizes = {"z_space_dim": 512 if full else reference.Z_DIM, "fmaps_max": width}
+        sizes["fmaps_base"] = 16 << 10 if full else 4 * side
+        net = model.PGGANGenerator(side, label_size=classes, fused_scale=fused, **sizes).eval()
+        shapes, state = loaded(net, lod)
+        z = reference.latents(sizes["z_space_dim"])
+        label = torch.eye(classes)[:2] if classes else None
+        with torch.no_grad():
+            images = net(torch.from_numpy(z), label=label)["image"].numpy()
+        save(name, shapes, images, our_progan(state, len(z[0]))(z, label))
+
+
+def loaded(net, lod=None):
+    """Give the net its weights; return their shapes and values."""
+    shapes = {name: list(tensor.shape) for name, tensor in net.state_dict().items()}
+    state = {name: torch.from_numpy(np.asarray(x)) for name, x in reference.weights(shapes).items()}
+    if lod is not None:
+        state["lod"] = torch.tensor(lod)
+    net.load_state_dict(state)
+    return shapes, state
+
+
+def save(name, shapes, images, ours):
+    """Print the largest difference of all pixels, and write some of them."""
+    error = float(np.abs(images - ours).max())
+    print(f"{name}: {images.shape}, std {images.std():.3f}, largest difference {error:.2g}")
+    FIXTURES.mkdir(parents=True, exist_ok=True)
+    pixels = reference.some_pixels(images)
+    table = {"shapes": shapes, "images": list(images.shape)}
+    np.savez_compressed(FIXTURES / f"{name}.npz", pixels=pixels, table=json.dumps(table))
+
+
+if __name__ == "__main__":
+    vars(SimpleNamespace(biggan=biggan, progan=progan))[sys.argv[1]](sys.argv[2])
