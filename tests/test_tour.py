@@ -63,7 +63,9 @@ def test_each_cell_shows_a_figure_a_card_or_a_value(notebook):
         if source in ("report", "evaluation"):
             assert "<table" in data["text/html"], source
     training = code(notebook)[0].outputs[0]
-    assert "<polyline" in training.data["text/html"] and "<progress" not in training.data["text/html"]
+    assert (
+        "data:image/svg+xml" in training.data["text/html"] and "<progress" not in training.data["text/html"]
+    )
     assert re.search(r"epoch 50/50 .*validation", training.data["text/plain"])
     assert "out=" in shown["    print(error)"][0].text
     assert "<iframe" in shown["atlas.explore(height=640)"][0].data["text/html"]

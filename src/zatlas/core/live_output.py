@@ -1,5 +1,6 @@
 """One output of a notebook cell that is updated in place: lines of text, a progress bar and a curve."""
 
+import base64
 import sys
 from html import escape
 from time import perf_counter
@@ -27,8 +28,10 @@ class LiveOutput:
         self._handle: Any = None
         self._next = 0.0
 
-    def add_line(self, text: str) -> None:
-        """Add a line of text."""
+    def add_line(self, text: str, *, replaces: str = "") -> None:
+        """Add a line; of lines that begin with the text `replaces`, only the last is shown."""
+        if replaces and text.startswith(replaces):
+            self.lines = [line for line in self.lines if not line.startswith(replaces)]
         self.lines.append(text)
         self._update()
 
@@ -69,8 +72,11 @@ class LiveOutput:
             steps = (f"{i * step:.1f},{HEIGHT * (1 - (v - low) / size):.1f}" for i, v in enumerate(values))
             lines.append(f'<polyline points="{" ".join(steps)}" fill="none" stroke="{colour}"/>')
             names.append(f'<span style="color:{colour}">{escape(name)} {values[-1]:.4g}</span>')
-        svg = f'<svg width="{WIDTH}" height="{HEIGHT}" style="overflow:visible">{"".join(lines)}</svg>'
-        return f'<div style="padding:6px 2px">{svg}</div><div>{" &nbsp; ".join(names)}</div>'
+        box = f'viewBox="-2 -2 {WIDTH + 4} {HEIGHT + 4}" width="{WIDTH}" height="{HEIGHT}"'
+        svg = f'<svg xmlns="http://www.w3.org/2000/svg" {box}>{"".join(lines)}</svg>'
+        # As an image: JupyterLab removes SVG elements from a notebook that it does not trust.
+        data = base64.b64encode(svg.encode()).decode()
+        return f'<div><img src="data:image/svg+xml;base64,{data}"></div><div>{" &nbsp; ".join(names)}</div>'
 
     def _update(self, *, last: bool = False) -> None:
         """Show the present state, at most once each `SECONDS`."""
@@ -80,6 +86,6 @@ class LiveOutput:
         if self._handle is None:
             from IPython.display import display
 
-            self._handle = display(self, display_id=True)
+            self._handle = display(self, display_id=True)  # type: ignore[no-untyped-call]
         else:
             self._handle.update(self)

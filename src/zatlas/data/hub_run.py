@@ -108,4 +108,4 @@ def explained(repository: str) -> Iterator[None]:
 
 
 def _text(run: str | PathLike[str]) -> str:
-    return run.as_posix() if isinstance(run, Path) else run
+    return run if isinstance(run, str) else Path(run).as_posix()

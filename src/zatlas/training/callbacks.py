@@ -143,7 +143,7 @@ class Terminal(Callback):
 
     def _print(self, line: str) -> None:
         if self.live is not None:
-            self.live.add_line(line)
+            self.live.add_line(line, replaces="epoch ")
         else:
             LOG.info(line)
 
