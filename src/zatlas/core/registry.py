@@ -42,8 +42,8 @@ class Registry:
     def _entry_points(self) -> dict[str, EntryPoint]:
         """The entry points by name. Of several with one name, zatlas's own is used."""
         result: dict[str, EntryPoint] = {}
-        found = _all_entry_points().select(group=self.group)
-        points = [point for point in found if not _is_in_current_folder(point)]
+        installed = _all_entry_points().select(group=self.group)
+        points = [point for point in installed if not _is_in_current_folder(point)]
         for point in sorted(points, key=lambda p: (_package(p) != OWN_PACKAGE, _package(p))):
             first = result.setdefault(point.name, point)
             if _package(first) != _package(point):
