@@ -81,7 +81,7 @@ def fit(
         if fabric.is_global_zero:
             runs.create_run(folder, all_files)
         fabric.barrier()
-        with removed_if_unsaved(Run(folder), enabled=fabric.is_global_zero):
+        with removed_if_unsaved(Run(folder), enabled=fabric.is_global_zero), explain_out_of_memory(recipe):
             return _train_run(Run(folder), recipe, images, model, fabric, callbacks)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from zatlas.core.errors import BadRun, Damaged
+from zatlas.core.errors import BadRecipe, BadRun, CannotWrite, Damaged, Diverged, TooLarge
 from zatlas.core.shell import shell_command
 from zatlas.store import atomic, retry
 from zatlas.store.run import Run
@@ -16,10 +16,10 @@ from zatlas.training import checkpoint
 
 @contextmanager
 def removed_if_unsaved(run: Run, *, enabled: bool) -> Iterator[None]:
-    """Remove a new run if the block raises an error before it has a checkpoint: nothing could be resumed."""
+    """Remove a new run if its training fails before the first checkpoint: nothing could be resumed."""
     try:
         yield
-    except BaseException:
+    except (BadRecipe, CannotWrite, Diverged, TooLarge):
         if enabled and not checkpoint.steps(run.folder / "checkpoints") and not run.weights.exists():
             atomic.remove(run.folder)
         raise
