@@ -46,7 +46,7 @@ def pushed(own):
     """The files in a repository to which this run was pushed."""
     with hub() as server, pytest.MonkeyPatch.context() as patch:
         use(server.address, patch)
-        assert own.push_to_hub("ada/digits", private=True) == f"{server.address}/ada/digits"
+        assert zatlas.push(own, "ada/digits", private=True) == f"{server.address}/ada/digits"
         assert server.private == {"ada/digits": True} and len(server.large) == 2  # weights, direction
         return server.repositories["ada/digits"]
 
@@ -86,7 +86,7 @@ def test_the_path_of_a_private_folder_is_not_pushed(server, tmp_path):
     (tmp_path / "home").mkdir()
     np.savez(tmp_path / "home" / "photos.npz", x_train=images)
     run = zatlas.train(tmp_path / "home" / "photos.npz", epochs=1, out=tmp_path / "run", verbose=False)
-    run.push_to_hub("ada/photos")
+    zatlas.push(run, "ada/photos")
     recipe = server.repositories["ada/photos"]["recipe.toml"].decode()
     assert 'source = "photos.npz"' in recipe
     loaded = zatlas.load("hf:ada/photos")
@@ -130,7 +130,7 @@ def test_a_program_from_the_hub_needs_consent(server, tmp_path, monkeypatch):
 
     decoder = nn.Sequential(nn.Linear(3, 64), nn.Unflatten(1, (1, 8, 8)), nn.Sigmoid())
     made = zatlas.import_model(decoder, tmp_path / "program", shape=(3,), verbose=False)
-    made.push_to_hub("ada/program")
+    zatlas.push(made, "ada/program")
     monkeypatch.setenv("ZATLAS_STATE", str(tmp_path / "stranger"))  # another user, who imported nothing
     monkeypatch.setattr(trust, "_trusted", set())
     with pytest.raises(NeedsTrust, match=r"decoder\.pt2"):
@@ -156,7 +156,7 @@ def test_what_cannot_be_fetched_is_one_sentence(server, own, monkeypatch):
         zatlas.load("hf:ada/empty")
     use("http://127.0.0.1:9", monkeypatch)  # nobody listens
     with pytest.raises(NotFound, match="The hub gave no access to ada/digits"):
-        own.push_to_hub("ada/digits")
+        zatlas.push(own, "ada/digits")
 
 
 @pytest.mark.slow

@@ -11,9 +11,9 @@ Make a run: `train`, `resume`, `import_model`, `sweep`. Open one: `load`. Each r
 
 An atlas samples, encodes and decodes; interpolates between names ("left", "Sneaker:3", "face.png");
 lays latents out as a `Chart`; finds directions of attributes and measures their side effects; draws
-figures (`atlas.plot`); evaluates the model; and opens or exports the explorer. `register` adds plugins:
-datasets, models, nets, layouts, direction methods, importers, metrics, figures and callbacks;
-`zatlas.testing` checks them.
+figures (`atlas.plot`); evaluates the model; and opens or exports the explorer. `push` puts a run on the
+Hugging Face hub. `register` adds plugins: datasets, models, nets, layouts, direction methods, importers,
+metrics, figures and callbacks; `zatlas.testing` checks them.
 """
 
 from importlib import import_module
@@ -24,7 +24,7 @@ import zatlas.core.logs  # noqa: F401  # sets up the logger "zatlas", before a p
 
 if TYPE_CHECKING:
     from zatlas import testing
-    from zatlas.api import export, import_model, load, resume, train
+    from zatlas.api import export, import_model, load, push, resume, train
     from zatlas.atlas import Atlas
     from zatlas.core.errors import ZatlasError
     from zatlas.core.registry import register
@@ -64,6 +64,7 @@ _MODULES = {  # where each public name is; torch is imported when one is first u
     "export": "zatlas.api",
     "import_model": "zatlas.api",
     "load": "zatlas.api",
+    "push": "zatlas.api",
     "register": "zatlas.core.registry",
     "resume": "zatlas.api",
     "sweep": "zatlas.sweeps",
@@ -91,6 +92,7 @@ __all__ = [
     "export",
     "import_model",
     "load",
+    "push",
     "register",
     "resume",
     "sweep",

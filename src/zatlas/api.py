@@ -10,6 +10,7 @@ from typing import ParamSpec
 from zatlas import create
 from zatlas.atlas import Atlas
 from zatlas.data.hub_run import fetch_run, is_hub_run
+from zatlas.publish import push_run
 from zatlas.site import export as site
 from zatlas.workspace import Workspace
 
@@ -106,10 +107,44 @@ def export(
     'shapes.html'
     """
     runs = [run] if isinstance(run, (str, PathLike, Atlas, Workspace)) else run
+    workspaces = [_workspace_of(each, trust=trust, data_changed=data_changed) for each in runs]
+    return site.export(workspaces, Path(out), points=points, prior=prior)
 
-    def opened(each: Run) -> Workspace:
-        if isinstance(each, (str, PathLike)):
-            each = load(each, trust=trust, data_changed=data_changed)
-        return each.workspace if isinstance(each, Atlas) else each
 
-    return site.export([opened(each) for each in runs], Path(out), points=points, prior=prior)
+def push(run: Run, repository: str, *, private: bool = False, trust: bool = False) -> str:
+    """Push a run to the Hugging Face hub with a model card, and return its address.
+
+    The model, its recipe and its directions are pushed, not the images of the dataset.
+
+    Parameters
+    ----------
+    run : str, Path, Atlas or Workspace
+        The run or its folder.
+    repository : str
+        The name, "owner/name". `zatlas.load("hf:owner/name")` opens it.
+    private : bool
+        Create a private repository.
+    trust : bool
+        As in `load`.
+
+    Raises
+    ------
+    NotFound
+        The hub cannot be reached, or gives no access.
+
+    Examples
+    --------
+    >>> try:
+    ...     zatlas.push("runs/shapes", "shapes")
+    ... except zatlas.ZatlasError as error:
+    ...     print(error)
+    A repository of the hub is named owner/name, not 'shapes'.
+    """
+    return push_run(_workspace_of(run, trust=trust), repository, private=private)
+
+
+def _workspace_of(run: Run, *, trust: bool = False, data_changed: bool = False) -> Workspace:
+    """Open a run that is named by its folder."""
+    if isinstance(run, (str, PathLike)):
+        run = load(run, trust=trust, data_changed=data_changed)
+    return run.workspace if isinstance(run, Atlas) else run

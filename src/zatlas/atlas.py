@@ -18,7 +18,6 @@ from zatlas.metrics.evaluation import evaluate
 from zatlas.models.classifier import Classifier
 from zatlas.notebook import ExplorerFrame, show
 from zatlas.plots import Plots
-from zatlas.publish import push_run
 from zatlas.results import Evaluation, RunDirection
 from zatlas.sample import fit_prior
 from zatlas.site.export import export
@@ -396,30 +395,3 @@ class Atlas(AtlasData):
         'page.html'
         """
         return export([self.workspace], Path(out), points=points, prior=prior)
-
-    def push_to_hub(self, repository: str, *, private: bool = False) -> str:
-        """Push the run to the Hugging Face hub with a model card, and return its address.
-
-        The model, its recipe and its directions are pushed, not the images of the dataset.
-
-        Parameters
-        ----------
-        repository : str
-            The name, "owner/name". `zatlas.load("hf:owner/name")` opens it.
-        private : bool
-            Create a private repository.
-
-        Raises
-        ------
-        NotFound
-            The hub cannot be reached, or gives no access.
-
-        Examples
-        --------
-        >>> try:
-        ...     atlas.push_to_hub("shapes")
-        ... except zatlas.ZatlasError as error:
-        ...     print(error)
-        A repository of the hub is named owner/name, not 'shapes'.
-        """
-        return push_run(self.workspace, repository, private=private)
