@@ -38,7 +38,7 @@ def test_images_are_those_of_the_reference_code(name, tmp_path):
     images = 2 * workspace.generator.decode(case.latents(), case.labels()) - 1
     assert images.shape == (3, case.channels, case.side, case.side)
     difference = np.abs(some(images) - np.clip(expected["pixels"], -1, 1)).max()
-    assert difference <= MAX_DIFFERENCE and images.std() > 0.05
+    assert difference <= MAX_DIFFERENCE and images.std() > 0.02
     assert len(workspace.generator.classes) == case.classes
 
 
@@ -62,6 +62,12 @@ def test_a_conditional_generator_mixes_classes_and_exports(tmp_path):
     np.testing.assert_allclose(between[1], generator.decode(z, np.array([0, 2]))[1], atol=1e-5)
     assert np.abs(between[0] - generator.decode(z, np.array([0, 2]))[0]).max() > 0.01
     assert export_decoder(generator, tmp_path / "decoder.onnx").error < 1e-2
+
+
+@pytest.mark.slow
+def test_a_stylegan3_exports_to_onnx(tmp_path):
+    workspace = import_case(stylegan_files.CASES["stylegan3-t"], tmp_path)
+    assert export_decoder(workspace.generator, tmp_path / "decoder.onnx").error < 1e-2
 
 
 def test_truncation_moves_all_or_the_first_layers_to_the_mean(tmp_path):
