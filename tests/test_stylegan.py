@@ -10,7 +10,7 @@ import torch
 from tests import stylegan_files
 from tests.write_stylegan import FILE, some
 from zatlas.cli import main
-from zatlas.core.errors import BadData, NotSupported, UnknownName
+from zatlas.core.errors import BadData, BadRecipe, NotSupported, UnknownName
 from zatlas.create import import_model
 from zatlas.figures import paths, sheets
 from zatlas.locate import locate_all
@@ -79,6 +79,13 @@ def test_truncation_moves_all_or_the_first_layers_to_the_mean(tmp_path):
         images.append(workspace.decode(z))
     whole, mean, part = (array.std(axis=0).mean() for array in images)
     assert mean < 1e-6 < part < whole
+
+
+@pytest.mark.parametrize("settings", [{"truncation": float("nan")}, {"truncation_layers": -1}])
+def test_an_impossible_truncation_is_refused(settings, tmp_path):
+    path = stylegan_files.write(stylegan_files.CASES["one-block"], tmp_path)
+    with pytest.raises(BadRecipe, match=r"--truncation 0\.7"):
+        import_model(path, tmp_path / "run", verbose=False, **settings)
 
 
 def test_noise_is_fixed_random_zero_or_given():
