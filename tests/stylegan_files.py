@@ -4,7 +4,6 @@ Every tensor is made from its name by numpy, so `tests.write_stylegan` can give 
 reference code. The source code in a pickle ends the process that runs it.
 """
 
-import math
 import pickle
 import sys
 import zlib
@@ -15,6 +14,8 @@ from types import ModuleType
 import numpy as np
 import torch
 
+from zatlas.models.nets_stylegan3 import StyleGAN3
+
 TAPS = (1.0, 3.0, 3.0, 1.0)
 SOURCE = "import os\nos._exit(77)\n"  # of the networks: the process that runs it ends
 
@@ -23,7 +24,7 @@ SOURCE = "import os\nos._exit(77)\n"  # of the networks: the process that runs i
 class Case:
     """One generator: the code that saves it, and its sizes."""
 
-    code: str  # ada or rosinality
+    code: str  # ada, stylegan3 or rosinality
     widths: tuple[int, ...] = (24, 24, 16)
     z_dim: int = 16
     w_dim: int = 16
@@ -35,10 +36,13 @@ class Case:
     cutoff: int | None = None
     channels: int = 3
     noise: bool = True
+    blocks: int = 6  # of StyleGAN3, whose channels follow from the others
+    kernel: int = 3
+    radial: bool = False
 
     @property
     def side(self) -> int:
-        return 2 << len(self.widths)
+        return 32 if self.code == "stylegan3" else 2 << len(self.widths)
 
     def latents(self):
         return np.random.default_rng(7).standard_normal((3, self.z_dim)).astype(np.float32)
@@ -48,6 +52,7 @@ class Case:
 
 
 WIDE = (512, 512, 512, 512, 256, 128, 64)  # of 256 pixels, as for "paper256" of StyleGAN2-ADA
+STYLEGAN3_SIDES = (36, 36, 52, 52, 52, 32, 32)  # of the layers, for images of 32 pixels
 CASES = {
     "skip": Case("ada"),
     "resnet": Case("ada", architecture="resnet", clamp=256.0, depth=3),
@@ -58,6 +63,9 @@ CASES = {
     "grey-cutoff": Case("ada", channels=1, psi=0.7, cutoff=2, depth=8),
     "one-block": Case("ada", widths=(16,)),
     "rosinality": Case("rosinality", widths=(512, 512), depth=3, psi=0.7),
+    "stylegan3-t": Case("stylegan3", widths=(16,), clamp=256.0, psi=0.7, cutoff=3),
+    "stylegan3-r": Case("stylegan3", widths=(24,), clamp=256.0, kernel=1, radial=True),
+    "stylegan3-conditional": Case("stylegan3", widths=(16,), classes=3, clamp=0.5),
     "full": Case("ada", widths=WIDE, z_dim=512, w_dim=512, depth=8, clamp=256.0, psi=0.7),
 }
 
@@ -70,6 +78,12 @@ def scale_of(name: str) -> tuple[float, float]:
         return 0.2, 1.0
     if name.endswith("torgb.weight") or (name.startswith("to_rgb") and name.endswith("conv.weight")):
         return 0.2, 0.0
+    if name == "synthesis.input.freqs":
+        return 0.7, 0.0
+    if name.endswith("magnitude_ema"):
+        return 0.05, 1.0
+    if name == "synthesis.input.affine.bias":
+        return 0.5, 0.3
     if name.endswith(("noise_strength", "noise.weight")):
         return 0.1, 0.0
     return (0.1, 0.0) if name.endswith((".bias", "w_avg", "latent_avg")) else (1.0, 0.0)
@@ -115,6 +129,28 @@ def ada_shapes(case: Case) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+def stylegan3_shapes(case: Case) -> dict[str, tuple[int, ...]]:
+    """Return the names and shapes of the tensors of StyleGAN3, without its filters and its transform."""
+    w, shapes = case.w_dim, {}
+    for i in range(case.depth):
+        first = case.z_dim + (w if case.classes else 0)
+        shapes |= {f"mapping.fc{i}.weight": (w, first if i == 0 else w), f"mapping.fc{i}.bias": (w,)}
+    if case.classes:
+        shapes |= {"mapping.embed.weight": (w, case.classes), "mapping.embed.bias": (w,)}
+    (width,) = case.widths  # of all layers
+    shapes |= {"mapping.w_avg": (w,), "synthesis.input.weight": (width, width)}
+    shapes |= {"synthesis.input.affine.weight": (4, w), "synthesis.input.affine.bias": (4,)}
+    shapes |= {"synthesis.input.freqs": (width, 2), "synthesis.input.phases": (width,)}
+    for number, side in enumerate(STYLEGAN3_SIDES):
+        last = number == case.blocks
+        outputs, kernel = (case.channels, 1) if last else (width, case.kernel)
+        layer = f"synthesis.L{number}_{side}_{outputs}"
+        shapes |= {f"{layer}.weight": (outputs, width, kernel, kernel), f"{layer}.bias": (outputs,)}
+        shapes |= {f"{layer}.affine.weight": (width, w), f"{layer}.affine.bias": (width,)}
+        shapes[f"{layer}.magnitude_ema"] = ()
+    return shapes
+
+
 def rosinality_shapes(case: Case) -> dict[str, tuple[int, ...]]:
     """Return the names and shapes of the tensors of rosinality's code."""
     w, (first, *_) = case.w_dim, case.widths
@@ -146,6 +182,24 @@ def rosinality_shapes(case: Case) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+def stylegan3_arguments(case: Case) -> dict:
+    """Return the arguments of the constructor of StyleGAN3, which give all layers the same width."""
+    return {
+        "z_dim": case.z_dim,
+        "c_dim": case.classes,
+        "w_dim": case.w_dim,
+        "img_resolution": case.side,
+        "img_channels": case.channels,
+        "mapping_kwargs": {"num_layers": case.depth},
+        "channel_base": 8192,
+        "channel_max": case.widths[0],
+        "num_layers": case.blocks,
+        "conv_kernel": case.kernel,
+        "use_radial_filters": case.radial,
+        "conv_clamp": case.clamp,
+    }
+
+
 def write(case: Case, folder, name: str = "network"):
     """Write the file of a case, and return its path."""
     if case.code == "rosinality":
@@ -159,14 +213,29 @@ def write(case: Case, folder, name: str = "network"):
 
 
 def generator(case: Case) -> "Module":
-    """Return a generator of StyleGAN2-ADA as its pickle has it."""
+    """Return a generator as its pickle has it."""
+    attributes = {"activation": "lrelu", "conv_clamp": case.clamp, "bias_gain": 0.01}
+    if case.code == "stylegan3":
+        return stylegan3_generator(case, attributes)
     tensors = {name: tensor(name, shape) for name, shape in ada_shapes(case).items()}
     taps = torch.tensor(TAPS) / sum(TAPS)
     for number in range(len(case.widths)):
         tensors[f"synthesis.b{4 << number}.resample_filter"] = taps[:, None] * taps
-    attributes = {"activation": "lrelu", "conv_clamp": case.clamp, "bias_gain": 0.01}
-    attributes["weight_gain"] = 0.01 / math.sqrt(case.w_dim)
     return module(tensors, attributes, {"z_dim": case.z_dim, "c_dim": case.classes})
+
+
+def stylegan3_generator(case: Case, attributes: dict) -> "Module":
+    """Return a generator of StyleGAN3; its filters depend on its arguments only."""
+    arguments = stylegan3_arguments(case)
+    tensors = {name: tensor(name, shape) for name, shape in stylegan3_shapes(case).items()}
+    tensors["synthesis.input.transform"] = torch.eye(3)
+    filters = StyleGAN3(case.side, radial=case.radial, blocks=case.blocks).build().synthesis.blocks
+    for number, (layer, side) in enumerate(zip(filters, STYLEGAN3_SIDES, strict=True)):
+        for name in ("up_filter", "down_filter"):
+            if getattr(layer, name) is not None:
+                outputs = case.channels if number == case.blocks else case.widths[0]
+                tensors[f"synthesis.L{number}_{side}_{outputs}.{name}"] = getattr(layer, name)
+    return module(tensors, attributes, arguments)
 
 
 @dataclass

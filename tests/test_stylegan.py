@@ -10,7 +10,7 @@ import torch
 from tests import stylegan_files
 from tests.write_stylegan import FILE, some
 from zatlas.cli import main
-from zatlas.core.errors import BadData, NotSupported, UnknownName
+from zatlas.core.errors import BadData, BadRecipe, NotSupported, UnknownName
 from zatlas.create import import_model
 from zatlas.figures import paths, sheets
 from zatlas.locate import locate_all
@@ -38,7 +38,7 @@ def test_images_are_those_of_the_reference_code(name, tmp_path):
     images = 2 * workspace.generator.decode(case.latents(), case.labels()) - 1
     assert images.shape == (3, case.channels, case.side, case.side)
     difference = np.abs(some(images) - np.clip(expected["pixels"], -1, 1)).max()
-    assert difference <= MAX_DIFFERENCE and images.std() > 0.05
+    assert difference <= MAX_DIFFERENCE and images.std() > 0.02
     assert len(workspace.generator.classes) == case.classes
 
 
@@ -64,6 +64,12 @@ def test_a_conditional_generator_mixes_classes_and_exports(tmp_path):
     assert export_decoder(generator, tmp_path / "decoder.onnx").error < 1e-2
 
 
+@pytest.mark.slow
+def test_a_stylegan3_exports_to_onnx(tmp_path):
+    workspace = import_case(stylegan_files.CASES["stylegan3-t"], tmp_path)
+    assert export_decoder(workspace.generator, tmp_path / "decoder.onnx").error < 1e-2
+
+
 def test_truncation_moves_all_or_the_first_layers_to_the_mean(tmp_path):
     case = stylegan_files.CASES["skip"]
     path, z = stylegan_files.write(case, tmp_path), case.latents()
@@ -73,6 +79,13 @@ def test_truncation_moves_all_or_the_first_layers_to_the_mean(tmp_path):
         images.append(workspace.decode(z))
     whole, mean, part = (array.std(axis=0).mean() for array in images)
     assert mean < 1e-6 < part < whole
+
+
+@pytest.mark.parametrize("settings", [{"truncation": float("nan")}, {"truncation_layers": -1}])
+def test_an_impossible_truncation_is_refused(settings, tmp_path):
+    path = stylegan_files.write(stylegan_files.CASES["one-block"], tmp_path)
+    with pytest.raises(BadRecipe, match=r"--truncation 0\.7"):
+        import_model(path, tmp_path / "run", verbose=False, **settings)
 
 
 def test_noise_is_fixed_random_zero_or_given():

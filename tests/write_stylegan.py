@@ -13,7 +13,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tests.stylegan_files import CASES, Case, ada_shapes, rosinality_shapes, tensor
+from tests.stylegan_files import (
+    CASES,
+    Case,
+    ada_shapes,
+    rosinality_shapes,
+    stylegan3_arguments,
+    stylegan3_shapes,
+    tensor,
+)
 
 FILE = Path(__file__).parent / "fixtures" / "stylegan.json"
 REFERENCE = ("training", "torch_utils", "dnnlib")  # packages of both codes of NVlabs
@@ -44,7 +52,8 @@ def some(images: np.ndarray) -> np.ndarray:
 
 def fill(net: torch.nn.Module, shapes: dict[str, tuple[int, ...]]) -> None:
     """Give a network of the reference code the random tensors; all but its filters must be listed."""
-    names = [name for name in net.state_dict() if not name.endswith(("filter", "kernel"))]
+    given = ("filter", "kernel", "transform")
+    names = [name for name in net.state_dict() if not name.endswith(given)]
     assert {name: tuple(net.state_dict()[name].shape) for name in names} == shapes
     net.load_state_dict({name: tensor(name, shape) for name, shape in shapes.items()}, strict=False)
 
@@ -86,7 +95,22 @@ def from_rosinality(case: Case) -> np.ndarray:
     return images.numpy()
 
 
-COMPUTE = {"ada": from_ada, "rosinality": from_rosinality}
+@torch.no_grad()
+def from_stylegan3(case: Case) -> np.ndarray:
+    """Return images of StyleGAN3."""
+    from training import networks_stylegan3
+
+    net = networks_stylegan3.Generator(**stylegan3_arguments(case)).eval()
+    fill(net, stylegan3_shapes(case))
+    label = torch.zeros(3, case.classes)
+    if case.classes:
+        label = torch.eye(case.classes)[torch.from_numpy(case.labels())]
+    z = torch.from_numpy(case.latents())
+    images = net(z, label, truncation_psi=case.psi, truncation_cutoff=case.cutoff)
+    return images.numpy()
+
+
+COMPUTE = {"ada": from_ada, "stylegan3": from_stylegan3, "rosinality": from_rosinality}
 
 if __name__ == "__main__":
     main(sys.argv[1:])

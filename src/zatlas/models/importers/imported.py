@@ -32,6 +32,8 @@ Layout = Literal["nchw", "nhwc", "nhw", "flat"]
 Find = Callable[[str], ModuleType]  # imports a module by its name
 StdSource = Literal["none", "std", "log_variance"]  # the second output of an encoder
 
+MAX_TRUNCATION = 2  # values above 1 move w away from its mean
+
 Half = Callable[..., Any]  # the encoder or the decoder, with its own input and output formats
 
 
@@ -56,6 +58,11 @@ class ImportOptions:
             value = getattr(self, name)
             if value is not None and value not in get_args(kind):
                 raise UnknownName(f"value of --{name}", str(value), get_args(kind))
+        if not 0 <= self.truncation <= MAX_TRUNCATION or (self.truncation_layers or 1) < 1:
+            raise BadRecipe(
+                f"The truncation goes from 0 to {MAX_TRUNCATION} and moves at least one layer, not "
+                f"{self.truncation:g} and {self.truncation_layers}. Give, for example, --truncation 0.7."
+            )
         if self.shape is not None and (not self.shape or min(self.shape) < 1):
             raise UnknownName("shape of a latent", str(self.shape), ("100", "100,1,1", "4,64,64"))
         if self.truncation is not None and not 0 <= self.truncation <= 1:

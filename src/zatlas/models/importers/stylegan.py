@@ -1,4 +1,4 @@
-"""Import generators of StyleGAN2: a network pickle of StyleGAN2-ADA, or a state dict of rosinality's code.
+"""Import StyleGAN: network pickles of StyleGAN2-ADA and StyleGAN3, and state dicts of rosinality's code.
 
 zatlas builds its own network and gives it the tensors of the file. Files store weights without the gains of
 the equalized learning rate; zatlas's network has them in its weights.
@@ -19,6 +19,7 @@ from torch import Tensor
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.seeds import stream
 from zatlas.core.settings import fill
+from zatlas.models.importers import stylegan3
 from zatlas.models.importers.imported import (
     Halves,
     ImportOptions,
@@ -31,11 +32,12 @@ from zatlas.models.importers.imported import (
 from zatlas.models.importers.importer import Importer
 from zatlas.models.importers.network_pickle import Network, read_network
 from zatlas.models.nets_stylegan2 import StyleGAN2, StyleNet
+from zatlas.models.nets_stylegan3 import StyleGAN3
 from zatlas.models.safe_build import build_checked
 
 FILE = "weights.safetensors"
 SUFFIX = ".pkl"
-CONFIGS = {"stylegan2": StyleGAN2}
+CONFIGS = {"stylegan2": StyleGAN2, "stylegan3": StyleGAN3}
 RATE = 0.01  # of the mapping network: the factor of its weights and biases
 SAMPLES = 4096  # latents whose mean w is the center of truncation, if the file has none
 NO_TRUNCATION = " (none); smaller values, as --truncation 0.7, give more typical images"
@@ -101,10 +103,13 @@ def from_network(network: Network, source: Path, side: Path, options: ImportOpti
     """Rename and scale the tensors of a network pickle, which are now in the run."""
     target = side / FILE
     state = as_float(read(target))
+    if stylegan3.FIRST in state:
+        sizes, tensors = stylegan3.converted(state, network, source)
+        return _written(source, target, sizes, tensors, options, f"StyleGAN3, {network.key} of the file")
     if "synthesis.b4.const" not in state:
         raise NotSupported(
-            f"{source} holds a {network.kind} under {network.key!r}, which is not a generator of StyleGAN2. "
-            "Choose another network of the file with --key, or export it as ONNX."
+            f"{source} holds a {network.kind} under {network.key!r}, which is not a generator of StyleGAN2 "
+            "or StyleGAN3. Choose another network of the file with --key, or export it as ONNX."
         )
     converted = _from_ada(state, source)
     first = network.attributes.get("mapping.fc0", {})
@@ -288,14 +293,15 @@ def _clamp(network: Network, source: Path) -> float:
 def _written(
     source: Path,
     target: Path,
-    config: StyleGAN2,
+    config: StyleGAN2 | StyleGAN3,
     state: dict[str, Tensor],
     options: ImportOptions,
     about: str,
 ) -> SourceInfo:
     """Write the tensors and return what is known about the generator."""
-    taps = torch.tensor(config.taps)
-    state["synthesis.taps"] = taps / taps.sum()
+    if isinstance(config, StyleGAN2):
+        taps = torch.tensor(config.taps)
+        state["synthesis.taps"] = taps / taps.sum()
     has_mean = "mapping.mean" in state
     state.setdefault("mapping.mean", torch.zeros(config.w_dim))
     net = build_checked(config.build, state, source)
@@ -304,12 +310,13 @@ def _written(
         state["mapping.mean"] = _mean_w(net, config)
     save_file({name: value.contiguous() for name, value in state.items()}, target)
     psi = 1.0 if options.truncation is None else options.truncation
-    settings: dict[str, Any] = {"net": "stylegan2", "config": asdict(config), "psi": psi}
+    settings: dict[str, Any] = {"net": type(config).__name__.lower(), "config": asdict(config), "psi": psi}
     if options.truncation_layers is not None:
         settings["cutoff"] = options.truncation_layers
+    kind = f", {config.architecture} architecture" if isinstance(config, StyleGAN2) else ""
     lines = (
-        f"{about}: {config.side}x{config.side} pixels, {config.layers} layers of w, "
-        f"{config.architecture} architecture. No code of the file was run.",
+        f"{about}: {config.side}x{config.side} pixels, {config.layers} layers of w{kind}.",
+        "zatlas ran no code of the file, and does not keep the discriminator.",
         f"Truncation: psi {psi:g}"
         + (" (none); smaller values, as --truncation 0.7, give more typical images." if psi == 1 else "."),
     )
@@ -327,7 +334,7 @@ def _written(
 
 
 @torch.no_grad()
-def _mean_w(net: StyleNet, config: StyleGAN2) -> Tensor:
+def _mean_w(net: StyleNet, config: StyleGAN2 | StyleGAN3) -> Tensor:
     z = torch.from_numpy(stream(0, "mean w").standard_normal((SAMPLES, config.z_dim), dtype="float32"))
     mean: Tensor = net.mapping(z)[:, 0].mean(0)
     return mean
