@@ -274,6 +274,7 @@ def import_model(
     module: str | None = None,
     classes: Sequence[str] = (),
     truncation: float | None = None,
+    latents: str | Path | None = None,
     data: str | None = None,
     device: str = "auto",
     verbose: bool = True,
@@ -301,6 +302,8 @@ def import_model(
         Class names of a conditional model.
     truncation : float
         The factor on the latents of a BigGAN, from 0 to 1 (default 1).
+    latents : str or Path
+        A file of latents that the decoder takes, such as w of a StyleGAN. They replace a prior.
     data : str
         Images like those of the model, as a name or path that `train` takes.
     device : {"auto", "cpu", "cuda", "mps"}
@@ -337,6 +340,7 @@ def import_model(
         cast("Layout | None", layout),
         tuple(classes),
         truncation,
+        None if latents is None else Path(latents),
     )  # raises errors for unknown words
     result = importers.import_model(source, Path(out), options, data, resolve_device(device))
     workspace = Workspace(result.run, result.description, result.generator)
@@ -353,8 +357,10 @@ def check(workspace: Workspace) -> list[str]:
     if not workspace.source.decodes:
         return []
     space = workspace.generator.space
-    sampled_space = space if space.prior != "none" else replace(space, prior="normal")
-    z = sampled_space.sample(CHECK_SAMPLES, seed=0)
+    if (cloud := workspace.imported_cloud) is not None:
+        z = cloud[:CHECK_SAMPLES]
+    else:
+        z = (space if space.prior != "none" else replace(space, prior="normal")).sample(CHECK_SAMPLES, seed=0)
     workspace.decode(z[:1])  # the first call is slower
     started = time.perf_counter()
     workspace.decode(z[:1])
@@ -363,7 +369,8 @@ def check(workspace: Workspace) -> list[str]:
     images = workspace.decode(z[: side * side])
     seconds = (time.perf_counter() - started) / len(images)
     difference = float(np.sqrt(((images - images.mean(axis=0)) ** 2).mean()))
-    figure = sheet(images, side, title=f"{len(images)} normal samples decoded by {workspace.name}")
+    kind = "normal samples" if cloud is None else "latents"
+    figure = sheet(images, side, title=f"{len(images)} {kind} decoded by {workspace.name}")
     path = figure.save(workspace.run.gallery / "check.png")
     lines = [
         f"Check: {len(images)} images from {images.min():.3f} to {images.max():.3f} (0 black, 1 white), "
