@@ -135,3 +135,13 @@ def test_an_unknown_array_is_refused(tmp_path):
     net = nn.Sequential(nn.Linear(5, 7 * 9 * 9), nn.Unflatten(1, (7, 9, 9)))
     with pytest.raises(ZatlasError, match="not an image of 1, 3 or 4 channels"):
         import_model(net, tmp_path / "run", verbose=False)
+
+
+def test_weights_without_their_net_come_with_a_class_to_complete(tmp_path):
+    hostile = {"a\nimport os\n.weight": torch.zeros(2, 2)}
+    torch.save({**VAE().state_dict(), **hostile}, tmp_path / "vae.pt")
+    with pytest.raises(ZatlasError, match=r"--module net:Net") as caught:
+        import_model(tmp_path / "vae.pt", tmp_path / "run", verbose=False)
+    text = str(caught.value)
+    assert "# fc3: nn.Linear(7, 40)" in text and "def decode(self, z):" in text and "import os" not in text
+    compile(text[text.index("from torch") :], "net.py", "exec")

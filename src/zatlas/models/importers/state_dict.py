@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from zatlas.core.errors import BadData, BadRecipe, Damaged, NotSupported, UnknownName, ZatlasError, first_line
 from zatlas.core.registry import NETS
 from zatlas.models.description import KEY, generator, load_weights
+from zatlas.models.importers.class_outline import outline
 from zatlas.models.importers.imported import Halves, ImportOptions, SourceInfo, as_float, file_of, no_gradient
 from zatlas.models.importers.pickle_file import state_of
 from zatlas.models.installed import imported, python_path
@@ -55,7 +56,8 @@ def write_weights(
                 return result
         raise NotSupported(
             f"{source} holds weights without their net. Name a net of zatlas, as --net dcgan, or your own "
-            "class, as --module package.module:Class."
+            "class, as --module package.module:Class. Complete this one and save it as net.py, in a folder "
+            f"of PYTHONPATH, for --module net:Net:\n{outline(state)}"
         )
     if options.net != "dcgan":
         names = {**dict.fromkeys(NETS.names()), "dcgan": None}
