@@ -284,6 +284,7 @@ def import_model(
     classes: Sequence[str] = (),
     truncation: float | None = None,
     truncation_layers: int | None = None,
+    latents: str | PathLike[str] | None = None,
     data: str | PathLike[str] | None = None,
     device: str = "auto",
     verbose: bool = True,
@@ -313,6 +314,8 @@ def import_model(
         Truncation of a StyleGAN (psi) or a BigGAN, from 0 (typical) to 1 (varied, the default).
     truncation_layers : int
         Number of the first layers of w that a StyleGAN truncates (default: all).
+    latents : str or Path
+        A file of latents that the decoder takes, such as w of a StyleGAN. They replace a prior.
     data : str or Path
         Images like those of the model, as a name or path that `train` takes.
     device : {"auto", "cpu", "cuda", "mps"}
@@ -350,6 +353,7 @@ def import_model(
         tuple(classes),
         truncation,
         truncation_layers,
+        None if latents is None else Path(latents),
     )  # raises errors for unknown words
     source = Path(source) if isinstance(source, PathLike) else source
     data = None if data is None else fspath(data)
@@ -368,8 +372,10 @@ def check(workspace: Workspace) -> list[str]:
     if not workspace.source.decodes:
         return []
     space = workspace.generator.space
-    sampled_space = space if space.prior != "none" else replace(space, prior="normal")
-    z = sampled_space.sample(CHECK_SAMPLES, seed=0)
+    if (cloud := workspace.imported_cloud) is not None:
+        z = cloud[:CHECK_SAMPLES]
+    else:
+        z = (space if space.prior != "none" else replace(space, prior="normal")).sample(CHECK_SAMPLES, seed=0)
     workspace.decode(z[:1])  # the first call is slower
     started = time.perf_counter()
     workspace.decode(z[:1])
@@ -378,7 +384,8 @@ def check(workspace: Workspace) -> list[str]:
     images = workspace.decode(z[: side * side])
     seconds = (time.perf_counter() - started) / len(images)
     difference = float(np.sqrt(((images - images.mean(axis=0)) ** 2).mean()))
-    figure = sheet(images, side, title=f"{len(images)} normal samples decoded by {workspace.name}")
+    kind = "normal samples" if cloud is None else "latents"
+    figure = sheet(images, side, title=f"{len(images)} {kind} decoded by {workspace.name}")
     path = figure.save(workspace.run.gallery / "check.png")
     lines = [
         f"Check: {len(images)} images from {images.min():.3f} to {images.max():.3f} (0 black, 1 white), "

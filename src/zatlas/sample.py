@@ -40,17 +40,26 @@ def sample_latents(
 ) -> Latents:
     """Sample n latents (n, dim) from the model's prior, a fitted prior, or the posteriors of test images.
 
-    A model without a prior samples a normal distribution fitted to its latents. A sample keeps its number:
-    a longer list begins with the shorter one of the same seed, except with truncation or around test images.
+    A model without a prior samples imported latents, or a normal distribution fitted to its latents. A
+    sample keeps its number: a longer list begins with the shorter one of the same seed, except with
+    truncation or around test images.
     """
     space = workspace.generator.space
     if prior == "model" and space.prior != "none":
         return from_prior(space, n, seed=seed, temperature=temperature, truncation=truncation)
     if truncation is not None:
-        raise NotSupported("Only a normal prior can be truncated. Use a temperature below 1 instead.")
+        raise NotSupported(
+            "Only a normal prior can be truncated. --temperature 0.7 moves samples towards the mean of the "
+            "latents instead, which is the truncation of a StyleGAN."
+        )
     if prior == "model":
         mean = workspace.cloud.mean(axis=0)
-        z = reference_samples(workspace.cloud, space, n, seed=seed)
+        given = workspace.imported_cloud
+        z = (
+            reference_samples(workspace.cloud, space, n, seed=seed)
+            if given is None
+            else rows_of(given, n, seed)
+        )
         return (mean + temperature * (z - mean)).astype(np.float32)
     if prior in KINDS:
         return prior_of(workspace, prior).sample(n, seed=seed, temperature=temperature)
@@ -62,6 +71,12 @@ def sample_latents(
         std = table.std[rows] * np.float32(temperature)
         return from_posterior(table.latents[rows], std, seed=seed)
     raise UnknownName("prior", prior, ("model", *KINDS, "posterior"))
+
+
+def rows_of(latents: Latents, n: int, seed: int) -> Latents:
+    """Return n of these latents: in their order with seed 0, else in random order; all, then again."""
+    order = np.arange(len(latents)) if not seed else stream(seed, "rows").permutation(len(latents))
+    return latents[np.resize(order, n)]
 
 
 def numbered_sample(workspace: Workspace, number: int, prior: str = "model") -> Latents:
@@ -136,7 +151,8 @@ def mixture_components(workspace: Workspace, seed: int) -> tuple[Latents, Latent
         raise NotSupported(
             f"The prior of {workspace.name} is uniform on a sphere, so there is no density to fit."
         )
-    if not workspace.source.indexed and workspace.source.decodes:
+    sampled = not workspace.source.indexed and workspace.source.decodes
+    if sampled and workspace.imported_cloud is None:
         raise NotSupported(
             f"The images of {workspace.name} have no latents to fit a prior to. Train an encoder first: "
             f"{shell_command('invert', workspace.run.folder, '--train-encoder')}"

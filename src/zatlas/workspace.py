@@ -242,8 +242,13 @@ class Workspace:
 
     @property
     def samples(self) -> Latents:
-        """Samples of the prior that replace latents of images, with a fixed seed."""
-        return self.cache.get("samples", lambda: samples(self.generator))
+        """Samples of the prior that replace latents of images, with a fixed seed; or imported latents."""
+        return self.cache.get("samples", lambda: samples(self.generator, self.imported_cloud))
+
+    @property
+    def imported_cloud(self) -> Latents | None:
+        """Latents that were imported together with a decoder, instead of a prior; None for other runs."""
+        return self.cache.get("imported cloud", lambda: importers.cloud_of_run(self.run))
 
     @property
     def density(self) -> Density:
@@ -359,8 +364,7 @@ class Workspace:
     @property
     def _given_latents(self) -> Latents | None:
         """Latents of the images that were imported or sampled, not encoded."""
-        source = self.source
-        return source.latents if source.indexed or not source.decodes else None
+        return self.source.latents if self.source.indexed or not self.source.decodes else None
 
     def _find_source(self) -> LatentSource:
         given = importers.latents_of_run(self.run)

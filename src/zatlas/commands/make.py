@@ -142,6 +142,7 @@ def import_model(
     classes: Annotated[Path | None, arg(metavar="FILE")] = None,
     truncation: Annotated[float | None, arg(metavar="PSI")] = None,
     truncation_layers: Annotated[int | None, arg(metavar="N")] = None,
+    latents: Annotated[Path | None, arg(metavar="FILE")] = None,
     data: Annotated[str | None, arg(metavar="DATA")] = None,
 ) -> None:
     """Make a run from a model or latents made elsewhere.
@@ -159,10 +160,11 @@ def import_model(
         shape: Shape of a latent, such as 100 or 4,64,64.
         prior: Prior of the latents: normal, sphere or none.
         pixels: Range of the model's pixels: unit (0 to 1), signed (-1 to 1), bytes (0 to 255) or logits.
-        layout: Layout of the model's images: nchw, nhwc, nhw (no channels) or flat.
+        layout: Layout of the model's images: nchw, nhwc, nhw (no channels), flat, rgba or rgba_last.
         classes: Text file with the name of each class of a conditional model, one in each line.
         truncation: Truncation of a StyleGAN (psi) or a BigGAN, from 0 (typical) to 1 (varied). (default: 1)
         truncation_layers: Number of the first layers of w that a StyleGAN truncates. (default: all)
+        latents: File of latents that the decoder takes (.npy, .npz, .parquet), instead of a prior.
         data: Real images of the model, as for `zatlas train`. An encoder gives them latents.
     """
     from zatlas import create
@@ -181,6 +183,7 @@ def import_model(
         classes=_class_names(classes),
         truncation=truncation,
         truncation_layers=truncation_layers,
+        latents=latents,
         data=data,
     )
     print_result(workspace.run.folder)

@@ -48,8 +48,13 @@ class ZatlasError(Exception):
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error of another library, at most 300 characters."""
+    """Return the first line of an error of another library, at most 300 characters.
+
+    TorchScript begins with a traceback, so its last line counts.
+    """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if lines and lines[0].startswith("The following operation failed in the TorchScript"):
+        lines = lines[-1:]
     return (lines[0] if lines else type(error).__name__)[:300].rstrip(".:")
 
 

@@ -31,10 +31,10 @@ class DecodedImages:
         return np.rint(255 * images.clip(0, 1)).astype(np.uint8)
 
 
-def samples(generator: Generator) -> Latents:
-    """Sample the prior, always the same, in place of encoded images."""
+def samples(generator: Generator, cloud: Latents | None = None) -> Latents:
+    """Sample the prior, always the same, in place of encoded images; or return the first of `cloud`."""
     count = int(np.clip(MAX_NUMBERS // generator.space.dim, MIN_SAMPLES, MAX_SAMPLES))
-    return generator.space.sample(count, seed=0)
+    return generator.space.sample(count, seed=0) if cloud is None else cloud[:count]
 
 
 def sample_dataset(generator: Generator, latents: Latents, model: str) -> ImageDataset:

@@ -1,13 +1,10 @@
 """Import models made elsewhere as runs: read a source safely, probe its model, and save both in a folder."""
 
-import json
-import platform
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +13,22 @@ import torch
 from zatlas.core import deadline
 from zatlas.core.errors import BadData, BadRun, NotFound, NotSupported, ZatlasError
 from zatlas.core.space import Space
-from zatlas.data import sources
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.models import trust
 from zatlas.models.description import Description, load_weights
 from zatlas.models.description import generator as trained
 from zatlas.models.generator import Generator
-from zatlas.models.importers import importer, latents_file, onnx_model, probe, progan, programs, state_dict
-from zatlas.models.importers.description_table import digest_of_all, programs_of, read_table
+from zatlas.models.importers import (
+    importer,
+    latents_file,
+    onnx_model,
+    probe,
+    progan,
+    programs,
+    run_files,
+    state_dict,
+)
+from zatlas.models.importers.description_table import HALVES, digest_of_all, programs_of, read_table
 from zatlas.models.importers.imported import (
     Find,
     Halves,
@@ -35,11 +40,11 @@ from zatlas.models.importers.imported import (
     from_planes,
     from_unit,
     generator,
-    shape_text,
 )
+from zatlas.models.importers.program_calls import Scripted
 from zatlas.models.installed import imported, python_path
 from zatlas.store import atomic, digests
-from zatlas.store.run import FORMAT, Run, check_free
+from zatlas.store.run import Run, check_free
 
 PICKLE_SUFFIXES = (".pt", ".pth", ".tar", ".ckpt", ".bin", ".torchscript", ".ts", ".model")
 RECOGNIZERS = (progan.recognize,)  # of nets of zatlas among state dicts
@@ -72,17 +77,20 @@ def import_model(
             source_info, halves = _from_disk(Path(source), side, options)
         else:
             source_info, halves = _from_memory(source, options)
+        cloud = None
+        if options.latents is not None and source_info.kind != "latents":
+            source_info, cloud = latents_file.write_cloud(options.latents, side, options, source_info)
         if source_info.kind == "latents":
             info, lines = _without_decoder(source_info, options), source_info.lines
         else:
             assert halves is not None
-            info, lines = probe.infer(source_info, halves, options)
+            info, lines = probe.infer(source_info, halves, options, cloud)
         if halves is not None and source_info.kind == "function":
             info, lines = _saved_as_program(info, halves, side, lines)
         info = replace(info, digest=digest_of_all(info, side))
-        provenance = _provenance(info)
+        provenance = run_files.provenance_of(info)
         if data is not None:
-            recipe, provenance["fingerprint"] = _recipe(data, info, side)
+            recipe, provenance["fingerprint"] = run_files.recipe_of(data, info, side)
             (side / "recipe.toml").write_bytes(recipe)
         (side / "made.json").write_bytes(atomic.as_json(provenance))
     run = Run(out)
@@ -143,6 +151,14 @@ def latents_of_run(run: Run) -> Any:
     if info is None or info.kind != "latents":
         return None
     return latents_file.read(file_of(files_of(run, info), "latents"))
+
+
+def cloud_of_run(run: Run) -> Any:
+    """Return the latents (n, dim) that were imported together with a decoder; None if there are none."""
+    info = imported_model_of(run)
+    if info is None or info.kind == "latents" or "latents" not in info.files:
+        return None
+    return latents_file.read(files_of(run, info)["latents"])
 
 
 def dataset_of(run: Run) -> ImageDataset | None:
@@ -216,7 +232,9 @@ def _programs(decoder: str, side: Path, options: ImportOptions) -> SourceInfo:
                 f"{path} is not a program. Give an encoder as ONNX, torch.export or TorchScript."
             )
         names["encoder"] = encoder
-    return (onnx_model if decoder.endswith(".onnx") else programs).source_info(names, side / decoder)
+    if decoder.endswith(".onnx"):
+        return onnx_model.source_info(names, side / decoder)
+    return programs.source_info(names, side / decoder, options)
 
 
 def _halves(
@@ -236,6 +254,7 @@ def _halves(
     modules = {
         role: onnx_model.Session(path) if path.suffix == ".onnx" else programs.load(path, device)
         for role, path in files.items()
+        if role in HALVES
     }
     decoder, encoder = modules["decoder"], modules.get("encoder")
     labelled, rows, last = bool(settings.get("labelled")), programs.ROWS, ""
@@ -244,6 +263,8 @@ def _halves(
         rows = decoder.rows or rows
     elif isinstance(decoder, programs.Program):
         rows, last = decoder.rows, decoder.last
+    elif isinstance(decoder, Scripted) and settings.get("rows"):
+        rows = decoder.rows = int(settings["rows"])
     return Halves(decoder, encoder, torch.nn.ModuleDict(modules), last, labelled, rows)
 
 
@@ -256,7 +277,7 @@ def _from_memory(source: Any, options: ImportOptions) -> tuple[SourceInfo, Halve
     halves = replace(programs.from_memory(source, options.encoder), labelled=bool(options.classes))
     shapes: tuple[tuple[int, ...], ...] = ()
     if halves.owner is not None:
-        shapes = state_dict.first_shapes(dict(halves.owner.named_parameters()))
+        shapes = state_dict.every_shape(dict(halves.owner.named_parameters()))
     why = "a function does not state the shape of its input"
     name = getattr(source, "__name__", type(source).__name__)
     return SourceInfo(
@@ -276,9 +297,9 @@ def _saved_as_program(
     if halves.encode is not None:
         written["encoder"] = programs.export(halves.encode, (rows, *label), side / "encoder.pt2")
     if all(written.values()):
-        files = {role: f"{role}.pt2" for role in written}
+        files = {**info.files, **{role: f"{role}.pt2" for role in written}}
         settings = {**info.settings, "labelled": halves.labelled}
-        line = f"Saved as a program of torch.export ({', '.join(files.values())})."
+        line = f"Saved as a program of torch.export ({', '.join(f'{role}.pt2' for role in written)})."
         return replace(info, kind="program", files=files, settings=settings), (*lines, line)
     for role in written:
         (side / f"{role}.pt2").unlink(missing_ok=True)
@@ -303,44 +324,6 @@ def _without_decoder(source_info: SourceInfo, options: ImportOptions) -> Importe
     )
 
 
-def _recipe(data: str, info: ImportedModel, side: Path) -> tuple[bytes, str]:
-    """Return the table [data] of a recipe and the images' fingerprint; `BadData` if they do not fit."""
-    name, options = sources.resolve(data)
-    _, height, width = info.image
-    if info.kind == "latents":
-        size = options.pop("size", None)
-    else:
-        size = options.pop("size", height if height == width else None)
-    images = sources.load(name, size=size, **options)
-    if info.kind == "latents":
-        count = len(latents_file.read(side / info.files["latents"]))
-        if count != len(images):
-            raise BadData(
-                f"{data} has {len(images):,} images, but there are {count:,} latents. Give one per image."
-            )
-    elif images.shape != info.image:
-        raise BadData(
-            f"The images of {data} are {shape_text(images.shape)} (channels, height, width), but those of "
-            f"this model are {shape_text(info.image)}. Give images of that shape, or no --data."
-        )
-    table = {"source": name, "size": size, **options}
-    lines = [f"{key} = {json.dumps(value)}" for key, value in table.items() if value is not None]
-    text = "# Images for an imported model.\n[data]\n" + "\n".join(lines) + "\n"
-    return text.encode(), images.fingerprint
-
-
-def _provenance(info: ImportedModel) -> dict[str, Any]:
-    """Return the content of made.json."""
-    return {
-        "format": FORMAT,
-        "zatlas": version("zatlas"),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "imported": asdict(info),
-    }
-
-
 @contextmanager
 def errors_name_source(side: Path, source: Any, encoder: Any) -> Iterator[None]:
     """Inside the block, errors name the files that the user gave, not their copies in `side`."""
@@ -361,6 +344,7 @@ __all__ = [
     "ImportOptions",
     "ImportResult",
     "ImportedModel",
+    "cloud_of_run",
     "dataset_of",
     "has_dataset",
     "import_model",

@@ -19,7 +19,7 @@ from zatlas.models.trust import Program, class_digest, digest_of
 
 # Required and optional settings of each kind, with their types.
 SETTINGS: dict[str, tuple[dict[str, type], dict[str, type]]] = {
-    "program": ({}, {"labelled": bool, "class": str}),
+    "program": ({}, {"labelled": bool, "class": str, "rows": int}),
     "weights": ({}, {"ours": bool, "module": str, "net": str, "dim": int, "width": int, "image": list}),
     "pythae": ({"module": str, "encoder": str, "config": dict}, {}),
     "diffusers": ({"class": str}, {}),
@@ -39,7 +39,8 @@ REQUIRED_FILE = {
     "progan": "weights",
     "latents": "latents",
 }
-ROLES = ("decoder", "encoder", "weights", "config", "latents", "labels")
+HALVES = ("decoder", "encoder")  # files that are programs
+ROLES = (*HALVES, "weights", "config", "latents", "labels")
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def digest_of_all(info: ImportedModel, folder: Path) -> str:
 def programs_of(info: ImportedModel, files: Mapping[str, Path], weights: str = "") -> list[Program]:
     """Return what runs when the model is opened: its program files, or the classes that it names."""
     if info.kind == "program" or (info.kind not in SETTINGS and not is_data_only(info.kind)):
-        return [Program(path.name, digest_of(path)) for path in files.values()]
+        return [Program(path.name, digest_of(path)) for role, path in files.items() if role in HALVES]
     names = classes_of(info.kind, info.settings)
     if not names:
         return []

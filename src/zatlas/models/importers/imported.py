@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, get_args
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
@@ -28,10 +29,11 @@ from zatlas.models.nets import Shape
 from zatlas.store.headers import check_header
 
 PixelRange = Literal["unit", "signed", "bytes", "logits"]  # [0, 1], [-1, 1], [0, 255], before a sigmoid
-Layout = Literal["nchw", "nhwc", "nhw", "flat"]
+Layout = Literal["nchw", "nhwc", "nhw", "flat", "rgba", "rgba_last"]
 Find = Callable[[str], ModuleType]  # imports a module by its name
 StdSource = Literal["none", "std", "log_variance"]  # the second output of an encoder
 
+RGBA = 4  # channels of an image with opacity
 MAX_TRUNCATION = 2  # values above 1 move w away from its mean
 
 Half = Callable[..., Any]  # the encoder or the decoder, with its own input and output formats
@@ -50,23 +52,21 @@ class ImportOptions:
     pixels: PixelRange | None = None
     layout: Layout | None = None
     classes: tuple[str, ...] = ()
-    truncation: float | None = None  # psi of a StyleGAN, factor of a BigGAN; 1 for none
+    truncation: float | None = None  # psi of a StyleGAN, factor of a BigGAN; None for 1
     truncation_layers: int | None = None  # first layers of w that it moves; None for all
+    latents: Path | None = None  # a file of latents that the decoder takes, instead of a prior
 
     def __post_init__(self) -> None:
         for name, kind in (("prior", Prior), ("pixels", PixelRange), ("layout", Layout)):
             value = getattr(self, name)
             if value is not None and value not in get_args(kind):
                 raise UnknownName(f"value of --{name}", str(value), get_args(kind))
-        if not 0 <= self.truncation <= MAX_TRUNCATION or (self.truncation_layers or 1) < 1:
-            raise BadRecipe(
-                f"The truncation goes from 0 to {MAX_TRUNCATION} and moves at least one layer, not "
-                f"{self.truncation:g} and {self.truncation_layers}. Give, for example, --truncation 0.7."
-            )
         if self.shape is not None and (not self.shape or min(self.shape) < 1):
             raise UnknownName("shape of a latent", str(self.shape), ("100", "100,1,1", "4,64,64"))
-        if self.truncation is not None and not 0 <= self.truncation <= 1:
-            raise BadRecipe(f"--truncation must be a number from 0 to 1, not {self.truncation:g}.")
+        if self.truncation is not None and not 0 <= self.truncation <= MAX_TRUNCATION:
+            raise BadRecipe(f"--truncation goes from 0 to {MAX_TRUNCATION}, not {self.truncation:g}.")
+        if self.truncation_layers is not None and self.truncation_layers < 1:
+            raise BadRecipe(f"--truncation-layers must be at least 1, not {self.truncation_layers}.")
 
 
 @dataclass(frozen=True)
@@ -130,12 +130,13 @@ class Adapter(nn.Module):
         with explained("decoder", z):
             raw = tensor_of(self.halves.decode(*inputs), "reconstruction", "sample").float()
             planes = to_planes(raw, about.layout, about.image)
-        if tuple(planes.shape[1:]) != tuple(about.image):
+        images = opaque(to_unit(planes, about.pixels).clamp(0, 1))
+        if tuple(images.shape[1:]) != tuple(about.image):
             raise ProgramFailed(
                 f"The decoder returns images of shape {tuple(planes.shape[1:])}, but the run records "
                 f"{tuple(about.image)}. Import the model again: zatlas import SOURCE --out RUN"
             )
-        return to_unit(planes, about.pixels).clamp(0, 1)
+        return images
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
         """Return latents of images, or their means and standard deviations."""
@@ -177,6 +178,8 @@ def tensor_of(output: Any, *names: str) -> Tensor:
     """Return the main tensor of a model's output, which may be a tensor, tuple, mapping or object."""
     if isinstance(output, Tensor):
         return output
+    if isinstance(output, np.ndarray) and output.dtype.kind in "fiub":
+        return torch.from_numpy(np.ascontiguousarray(output))
     if isinstance(output, Mapping):
         values = [*(output[name] for name in names if name in output), *output.values()]
         return tensor_of(values[0], *names)
@@ -227,15 +230,23 @@ def from_unit(x: Tensor, pixels: PixelRange) -> Tensor:
     return {"unit": x, "signed": 2 * x - 1, "bytes": 255 * x, "logits": x}[pixels]
 
 
+def opaque(x: Tensor) -> Tensor:
+    """Return images (n, c, h, w) in [0, 1] without their opacity: those of 4 channels over white."""
+    return x if x.shape[1] != RGBA else x[:, :3] * x[:, 3:] + 1 - x[:, 3:]
+
+
 def to_planes(raw: Tensor, layout: Layout, image: tuple[int, ...]) -> Tensor:
     """Return images of this layout as (n, c, h, w)."""
-    if layout == "nhwc":
+    if layout in ("nhwc", "rgba_last"):
         return raw.permute(0, 3, 1, 2)
     return raw.reshape(-1, *image) if layout in ("nhw", "flat") else raw
 
 
 def from_planes(x: Tensor, layout: Layout) -> Tensor:
     """Return images (n, c, h, w) in this layout."""
+    if layout in ("rgba", "rgba_last"):
+        x = torch.cat((x, torch.ones_like(x[:, :1])), dim=1)
+        return x if layout == "rgba" else x.permute(0, 2, 3, 1)
     if layout == "nhwc":
         return x.permute(0, 2, 3, 1)
     return {"nhw": x[:, 0], "flat": x.flatten(1), "nchw": x}[layout]
@@ -247,6 +258,8 @@ def shape_of(image: tuple[int, ...], layout: Layout) -> tuple[int, ...]:
     return {
         "nchw": (channels, height, width),
         "nhwc": (height, width, channels),
+        "rgba": (RGBA, height, width),
+        "rgba_last": (height, width, RGBA),
         "nhw": (height, width),
         "flat": (channels * height * width,),
     }[layout]

@@ -66,6 +66,25 @@ def write_latents(source: Path, side: Path, options: ImportOptions) -> SourceInf
     return SourceInfo("latents", files, settings, (shape,), prior="none", lines=tuple(lines))
 
 
+def write_cloud(
+    source: Path, side: Path, options: ImportOptions, taken: SourceInfo
+) -> tuple[SourceInfo, Latents]:
+    """Write latents for a decoder into the run; return its description with them, and the latents."""
+    if source.suffix.lower() not in SUFFIXES or not source.is_file():
+        raise BadData(f"--latents takes a file of latents ({', '.join(SUFFIXES)}), not {source}.")
+    shapes = taken.shapes if len(taken.shapes) == 1 else ()
+    written = write_latents(source, side, replace(options, key=None))
+    (shape,) = written.shapes
+    if not options.shape and shapes and np.prod(shapes[0]) == np.prod(shape):
+        shape = shapes[0]
+    (side / TABLE).unlink(missing_ok=True)
+    latents = read(side / FILE)
+    line = f"{len(latents):,} latents from {source.name} replace a prior: samples are rows of them."
+    files = {**taken.files, "latents": FILE}
+    lines = (*taken.lines, line)
+    return replace(taken, files=files, shapes=(shape,), prior="none", lines=lines), latents
+
+
 def read(path: Path) -> Latents:
     """Return the latents (n, dim) of a run, as a memory map."""
     latents: Latents = np.asarray(npy.read_npy(path, mapped=True))

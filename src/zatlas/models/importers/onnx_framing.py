@@ -23,6 +23,11 @@ def with_standard_io(model: Any, output_name: str, info: ImportedModel) -> Any:
     """Return the ONNX model of a decoder (output "x") or an encoder (output "z") around an imported graph."""
     from onnx import TensorProto, helper
 
+    if info.layout in ("rgba", "rgba_last"):
+        raise NotSupported(
+            "A page cannot show the opacity of this ONNX or TorchScript model. Export the model from torch "
+            "with three channels, or explore it with a server: zatlas explore."
+        )
     model = _upgraded(model)
     _rename(model.graph)
     constants = {tensor.name for tensor in model.graph.initializer}

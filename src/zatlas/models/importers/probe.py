@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from zatlas.core.arrays import Latents
 from zatlas.core.errors import BadData, NotSupported, ZatlasError, first_line
 from zatlas.core.seeds import stream
 from zatlas.core.space import Space
 from zatlas.models.importers.imported import (
+    RGBA,
     Halves,
     ImportedModel,
     ImportOptions,
@@ -20,6 +22,7 @@ from zatlas.models.importers.imported import (
     from_planes,
     from_unit,
     latents_of,
+    opaque,
     shape_text,
     tensor_of,
     to_planes,
@@ -28,6 +31,7 @@ from zatlas.models.importers.imported import (
 
 PROBES = 8  # latents to decode
 MAX_CLASSES = 1000  # labels to try
+MAX_SHAPES = 4  # of a latent, in an error message
 EQUAL_IMAGES = 3  # consecutive labels with equal images, which means that the classes have ended
 RANGE_OF_LAST: dict[str, PixelRange] = {"sigmoid": "unit", "tanh": "signed", "hardtanh": "signed"}
 RANGES: dict[PixelRange, str] = {
@@ -41,6 +45,8 @@ LAYOUTS: dict[Layout, str] = {
     "nhwc": "channels last",
     "nhw": "without a channel axis",
     "flat": "as rows of pixels",
+    "rgba": "channels first, with opacity over white",
+    "rgba_last": "channels last, with opacity over white",
 }
 COLORS = ((1, "grey"), (3, "colour"))
 TOLERANCE = 0.02  # for pixels outside their range, relative to its width
@@ -55,19 +61,24 @@ class Probe:
     raw: Tensor
 
 
-def infer(taken: SourceInfo, halves: Halves, options: ImportOptions) -> tuple[ImportedModel, tuple[str, ...]]:
+def infer(
+    taken: SourceInfo, halves: Halves, options: ImportOptions, cloud: Latents | None = None
+) -> tuple[ImportedModel, tuple[str, ...]]:
     """Return the description of a model and lines about it for the user.
 
-    What the user states comes first, then what the files say, then what the model does.
+    The model decodes some latents of `cloud` (n, dim), or standard normal latents. What the user states
+    comes first, then what the files say, then what the model does.
     """
     prior = options.prior or taken.prior
     classes = _names(taken, options) or _classes(taken, halves, options)
-    result = _probe(taken, halves, options)
+    result = _probe(taken, halves, options, cloud)
     layout, image = _layout(result.raw, options.layout or taken.layout)
     planes = to_planes(result.raw, layout, image)
     pixels, why = _pixels(planes, halves.last, options.pixels or taken.pixels, bool(options.pixels))
+    if cloud is not None:
+        why = why.replace("standard normal", "of the given")
     encoder_line, std = _second_output(
-        halves, to_unit(planes, pixels).clamp(0, 1), pixels, layout, result.shape
+        halves, opaque(to_unit(planes, pixels).clamp(0, 1)), pixels, layout, result.shape
     )
     info = ImportedModel(
         taken.kind,
@@ -89,6 +100,11 @@ def infer(taken: SourceInfo, halves: Halves, options: ImportOptions) -> tuple[Im
         f"Images: {color}, {width}x{height}, {LAYOUTS[layout]}; pixels {RANGES[pixels]} ({why}).",
         encoder_line,
     ]
+    if prior == "none" and cloud is None and halves.encode is None:
+        lines.append(
+            "Without a prior, latents and an encoder, only decoding works. Add latents that the decoder "
+            "takes: --latents w.npy"
+        )
     if classes:
         lines.append(f"It is conditional, with {len(classes)} classes.")
     return info, tuple(lines)
@@ -100,35 +116,36 @@ def example_latents(shape: tuple[int, ...], count: int = PROBES) -> Tensor:
     return torch.from_numpy(z)
 
 
-def _probe(taken: SourceInfo, halves: Halves, options: ImportOptions) -> Probe:
+def _probe(taken: SourceInfo, halves: Halves, options: ImportOptions, cloud: Latents | None) -> Probe:
     shapes = (options.shape,) if options.shape else taken.shapes
     if not shapes:
         raise NotSupported(
             f"The shape of a latent is unknown: {taken.why}. Give it, as --shape 100, --shape 100,1,1 or "
             "--shape 4,64,64 (in Python: shape=(4, 64, 64))."
         )
-    reason = ""
+    reason, count = "", PROBES if cloud is None else min(PROBES, len(cloud))
     for shape in shapes:
         try:
-            raw = _decoded(halves, shape)
+            raw = _decoded(halves, shape, cloud)
         except ZatlasError:
             raise
         except Exception as error:  # third-party code, called with a shape that may be wrong
             reason = reason or first_line(error)
             continue
-        if raw.ndim >= 2 and raw[0].numel() > 1:
+        if raw.ndim >= 2 and len(raw) == count and raw[0].numel() > 1:
             return Probe(tuple(shape), raw)
         reason = reason or f"its output of shape {tuple(raw.shape)} is not images"
-    shapes_text = " or ".join(",".join(map(str, shape)) for shape in shapes)
+    shapes_text = " or ".join(",".join(map(str, shape)) for shape in shapes[:MAX_SHAPES])
+    shapes_text += " or others" if len(shapes) > MAX_SHAPES else ""
     raise BadData(
         f"The decoder does not take latents of shape {shapes_text}: {reason}. Give the shape, as "
         "--shape 100,1,1."
     )
 
 
-def _decoded(halves: Halves, shape: tuple[int, ...]) -> Tensor:
+def _decoded(halves: Halves, shape: tuple[int, ...], cloud: Latents | None) -> Tensor:
     """Return the raw output of the decoder for a few latents."""
-    z = example_latents(shape)
+    z = example_latents(shape) if cloud is None else torch.tensor(cloud[:PROBES]).reshape(-1, *shape)
     inputs = (z, torch.zeros(len(z), dtype=torch.int64)) if halves.labelled else (z,)
     with torch.no_grad():
         rows = [
@@ -150,13 +167,19 @@ def _layout(raw: Tensor, given: Layout | None) -> tuple[Layout, tuple[int, ...]]
         )
     guess: Layout | None = given
     if guess is None and len(sizes) == 3:
-        guess = "nchw" if sizes[0] in (1, 3) else "nhwc" if sizes[2] in (1, 3) else None
+        colors, last = (1, 3), sizes[2]
+        guess = "nchw" if sizes[0] in colors else "nhwc" if last in colors else None
+        guess = guess or ("rgba" if sizes[0] == RGBA else "rgba_last" if last == RGBA else None)
     elif guess is None:
         guess = {2: "nhw", 1: "flat"}.get(len(sizes))  # type: ignore[assignment]
     if guess == "nchw" and len(sizes) == 3:
         image: tuple[int, ...] = sizes
     elif guess == "nhwc" and len(sizes) == 3:
         image = (sizes[2], sizes[0], sizes[1])
+    elif guess == "rgba" and len(sizes) == 3:
+        image = (3, *sizes[1:])
+    elif guess == "rgba_last" and len(sizes) == 3:
+        image = (3, *sizes[:2])
     elif guess == "nhw" and len(sizes) == 2:
         image = (1, *sizes)
     elif guess == "flat":
@@ -165,7 +188,7 @@ def _layout(raw: Tensor, given: Layout | None) -> tuple[Layout, tuple[int, ...]]
         image = ()
     if len(image) != 3 or image[0] not in (1, 3):
         raise NotSupported(
-            f"The decoder returns an array of shape {sizes}, which is not an image of 1 or 3 channels"
+            f"The decoder returns an array of shape {sizes}, which is not an image of 1, 3 or 4 channels"
             + (f" with --layout {given}" if given else "")
             + ". Wrap it in a module that returns (n, channels, height, width)."
         )

@@ -1,6 +1,6 @@
 """Call programs from files with a time limit, under the caller's gradient and inference modes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from zatlas.core.deadline import call_with_deadline
+from zatlas.core.errors import DeadlineExceeded
+from zatlas.models.importers.imported import in_batches, tensor_of
+
+BATCHES = (1, 2, 3, 4, 5, 6, 8, 10, 16, 25, 32, 36, 64, 100, 128, 256)  # sizes to try
 
 
 def call_program(
@@ -32,9 +36,30 @@ class Scripted(nn.Module):
         super().__init__()
         self.program = program.eval()
         self.path = path
+        self.rows: int | None = None  # the batch size, if it was traced with a fixed one
 
     def forward(self, *rows: Tensor) -> Any:
+        return in_batches(self._run, rows, self.rows) if self.rows else self._run(*rows)
+
+    def _run(self, *rows: Tensor) -> Any:
         return call_program(self.program, rows, self.path)
+
+    def batch_of(self, shapes: Sequence[tuple[int, ...]]) -> int | None:
+        """Return the only batch size that the program takes; None if it takes several sizes, or none."""
+        for shape in shapes:
+            taken = [rows for rows in BATCHES if self._takes(rows, shape)]
+            if taken:
+                return taken[0] if len(taken) == 1 else None
+        return None
+
+    def _takes(self, rows: int, shape: tuple[int, ...]) -> bool:
+        try:
+            with torch.no_grad():
+                return len(tensor_of(self._run(torch.zeros(rows, *shape)))) == rows
+        except DeadlineExceeded:
+            raise
+        except Exception:  # third-party code, called with a shape that may be wrong
+            return False
 
 
 def _is_traced(rows: tuple[Tensor, ...]) -> bool:

@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from torch.export.passes import move_to_device_pass as move
 
 from zatlas.core.errors import BadData, ZatlasError, first_line
-from zatlas.models.importers.imported import Half, Halves, SourceInfo, in_batches, no_gradient
+from zatlas.models.importers.imported import Half, Halves, ImportOptions, SourceInfo, in_batches, no_gradient
 from zatlas.models.importers.program_calls import Scripted, call_program
-from zatlas.models.importers.state_dict import first_shapes, last_of
+from zatlas.models.importers.state_dict import every_shape, last_of
 from zatlas.models.importers.zips import check_disk_space, copied, names_in, refuse_bombs
 
 EXPORTED, SCRIPTED = ".pt2", ".torchscript"
@@ -175,7 +175,7 @@ def shapes_of(module: nn.Module) -> tuple[tuple[int, ...], ...]:
     """Return shapes of a latent: the traced shape of an exported program, else what the weights suggest."""
     if isinstance(module, Program):
         return (tuple(int(size) for size in module.input_shape[1:]),)
-    return first_shapes(dict(module.named_parameters()))
+    return every_shape(dict(module.named_parameters()))
 
 
 def from_memory(decoder: Any, encoder: Any) -> Halves:
@@ -322,8 +322,14 @@ def quiet(logger: str = "torch.export") -> Iterator[None]:
         log.setLevel(level)
 
 
-def source_info(names: Mapping[str, str], decoder: Path) -> SourceInfo:
-    """Return what the decoder's file says before it is called."""
+def source_info(names: Mapping[str, str], decoder: Path, options: ImportOptions) -> SourceInfo:
+    """Return what the decoder's file says, and the batch size of traced TorchScript."""
     module = load(decoder)
     kind = "torch.export" if decoder.suffix == EXPORTED else "TorchScript"
-    return SourceInfo("program", names, {}, shapes_of(module), lines=(f"A program of {kind}.",))
+    shapes = shapes_of(module)
+    lines, settings = [f"A program of {kind}."], {}
+    given = (options.shape,) if options.shape else shapes
+    if isinstance(module, Scripted) and (rows := module.batch_of(given)):
+        settings["rows"] = rows
+        lines.append(f"It was traced for a batch of {rows}, so zatlas decodes larger sets in batches.")
+    return SourceInfo("program", names, settings, shapes, lines=tuple(lines))

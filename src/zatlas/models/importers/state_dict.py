@@ -16,6 +16,7 @@ from zatlas.core.errors import BadData, BadRecipe, Damaged, NotSupported, Unknow
 from zatlas.core.registry import NETS
 from zatlas.models.description import KEY, generator, load_weights
 from zatlas.models.importers import stylegan
+from zatlas.models.importers.class_outline import outline
 from zatlas.models.importers.imported import (
     Find,
     Halves,
@@ -37,6 +38,7 @@ Recognizer = Callable[[Mapping[str, Tensor], Path, ImportOptions, tuple[str, ...
 
 FILE = "weights.safetensors"
 MAX_LISTED = 4  # names of weights in an error message
+MAX_SHAPES = 40  # of a latent, to try
 
 
 def write_weights(
@@ -56,7 +58,7 @@ def write_weights(
     state = without_prefix(read(target))
     save_file(state, target)
     if options.module:
-        return _with_module(options.module, lines)
+        return _with_module(options.module, state, target, lines)
     if stylegan.matches(state):
         return stylegan.write_state(source, side, state, options)
     if options.net is None:
@@ -65,7 +67,8 @@ def write_weights(
                 return result
         raise NotSupported(
             f"{source} holds weights without their net. Name a net of zatlas, as --net dcgan, or your own "
-            "class, as --module package.module:Class (in Python: net= and module=)."
+            "class, as --module package.module:Class (in Python: net= and module=). Complete this one and "
+            "save it as net.py, in a folder of PYTHONPATH, for --module net:Net:\n" + outline(state)
         )
     if options.net != "dcgan":
         names = {**dict.fromkeys(NETS.names()), "dcgan": None}
@@ -128,18 +131,33 @@ def without_prefix(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return state
 
 
+def prefix_of(state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
+    """Return the prefix under which the weights have exactly the expected names; "" if there is none."""
+    first = next(iter(expected), "")
+    starts = [name.removesuffix(f".{first}") for name in state if name.endswith(f".{first}")]
+    for start in starts:
+        under = {name.removeprefix(f"{start}.") for name in state if name.startswith(f"{start}.")}
+        if under == expected.keys():
+            return start
+    return ""
+
+
 def load_exactly(model: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
     """Load these weights into a model; `BadData` unless names and shapes match exactly."""
     expected = model.state_dict()
     missing, extra = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
     resized = [key for key in expected.keys() & state.keys() if expected[key].shape != state[key].shape]
-    for verb, names in (("lack", missing), ("also have", extra), ("have other shapes for", resized)):
-        if names:
-            listed = ", ".join(names[:MAX_LISTED]) + (" ..." if len(names) > MAX_LISTED else "")
-            raise BadData(
-                f"These weights do not fit {name}: they {verb} {listed}. Choose a part of the file "
-                "with --key, or another net."
-            )
+    verbs = (("lack", missing), ("also have", extra), ("have other shapes for", resized))
+    reasons = [
+        f"{verb} {', '.join(names[:MAX_LISTED])}{' ...' if len(names) > MAX_LISTED else ''}"
+        for verb, names in verbs
+        if names
+    ]
+    if reasons:
+        raise BadData(
+            f"These weights do not fit {name}: they {' and '.join(reasons)}. Choose a part of the file "
+            "with --key, or another net."
+        )
     model.load_state_dict(dict(state))
 
 
@@ -214,6 +232,15 @@ def first_shapes(state: Mapping[str, Tensor]) -> tuple[tuple[int, ...], ...]:
     return ((a, 1, 1), (a,), (b, 1, 1), (b,))
 
 
+def every_shape(state: Mapping[str, Tensor]) -> tuple[tuple[int, ...], ...]:
+    """Return the shapes of a latent that any layer could take, the most likely first."""
+    shapes = list(first_shapes(_decoder_weights(state)))
+    # A VAE decodes from a layer in its middle, whose input is narrow.
+    layers = [(int(tensor.shape[1]),) for tensor in state.values() if tensor.ndim == 2]
+    points = [(int(tensor.shape[0]), 1, 1) for tensor in state.values() if tensor.ndim == 4]
+    return tuple(dict.fromkeys([*shapes, *sorted(layers), *sorted(points)]))[:MAX_SHAPES]
+
+
 def _from_zatlas(path: Path) -> SourceInfo:
     description, model = load_weights(path)
     space = generator(description, model).space
@@ -230,10 +257,15 @@ def _from_zatlas(path: Path) -> SourceInfo:
     )
 
 
-def _with_module(module: str, lines: tuple[str, ...]) -> SourceInfo:
+def _with_module(
+    module: str, state: Mapping[str, Tensor], target: Path, lines: tuple[str, ...]
+) -> SourceInfo:
     # A file may hold its weights in any order; a module has them in the order of its layers.
     net = module_of(module, find=import_for_user)
-    shapes = first_shapes(_decoder_weights(dict(net.named_parameters())))
+    if prefix := prefix_of(state, net.state_dict()):
+        save_file(part_of(dict(state), prefix, target), target)
+        lines = (*lines, f"The weights of this class are those under {prefix!r}.")
+    shapes = every_shape(dict(net.named_parameters()))
     why = "its first layers accept latents of many shapes"
     return SourceInfo(
         "weights",
