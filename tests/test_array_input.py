@@ -285,6 +285,7 @@ OF_PATHS = {
         path(atlas.chart("pca").save(new("chart.safetensors")))
     ),
     "LatentPath.film": lambda atlas, path, new: atlas.interpolate(0, 1).film(path(new("a.gif")), frames=3),
+    "push": lambda atlas, path, new: refused(lambda: zatlas.push(path(atlas.workspace.run.folder), "shapes")),
     "resume": lambda atlas, path, new: zatlas.resume(path(atlas.workspace.run.folder), verbose=False),
     "train": lambda atlas, path, new: trained(path(arrays(new)), out=path(new("run"))),
     "sweep": lambda atlas, path, new: zatlas.sweep(
@@ -294,6 +295,12 @@ OF_PATHS = {
         path(latents_file(new)), path(new("run")), data=path(arrays(new)), verbose=False
     ),
 }
+
+
+def refused(call):
+    """The run is opened by its path, and then the name of the repository is refused."""
+    with pytest.raises(zatlas.ZatlasError, match="is named owner/name"):
+        call()
 
 
 def arrays(new):

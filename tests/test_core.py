@@ -22,7 +22,7 @@ def test_every_registered_name_leads_to_something():
 
 
 def test_plugins_come_through_the_door_of_the_built_in_ones():
-    assert Registry("plugin", "pytest11").names() is not None
+    assert Registry("plugin", "pytest11", ()).names() is not None
     assert MODELS.group == "zatlas.models"
 
 

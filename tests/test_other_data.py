@@ -176,4 +176,4 @@ def test_synthetic_images_are_not_compared(tmp_path, capfd):
     capfd.readouterr()
     assert len(Workspace.open(run).dataset) == 64
     assert "other data" not in capfd.readouterr().err
-    assert not DataSource("", "", "", "", load=Workspace.open).synthetic
+    assert not DataSource("", Workspace.open).synthetic

@@ -84,7 +84,7 @@ def test_truncation_moves_all_or_the_first_layers_to_the_mean(tmp_path):
 @pytest.mark.parametrize("settings", [{"truncation": float("nan")}, {"truncation_layers": -1}])
 def test_an_impossible_truncation_is_refused(settings, tmp_path):
     path = stylegan_files.write(stylegan_files.CASES["one-block"], tmp_path)
-    with pytest.raises(BadRecipe, match=r"--truncation 0\.7"):
+    with pytest.raises(BadRecipe, match=r"--truncation(-layers must| goes)"):
         import_model(path, tmp_path / "run", verbose=False, **settings)
 
 

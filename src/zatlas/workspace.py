@@ -57,8 +57,6 @@ class Workspace:
     >>> workspace = zatlas.Workspace.open("runs/shapes")
     >>> workspace.name, workspace.dim, workspace.dataset.classes
     ('shapes', 2, ('below', 'left', 'right'))
-    >>> workspace.decode(workspace.latents("test")).shape
-    (30, 1, 8, 8)
     """
 
     run: Run
@@ -349,9 +347,8 @@ class Workspace:
 
     def provenance(self, split: str) -> dict[str, Any]:
         """What the latents of a split depend on. Files of other latents are computed again."""
-        if not self.source.indexed:
-            return {"weights": self.digest}
-        return {"weights": self.digest, "fingerprint": self.dataset.fingerprint, "split": split}
+        images = {"fingerprint": self.dataset.fingerprint, "split": split} if self.source.indexed else {}
+        return {"weights": self.digest, **images}
 
     def folder(self, name: str) -> Path:
         """A folder of the run; a folder of the cache if the run is read-only."""
@@ -394,8 +391,7 @@ class Workspace:
 
     def _read_table(self, split: str) -> LatentTable:
         if (latents := self._given_latents) is not None:
-            rows = self.rows(split)
-            return LatentTable(rows, latents[rows])
+            return LatentTable(rows := self.rows(split), latents[rows])
         return tables.read(self.encode(split))
 
     def _index(self, split: str) -> NeighborIndex:

@@ -13,7 +13,6 @@ from typing import Annotated
 
 import numpy as np
 import torch
-from scipy import signal, special
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -194,6 +193,8 @@ class Layer(nn.Module):
 
 def low_pass(taps: int, band: Band, rate: int, *, radial: bool = False) -> Tensor | None:
     """Return a filter for this band at a sampling rate, (taps,) or (taps, taps); None for one tap."""
+    from scipy import signal, special  # slow to import
+
     if taps == 1:
         return None
     width = 2 * band.half_width
