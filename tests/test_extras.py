@@ -43,7 +43,9 @@ def without(packages, words):
     return subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("extra", PACKAGES)
+@pytest.mark.parametrize(
+    "extra", [pytest.param(name, marks=[] if name == "video" else pytest.mark.slow) for name in PACKAGES]
+)
 def test_a_missing_package_gets_one_sentence_with_the_command_that_installs_it(extra, digits, tmp_path):
     words, purpose = CALLS[extra]
     run = str(digits.run.folder)

@@ -63,6 +63,7 @@ def test_a_lightning_checkpoint_needs_no_key(tmp_path):
     check_equal(import_model(tmp_path / "last.ckpt", tmp_path / "keyed", **options), model.decode)
 
 
+@pytest.mark.slow
 def test_the_latent_of_a_tutorial_vae_is_one_of_all_layer_inputs(tmp_path):
     model = VAE().eval()
     torch.save(model.state_dict(), tmp_path / "vae.pt")
@@ -72,6 +73,7 @@ def test_the_latent_of_a_tutorial_vae_is_one_of_all_layer_inputs(tmp_path):
     assert imported_model_of(import_model(model, tmp_path / "b", verbose=False).run).shape == (7,)
 
 
+@pytest.mark.slow
 def test_weights_that_do_not_fit_say_what_is_missing_and_what_is_left(tmp_path):
     state = {f"net.{name}": tensor for name, tensor in VAE().state_dict().items() if "fc1" not in name}
     torch.save(state, tmp_path / "vae.pt")

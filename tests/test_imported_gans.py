@@ -91,6 +91,7 @@ def test_a_biggan_folder_becomes_a_run_of_1000_classes(folder, run):
     assert expected.shape == (3, 3, 8, 8) and expected.std() > 0.05
 
 
+@pytest.mark.slow
 def test_truncation_scales_the_latents_and_selects_statistics(folder, tmp_path):
     full = import_model(folder, tmp_path / "full", verbose=False)
     assert imported_model_of(full.run).settings["truncation"] == 1
@@ -127,6 +128,7 @@ def test_the_commands_take_classes_of_a_biggan_by_number(run, tmp_path, capsys):
     assert "No class named 'tench'" in message and len(message) < 1000
 
 
+@pytest.mark.slow
 def test_class_names_are_read_from_a_file(folder, tmp_path):
     names = tmp_path / "names.txt"
     names.write_text("\n".join(f"animal {number}" for number in range(1000)))
@@ -137,6 +139,7 @@ def test_class_names_are_read_from_a_file(folder, tmp_path):
         import_model(folder, tmp_path / "two", classes=("a", "b"), verbose=False)
 
 
+@pytest.mark.slow
 def test_a_biggan_is_exported_to_onnx(run, tmp_path):
     assert export_decoder(Workspace.open(run).generator, tmp_path / "x.onnx").error < 1e-2
 
@@ -153,7 +156,16 @@ def test_a_biggan_with_other_weights_is_refused(folder, tmp_path):
         import_model(other, tmp_path / "run", verbose=False)
 
 
-@pytest.mark.parametrize("name", ["progan-32", "progan-64-fused", "progan-64-classes", "progan-64-growing"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "progan-32",
+        *(
+            pytest.param(f"progan-64-{kind}", marks=pytest.mark.slow)
+            for kind in ("fused", "classes", "growing")
+        ),
+    ],
+)
 def test_a_progan_checkpoint_needs_no_options(name, tmp_path):
     *_, classes, _, lod = reference.PROGANS[name]
     shapes, _, _ = fixture(name)

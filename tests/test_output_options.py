@@ -71,7 +71,12 @@ print("rich" in sys.modules)
 
 
 @pytest.mark.parametrize(
-    ("word", "start"), [("default", "Training 1"), ("own", "zatlas|INFO|Training 1"), ("off", "")]
+    ("word", "start"),
+    [
+        ("own", "zatlas|INFO|Training 1"),
+        pytest.param("default", "Training 1", marks=pytest.mark.slow),
+        pytest.param("off", "", marks=pytest.mark.slow),
+    ],
 )
 def test_messages_are_records_of_a_logger_that_a_program_can_configure(word, start, tmp_path):
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "run"), word]

@@ -20,7 +20,8 @@ from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace
 
 MAX_DIFFERENCE = 1e-4  # of a pixel from -1 to 1
-SMALL = [name for name in stylegan_files.CASES if name != "full"]
+QUICK = ("one-block", "conditional")
+CASES = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in stylegan_files.CASES]
 
 
 def import_case(case, folder, **settings):
@@ -29,7 +30,7 @@ def import_case(case, folder, **settings):
     return import_model(path, folder / "run", verbose=False, device="cpu", **settings)
 
 
-@pytest.mark.parametrize("name", [*SMALL, pytest.param("full", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", CASES)
 def test_images_are_those_of_the_reference_code(name, tmp_path):
     case = stylegan_files.CASES[name]
     import_case(case, tmp_path)
@@ -42,6 +43,7 @@ def test_images_are_those_of_the_reference_code(name, tmp_path):
     assert len(workspace.generator.classes) == case.classes
 
 
+@pytest.mark.slow
 def test_an_imported_run_works_like_a_trained_one(tmp_path, capsys):
     workspace = import_case(stylegan_files.CASES["skip"], tmp_path)
     z = sample_latents(workspace, 4, seed=1)
@@ -54,6 +56,7 @@ def test_an_imported_run_works_like_a_trained_one(tmp_path, capsys):
     assert main(["grid", str(tmp_path / "run")]) == 0
 
 
+@pytest.mark.slow
 def test_a_conditional_generator_mixes_classes_and_exports(tmp_path):
     workspace = import_case(stylegan_files.CASES["conditional"], tmp_path)
     generator, z = workspace.generator, sample_latents(workspace, 2, seed=1)
@@ -70,6 +73,7 @@ def test_a_stylegan3_exports_to_onnx(tmp_path):
     assert export_decoder(workspace.generator, tmp_path / "decoder.onnx").error < 1e-2
 
 
+@pytest.mark.slow
 def test_truncation_moves_all_or_the_first_layers_to_the_mean(tmp_path):
     case = stylegan_files.CASES["skip"]
     path, z = stylegan_files.write(case, tmp_path), case.latents()
@@ -105,6 +109,7 @@ def test_noise_is_fixed_random_zero_or_given():
         assert (first - second).abs().max() > 0.01 and (fixed - zero).abs().max() > 0.01
 
 
+@pytest.mark.slow
 def test_another_network_of_the_file_is_chosen_by_its_key(tmp_path):
     case = stylegan_files.CASES["skip"]
     generator = stylegan_files.generator(case)
@@ -115,6 +120,7 @@ def test_another_network_of_the_file_is_chosen_by_its_key(tmp_path):
         import_model(tmp_path / "x.pkl", tmp_path / "other", verbose=False, key="G_mea")
 
 
+@pytest.mark.slow
 def test_networks_that_zatlas_lacks_are_refused_with_a_reason(tmp_path):
     def refuse(content, kind, message):
         (tmp_path / "x.pkl").write_bytes(stylegan_files.pickled(content))
