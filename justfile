@@ -137,8 +137,12 @@ startup:
 wheels:
     python tools/wheels.py
 
+# Run the longest tests.
+longest:
+    pytest -m nightly -n 2
+
 # Run what takes too long or needs the network, for the night.
-nightly: wheels startup slow optional
+nightly: wheels startup slow longest optional
 
 # Build a release from the last commit and check it; with a version, write it into the files first.
 release *version:

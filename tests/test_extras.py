@@ -72,7 +72,7 @@ def test_no_module_outside_its_extra_imports_an_optional_package_at_the_top():
     assert not [path for path in (ROOT / "src").rglob("*.py") if pattern.search(path.read_text())]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_gallery_needs_no_optional_package(digits, tmp_path):
     done = without(
         PACKAGES.values(), ["gallery", str(digits.run.folder), "--out", str(tmp_path), "--no-open"]

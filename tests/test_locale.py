@@ -53,7 +53,7 @@ def photos(folder):
     return folder
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_run_is_trained_explored_and_exported_where_the_terminal_knows_ascii_only(tmp_path):
     data, run, page = photos(tmp_path / "my photos"), tmp_path / "my run", tmp_path / "my page.html"
     python("-m", "zatlas", "train", f"{data}:table=sizes.csv", "--out", run, *SETTINGS, folder=tmp_path)

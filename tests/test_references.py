@@ -52,7 +52,7 @@ def fixture(name):
 
 def names(known, large):
     """The names of configurations; those of full size are slow."""
-    return [pytest.param(name, marks=[pytest.mark.slow] * large(name)) for name in known]
+    return [pytest.param(name, marks=[pytest.mark.nightly] * large(name)) for name in known]
 
 
 def torch_weights(shapes):

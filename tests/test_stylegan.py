@@ -21,7 +21,12 @@ from zatlas.workspace import Workspace
 
 MAX_DIFFERENCE = 1e-4  # of a pixel from -1 to 1
 QUICK = ("one-block", "conditional")
-CASES = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in stylegan_files.CASES]
+CASES = [
+    pytest.param(
+        name, marks=[] if name in QUICK else pytest.mark.nightly if name == "full" else pytest.mark.slow
+    )
+    for name in stylegan_files.CASES
+]
 
 
 def import_case(case, folder, **settings):

@@ -184,7 +184,7 @@ def test_a_file_is_read_at_any_offset(tmp_path):
 PORTABLE = ["test_store.py", "test_files.py", "test_npz.py", "test_core.py", "test_integrity.py"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.posix
 def test_the_store_works_with_the_calls_of_windows():
     folders = [str(ROOT / "tests" / "portable"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]

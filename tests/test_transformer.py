@@ -78,7 +78,7 @@ def test_the_shape_of_images_is_given_or_square(tmp_path):
         transformer(tmp_path).transform(X)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_the_checks_of_scikit_learn_pass(tmp_path, monkeypatch, own_cache):
     monkeypatch.chdir(tmp_path)
     small = {**SETTINGS, "net.widths": [16]}
