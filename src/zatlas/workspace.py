@@ -380,8 +380,8 @@ class Workspace:
             return self.opened_dataset
         if not self.has_dataset:
             raise NotSupported(
-                f"{self.name} was imported without images. Import it with images like those of the model: "
-                "zatlas import SOURCE --out RUN --data FOLDER (in Python: zatlas.import_model(..., data=))"
+                f"{self.name} was imported without images. Import it with images like those of the model "
+                "(in Python: zatlas.import_model(..., data=)): zatlas import SOURCE --out RUN --data FOLDER"
             )
         return contents.open_dataset(self.run, data_changed=self.data_changed)
 

@@ -238,8 +238,8 @@ def _check_dim(space: Space) -> None:
     if space.dim > MAX_NUMERIC_DIM:
         raise NotSupported(
             f"This decoder cannot be differentiated, and its {space.dim:,} dimensions are too many for "
-            f"finite differences (at most {MAX_NUMERIC_DIM}). Train an encoder: "
-            "zatlas invert RUN --train-encoder (in Python: atlas.train_encoder())"
+            f"finite differences (at most {MAX_NUMERIC_DIM}). Train an encoder "
+            "(in Python: atlas.train_encoder()): zatlas invert RUN --train-encoder"
         )
 
 

@@ -251,7 +251,7 @@ class Generator:
         if self.encoder is None:
             raise NotSupported(
                 "This model has no encoder, so it cannot give the latents of images. Sample its prior, or "
-                "train an encoder: zatlas invert RUN --train-encoder (in Python: atlas.train_encoder())"
+                "train an encoder (in Python: atlas.train_encoder()): zatlas invert RUN --train-encoder"
             )
         is_bytes = isinstance(x, np.ndarray) and x.dtype == np.uint8 and x.ndim == 4
         x = x if is_bytes else as_images(x)  # bytes become floats batch by batch

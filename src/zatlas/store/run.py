@@ -137,8 +137,8 @@ def check_free(folder: Path) -> None:
     if taken:
         raise BadRun(
             f"{folder} already exists and is not empty. Choose another folder with --out (in Python: out=), "
-            f"or resume that run: {shell_command('train', '--resume', folder)} (in Python: "
-            f"zatlas.resume({str(folder)!r}))"
+            f"or resume that run (in Python: zatlas.resume({str(folder)!r})): "
+            f"{shell_command('train', '--resume', folder)}"
         )
 
 
@@ -161,7 +161,7 @@ def open_run(folder: Path) -> Run:
     if not retry.is_folder(folder):
         command = shell_command("train", "digits", "--out", folder)
         call = f"zatlas.train('digits', out={str(folder)!r})"
-        raise BadRun(f"There is no run at {folder}. Train one: {command} (in Python: {call})")
+        raise BadRun(f"There is no run at {folder}. Train one (in Python: {call}): {command}")
     if run.provenance_file.exists() and not safe_paths.is_file(folder / digests.FILE):
         raise BadRun(
             f"{folder} has no {digests.FILE}, so damage to its files cannot be detected. If the run is "

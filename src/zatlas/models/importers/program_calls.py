@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from zatlas.core.deadline import call_with_deadline
-from zatlas.core.errors import DeadlineExceeded
+from zatlas.core.errors import DeadlineExceeded, Interrupted
 from zatlas.models.importers.imported import in_batches, tensor_of
 
 BATCHES = (1, 2, 3, 4, 5, 6, 8, 10, 16, 25, 32, 36, 64, 100, 128, 256)  # sizes to try
@@ -56,7 +56,7 @@ class Scripted(nn.Module):
         try:
             with torch.no_grad():
                 return len(tensor_of(self._run(torch.zeros(rows, *shape)))) == rows
-        except DeadlineExceeded:
+        except (DeadlineExceeded, Interrupted):
             raise
         except Exception:  # third-party code, called with a shape that may be wrong
             return False
