@@ -20,7 +20,7 @@ from torch import nn
 
 from tests.strangers import with_changed_description
 from zatlas.cli import main
-from zatlas.core.errors import BadData, BadRun, NotFound, NotSupported, UnknownName, ZatlasError
+from zatlas.core.errors import BadData, BadRecipe, BadRun, NotFound, NotSupported, UnknownName, ZatlasError
 from zatlas.create import import_model
 from zatlas.directions.find import find_direction
 from zatlas.figures import geometry, maps, paths, sheets
@@ -537,3 +537,11 @@ def test_an_imported_run_has_a_gallery_and_a_page(tmp_path):
 def test_an_object_that_is_not_callable_is_refused(tmp_path):
     with pytest.raises(NotSupported, match="is not a decoder"):
         import_source(io.BytesIO(), tmp_path)
+
+
+@pytest.mark.parametrize("options", [{"truncation": 0.5}, {"truncation_layers": 2}])
+def test_a_truncation_that_the_model_does_not_have_is_refused(options, tmp_path):
+    (name,) = options
+    with pytest.raises(BadRecipe, match=f"does not take --{name.replace('_', '-')}"):
+        import_model(nn.Flatten(), tmp_path / "run", shape=(16,), verbose=False, **options)
+    assert not (tmp_path / "run").exists()

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import Parameter, signature
+from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any
 
 from tyro.conf import arg
 
-from zatlas.commands.options import OPENS_RUN
+from zatlas.commands.options import OPENS_RUN, with_flags
 
 Trust = Annotated[
     bool, arg(help="Run a model that is a program which you did not import yourself.", help_behavior_hint="")
@@ -44,16 +44,7 @@ def with_consent(function: Callable[..., None]) -> Callable[..., None]:
         with consent(trust), sources.accept_changed_data(data_changed):
             function(*bound.args, **bound.kwargs)
 
-    added = {"trust": Trust, "data_changed": DataChanged}
-    extra = [
-        Parameter(name, Parameter.KEYWORD_ONLY, default=False, annotation=kind)
-        for name, kind in added.items()
-    ]
-    parameters = [*form.parameters.values(), *extra]
-    wrapper.__signature__ = form.replace(parameters=parameters)  # type: ignore[attr-defined]
-    wrapper.__annotations__ = {**function.__annotations__, **added}
-    del wrapper.__wrapped__  # tyro would read its annotations instead
-    return wrapper
+    return with_flags(wrapper, function, {"trust": Trust, "data_changed": DataChanged})
 
 
 def _fetched(runs: Any) -> Any:

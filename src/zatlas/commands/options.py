@@ -1,7 +1,9 @@
 """Types of arguments and options that several commands share."""
 
+from collections.abc import Callable, Mapping
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
@@ -64,3 +66,19 @@ LayoutSettings = Annotated[
 Frames = Annotated[int, arg(help="Number of frames of the film.")]
 FramesPerSecond = Annotated[int, arg(help="Frames per second of the film.")]
 ConstantSpeed = Annotated[bool, arg(help="Move so that the image changes at a constant speed.")]
+
+
+def with_flags(
+    wrapper: Callable[..., None], function: Callable[..., None], flags: Mapping[str, Any]
+) -> Callable[..., None]:
+    """Give a wrapper of a command the options of the command and these flags, where tyro reads them."""
+    form = signature(function)
+    extra = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=False, annotation=kind)
+        for name, kind in flags.items()
+    ]
+    parameters = [*form.parameters.values(), *extra]
+    wrapper.__signature__ = form.replace(parameters=parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {**function.__annotations__, **flags}
+    del wrapper.__wrapped__  # type: ignore[attr-defined]  # tyro would read its annotations instead
+    return wrapper

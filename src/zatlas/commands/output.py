@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from importlib.metadata import version
-from inspect import Parameter, signature
 from pathlib import Path
 from time import process_time
 from typing import Annotated, Any
 
 from tyro.conf import arg
 
+from zatlas.commands.options import with_flags
 from zatlas.core.errors import BadRecipe, ZatlasError
 from zatlas.core.logs import LOG
 
@@ -49,7 +49,6 @@ def wants_json() -> bool:
 
 def with_output(function: Callable[..., None]) -> Callable[..., None]:
     """Add --quiet, --verbose and --json to a function; each holds for one call."""
-    form = signature(function)
 
     @wraps(function)
     def wrapper(
@@ -61,15 +60,7 @@ def with_output(function: Callable[..., None]) -> Callable[..., None]:
         with _printing(level, as_json):
             function(*values, **options)
 
-    extra = [
-        Parameter(name, Parameter.KEYWORD_ONLY, default=False, annotation=kind)
-        for name, kind in OPTIONS.items()
-    ]
-    parameters = [*form.parameters.values(), *extra]
-    wrapper.__signature__ = form.replace(parameters=parameters)  # type: ignore[attr-defined]
-    wrapper.__annotations__ = {**function.__annotations__, **OPTIONS}
-    del wrapper.__wrapped__  # tyro would read its annotations instead
-    return wrapper
+    return with_flags(wrapper, function, OPTIONS)
 
 
 @contextmanager

@@ -111,7 +111,7 @@ class Conv(Net):
     depth: Depth = 0  # number of halvings; 0 to halve until the side is 4 to 7
     hidden: Units = 256  # units between the convolutions and the latent; 0 for no hidden layer
     activation: Activation = "silu"
-    norm: Literal["group", "none"] = "group"  # after each convolution; without one, large images diverge
+    norm: Literal["group", "none"] = "group"  # after each convolution; without one, large images can diverge
 
     TRAINING: ClassVar[Mapping[str, object]] = {"batch": 64, "rate": 2e-3}
     STEPS: ClassVar[int] = 1000  # least number of optimizer steps of a default training

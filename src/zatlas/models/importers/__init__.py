@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from zatlas.core import deadline
-from zatlas.core.errors import BadData, BadRun, NotFound, NotSupported, ZatlasError
+from zatlas.core.errors import BadData, BadRecipe, BadRun, NotFound, NotSupported, ZatlasError
 from zatlas.core.space import Space
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.models import trust
@@ -77,6 +77,7 @@ def import_model(
             source_info, halves = _from_disk(Path(source), side, options)
         else:
             source_info, halves = _from_memory(source, options)
+        _check_truncation(options, source_info.settings)
         cloud = None
         if options.latents is not None and source_info.kind != "latents":
             source_info, cloud = latents_file.write_cloud(options.latents, side, options, source_info)
@@ -305,6 +306,14 @@ def _saved_as_program(
         (side / f"{role}.pt2").unlink(missing_ok=True)
     line = "torch cannot write it to a file, so the run works only where the function is defined."
     return info, (*lines, line)
+
+
+def _check_truncation(options: ImportOptions, settings: Mapping[str, Any]) -> None:
+    """Raise `BadRecipe` for a truncation that the model does not have."""
+    for name, used in (("truncation", {"psi", "truncation"}), ("truncation_layers", {"psi"})):
+        if getattr(options, name) is not None and not used & settings.keys():
+            option = name.replace("_", "-")
+            raise BadRecipe(f"This model does not take --{option}. Omit it (in Python: {name}=).")
 
 
 def _without_decoder(source_info: SourceInfo, options: ImportOptions) -> ImportedModel:

@@ -54,67 +54,52 @@ class BigGAN(Importer):
 
     def matches(self, source: Path) -> bool:
         """Return whether a folder has the configuration of a BigGAN-deep."""
-        return matches(source)
+        try:
+            return set(KEYS) <= set(json.loads((source / CONFIG).read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return False
 
     def write(self, source: Path, folder: Path, options: ImportOptions) -> SourceInfo:
         """Convert the weights, and write them into the run."""
-        return write_model(source, folder, options)
+        config = _config(json.loads((source / CONFIG).read_bytes()), source / CONFIG)
+        weights = next((source / name for name in WEIGHTS if (source / name).is_file()), None)
+        if weights is None:
+            raise NotFound(f"{source} has a {CONFIG} and no {WEIGHTS[0]}. Add the weights.")
+        target = folder / FILE
+        if weights.suffix == ".bin":
+            state_of(weights, target, options.key)
+        state = read(target if weights.suffix == ".bin" else weights)
+        state = renamed(as_float(state), config, weights)
+        build_checked(lambda: BigGANGenerator(config), state, weights)
+        save_file(state, target)
+        truncation = 1.0 if options.truncation is None else options.truncation
+        lines = (
+            f"A BigGAN-deep of {config.side} pixels with {config.num_classes} classes.",
+            f"Truncation: {truncation:g}, the factor on the latents, with its own statistics in the norms. "
+            "--truncation 0.4 makes images more typical and less varied.",
+        )
+        return SourceInfo(
+            "biggan",
+            {"weights": FILE},
+            {"config": asdict(config), "truncation": truncation},
+            ((config.z_dim,),),
+            pixels="signed",
+            layout="nchw",
+            lines=lines,
+            classes=tuple(map(str, range(config.num_classes))),
+        )
 
     def load(self, files: Mapping[str, Path], settings: Mapping[str, Any], device: str) -> Halves:
         """Return the generator with its weights."""
-        return load(files, settings)
-
-
-def matches(folder: Path) -> bool:
-    """Return whether a folder has the configuration of a BigGAN-deep."""
-    try:
-        return set(KEYS) <= set(json.loads((folder / CONFIG).read_bytes()))
-    except (OSError, ValueError, TypeError):
-        return False
-
-
-def write_model(folder: Path, side: Path, options: ImportOptions) -> SourceInfo:
-    """Convert the weights of a folder, and write them into the run."""
-    config = _config(json.loads((folder / CONFIG).read_bytes()), folder / CONFIG)
-    source = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
-    if source is None:
-        raise NotFound(f"{folder} has a {CONFIG} and no {WEIGHTS[0]}. Add the weights.")
-    target = side / FILE
-    if source.suffix == ".bin":
-        state_of(source, target, options.key)
-    state = read(target if source.suffix == ".bin" else source)
-    state = renamed(as_float(state), config, source)
-    build_checked(lambda: BigGANGenerator(config), state, source)
-    save_file(state, target)
-    truncation = 1.0 if options.truncation is None else options.truncation
-    lines = (
-        f"A BigGAN-deep of {config.side} pixels with {config.num_classes} classes.",
-        f"Truncation: {truncation:g}, the factor on the latents, with its own statistics in the norms. "
-        "--truncation 0.4 makes images more typical and less varied.",
-    )
-    return SourceInfo(
-        "biggan",
-        {"weights": FILE},
-        {"config": asdict(config), "truncation": truncation},
-        ((config.z_dim,),),
-        pixels="signed",
-        layout="nchw",
-        lines=lines,
-        classes=tuple(map(str, range(config.num_classes))),
-    )
-
-
-def load(files: Mapping[str, Path], settings: Mapping[str, Any]) -> Halves:
-    """Return the generator with its weights, at the truncation of the run."""
-    config, truncation = _config(settings["config"], "imported.settings.config"), settings["truncation"]
-    if not 0 <= truncation <= 1:
-        raise BadRecipe(f"truncation must be a number from 0 to 1, not {truncation:g}.")
-    path = file_of(files, "weights")
-    net = build_checked(lambda: BigGANGenerator(config), as_float(read(path)), path)
-    assert isinstance(net, BigGANGenerator)
-    net.set_truncation(float(truncation))
-    net = no_gradient(net)
-    return Halves(net, None, net, last="tanh", labelled=True, batch=BATCH)
+        config, truncation = _config(settings["config"], "imported.settings.config"), settings["truncation"]
+        if not 0 <= truncation <= 1:
+            raise BadRecipe(f"truncation must be a number from 0 to 1, not {truncation:g}.")
+        path = file_of(files, "weights")
+        net = build_checked(lambda: BigGANGenerator(config), as_float(read(path)), path)
+        assert isinstance(net, BigGANGenerator)
+        net.set_truncation(float(truncation))
+        net = no_gradient(net)
+        return Halves(net, None, net, last="tanh", labelled=True, batch=BATCH)
 
 
 def renamed(state: Mapping[str, Tensor], config: BigGANDeep, source: Path) -> dict[str, Tensor]:

@@ -33,87 +33,72 @@ class Diffusers(Importer):
 
     def matches(self, source: Path) -> bool:
         """Return whether diffusers saved this folder."""
-        return matches(source)
+        return (_inner(source) / CONFIG).is_file()
 
     def write(self, source: Path, folder: Path, options: ImportOptions) -> SourceInfo:
         """Copy the configuration and the weights into the run."""
-        return write_model(source, folder, options)
+        source = _inner(source)
+        config = _config(source)
+        files = sorted(source.glob("diffusion_pytorch_model*.safetensors"))
+        if not files:
+            raise NotSupported(
+                f"{source} has no {WEIGHTS}. zatlas reads weights of diffusers only as safetensors: save the "
+                "model again with safe_serialization=True."
+            )
+        exact = [path for path in files if path.name == WEIGHTS]
+        shutil.copyfile((exact or files)[0], folder / WEIGHTS)
+        shutil.copyfile(source / CONFIG, folder / CONFIG)
+        channels, factor = int(config["latent_channels"]), _factor(config)
+        side_pixels = int(config.get("sample_size") or DEFAULT_SIDE)
+        shape = options.shape or (channels, max(side_pixels // factor, 1), max(side_pixels // factor, 1))
+        scale = float(config.get("scaling_factor") or 1.0)
+        lines = (
+            f"A diffusers {config['_class_name']}: each latent has {channels} channels of "
+            f"{shape[-2]}x{shape[-1]}, 1/{factor} of the image's side. "
+            f"Other sizes work too, as --shape {channels},32,32.",
+            f"Latents have the scale of diffusion models ({scale:g} times the net's own). The normal prior "
+            "is only a substitute for the diffusion model, which defines which latents are images.",
+        )
+        return SourceInfo(
+            "diffusers",
+            {"config": CONFIG, "weights": WEIGHTS},
+            {"class": config["_class_name"]},
+            (tuple(shape),),
+            pixels="signed",
+            layout="nchw",
+            lines=lines,
+        )
 
     def load(self, files: Mapping[str, Path], settings: Mapping[str, Any], device: str) -> Halves:
         """Return encoder and decoder with their weights."""
-        return load(files, settings)
-
-
-def matches(folder: Path) -> bool:
-    """Return whether the folder is an auto-encoder or a pipeline that diffusers saved."""
-    return (_inner(folder) / CONFIG).is_file()
-
-
-def write_model(folder: Path, side: Path, options: ImportOptions) -> SourceInfo:
-    """Copy the configuration and the weights into the run."""
-    folder = _inner(folder)
-    config = _config(folder)
-    files = sorted(folder.glob("diffusion_pytorch_model*.safetensors"))
-    if not files:
-        raise NotSupported(
-            f"{folder} has no {WEIGHTS}. zatlas reads weights of diffusers only as safetensors: save the "
-            "model again with safe_serialization=True."
-        )
-    exact = [path for path in files if path.name == WEIGHTS]
-    shutil.copyfile((exact or files)[0], side / WEIGHTS)
-    shutil.copyfile(folder / CONFIG, side / CONFIG)
-    channels, factor = int(config["latent_channels"]), _factor(config)
-    side_pixels = int(config.get("sample_size") or DEFAULT_SIDE)
-    shape = options.shape or (channels, max(side_pixels // factor, 1), max(side_pixels // factor, 1))
-    scale = float(config.get("scaling_factor") or 1.0)
-    lines = (
-        f"A diffusers {config['_class_name']}: each latent has {channels} channels of "
-        f"{shape[-2]}x{shape[-1]}, 1/{factor} of the image's side. "
-        f"Other sizes work too, as --shape {channels},32,32.",
-        f"Latents have the scale of diffusion models ({scale:g} times the net's own). The normal prior is "
-        "only a substitute for the diffusion model, which defines which latents are images.",
-    )
-    return SourceInfo(
-        "diffusers",
-        {"config": CONFIG, "weights": WEIGHTS},
-        {"class": config["_class_name"]},
-        (tuple(shape),),
-        pixels="signed",
-        layout="nchw",
-        lines=lines,
-    )
-
-
-def load(files: Mapping[str, Path], settings: Mapping[str, Any]) -> Halves:
-    """Return the auto-encoder, built by diffusers."""
-    name = settings["class"]
-    if name not in NAMES:
-        raise NotSupported(f"zatlas imports {' and '.join(NAMES)} of diffusers, not {name!r}.")
-    try:
-        library = imported("diffusers", python_path(file_of(files, "weights").parent))
-    except ImportError as error:
-        raise NotFound(
-            f"This model needs diffusers to run ({first_line(error)}): pip install diffusers"
-        ) from error
-    folder = file_of(files, "weights").parent
-    config = json.loads(file_of(files, "config").read_bytes())
-    family = getattr(library, name)
-    _check(family, config, folder, files)
-    try:
-        with quiet("diffusers"):
-            model: nn.Module = family.from_pretrained(
-                folder,
-                use_safetensors=True,
-                local_files_only=True,
-                low_cpu_mem_usage=False,
-                torch_dtype=torch.float32,
-            )
-    except ZatlasError:
-        raise
-    except Exception as error:  # diffusers has many kinds of errors
-        raise BadData(f"diffusers cannot read {folder}: {first_line(error)}.") from error
-    scaled = AutoEncoder(no_gradient(model), config)
-    return Halves(scaled.decode, scaled.encode, scaled, batch=16)
+        name = settings["class"]
+        if name not in NAMES:
+            raise NotSupported(f"zatlas imports {' and '.join(NAMES)} of diffusers, not {name!r}.")
+        try:
+            library = imported("diffusers", python_path(file_of(files, "weights").parent))
+        except ImportError as error:
+            raise NotFound(
+                f"This model needs diffusers to run ({first_line(error)}): pip install diffusers"
+            ) from error
+        folder = file_of(files, "weights").parent
+        config = json.loads(file_of(files, "config").read_bytes())
+        family = getattr(library, name)
+        _check(family, config, folder, files)
+        try:
+            with quiet("diffusers"):
+                model: nn.Module = family.from_pretrained(
+                    folder,
+                    use_safetensors=True,
+                    local_files_only=True,
+                    low_cpu_mem_usage=False,
+                    torch_dtype=torch.float32,
+                )
+        except ZatlasError:
+            raise
+        except Exception as error:  # diffusers has many kinds of errors
+            raise BadData(f"diffusers cannot read {folder}: {first_line(error)}.") from error
+        scaled = AutoEncoder(no_gradient(model), config)
+        return Halves(scaled.decode, scaled.encode, scaled, batch=16)
 
 
 def _check(family: Any, config: Any, folder: Path, files: Mapping[str, Path]) -> None:

@@ -46,81 +46,66 @@ class Pythae(Importer):
 
     def matches(self, source: Path) -> bool:
         """Return whether pythae saved this folder."""
-        return matches(source)
+        return (source / CONFIG).is_file()
 
     def write(self, source: Path, folder: Path, options: ImportOptions) -> SourceInfo:
         """Write the configuration and the weights into the run."""
-        return write_model(source, folder, options)
+        config = _config(source)
+        family = str(config["name"]).removesuffix("Config").removesuffix("_")
+        if family in UNSUPPORTED:
+            raise NotSupported(
+                f"The latents of a {family} of pythae are not in a Euclidean space, which zatlas needs. "
+                "Import another model of pythae."
+            )
+        path = folder / FILE
+        state_of(source / MODEL, path, "model_state_dict")
+        state = read(path)
+        save_file({k: v for k, v in state.items() if k.startswith(("encoder.", "decoder."))}, path)
+        encoder = options.encoder if isinstance(options.encoder, str) else None
+        for half, module in (("encoder", encoder), ("decoder", options.module)):
+            if not config.get(f"uses_default_{half}", True) and module is None:
+                option = "module" if half == "decoder" else "encoder"
+                raise NotSupported(
+                    f"The {half} of {source} is a custom net, saved as a pickle ({half}.pkl), which is never "
+                    f"read. Name its class: --{option} package.module:Class. Without arguments, it is called "
+                    "with pythae's configuration."
+                )
+        shape = tuple(int(size) for size in config["input_dim"])
+        prior: Prior = "none" if family in WITHOUT_PRIOR else "sphere" if family == "SVAE" else "normal"
+        settings = {"module": options.module or "", "encoder": encoder or "", "config": config}
+        lines = (
+            f"A {family} saved by pythae for images of {shape}, with "
+            f"{'its own nets' if not options.module else options.module}; nothing was unpickled.",
+        )
+        layouts: dict[int, Layout] = {3: "nchw", 2: "nhw", 1: "flat"}
+        return SourceInfo(
+            "pythae",
+            {"weights": FILE},
+            settings,
+            ((int(config["latent_dim"]),),),
+            prior=prior,
+            layout=layouts.get(len(shape)),
+            lines=lines,
+        )
 
     def load(
         self, files: Mapping[str, Path], settings: Mapping[str, Any], device: str, find: Find = imported
     ) -> Halves:
         """Return encoder and decoder with their weights."""
-        return load(files, settings, find)
-
-
-def matches(folder: Path) -> bool:
-    """Return whether pythae saved this folder."""
-    return (folder / CONFIG).is_file()
-
-
-def write_model(folder: Path, side: Path, options: ImportOptions) -> SourceInfo:
-    """Read the configuration, and write the weights of encoder and decoder into the run as safetensors."""
-    config = _config(folder)
-    family = str(config["name"]).removesuffix("Config").removesuffix("_")
-    if family in UNSUPPORTED:
-        raise NotSupported(
-            f"The latents of a {family} of pythae are not in a Euclidean space, which zatlas needs. Import "
-            "another model of pythae."
-        )
-    path = side / FILE
-    state_of(folder / MODEL, path, "model_state_dict")
-    state = read(path)
-    save_file({k: v for k, v in state.items() if k.startswith(("encoder.", "decoder."))}, path)
-    encoder = options.encoder if isinstance(options.encoder, str) else None
-    for half, module in (("encoder", encoder), ("decoder", options.module)):
-        if not config.get(f"uses_default_{half}", True) and module is None:
-            option = "module" if half == "decoder" else "encoder"
-            raise NotSupported(
-                f"The {half} of {folder} is a custom net, saved as a pickle ({half}.pkl), which is never "
-                f"read. Name its class: --{option} package.module:Class. Without arguments, it is called "
-                "with pythae's configuration."
-            )
-    shape = tuple(int(size) for size in config["input_dim"])
-    prior: Prior = "none" if family in WITHOUT_PRIOR else "sphere" if family == "SVAE" else "normal"
-    settings = {"module": options.module or "", "encoder": encoder or "", "config": config}
-    lines = (
-        f"A {family} saved by pythae for images of {shape}, with "
-        f"{'its own nets' if not options.module else options.module}; nothing was unpickled.",
-    )
-    layouts: dict[int, Layout] = {3: "nchw", 2: "nhw", 1: "flat"}
-    return SourceInfo(
-        "pythae",
-        {"weights": FILE},
-        settings,
-        ((int(config["latent_dim"]),),),
-        prior=prior,
-        layout=layouts.get(len(shape)),
-        lines=lines,
-    )
-
-
-def load(files: Mapping[str, Path], settings: Mapping[str, Any], find: Find = imported) -> Halves:
-    """Return encoder and decoder with their weights; `find` imports the modules of custom classes."""
-    config = _keywords(settings["config"])
-    path = file_of(files, "weights")
-    state = as_float(read(path))
-    halves: dict[str, nn.Module] = {}
-    for half, name in (("decoder", settings["module"]), ("encoder", settings["encoder"])):
-        weights = part_of(state, half, path)
-        if name:
-            halves[half] = module_of(name, config, find)
-            load_exactly(halves[half], weights, f"the {half} of this pythae model")
-        else:
-            halves[half] = build_checked(partial(_default_net, half, config, weights), weights, path)
-    owner = no_gradient(nn.ModuleDict(halves))
-    last = "sigmoid" if not settings["module"] else last_of(halves["decoder"])
-    return Halves(halves["decoder"], halves["encoder"], owner, last=last)
+        config = _keywords(settings["config"])
+        path = file_of(files, "weights")
+        state = as_float(read(path))
+        halves: dict[str, nn.Module] = {}
+        for half, name in (("decoder", settings["module"]), ("encoder", settings["encoder"])):
+            weights = part_of(state, half, path)
+            if name:
+                halves[half] = module_of(name, config, find)
+                load_exactly(halves[half], weights, f"the {half} of this pythae model")
+            else:
+                halves[half] = build_checked(partial(_default_net, half, config, weights), weights, path)
+        owner = no_gradient(nn.ModuleDict(halves))
+        last = "sigmoid" if not settings["module"] else last_of(halves["decoder"])
+        return Halves(halves["decoder"], halves["encoder"], owner, last=last)
 
 
 class Encoder(nn.Module):

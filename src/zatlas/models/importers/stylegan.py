@@ -77,7 +77,8 @@ class StyleGAN(Importer):
 
     def write(self, source: Path, folder: Path, options: ImportOptions) -> SourceInfo:
         """Write the generator into the run."""
-        return write_network(source, folder, options)
+        network = read_network(source, folder / FILE, options.key)
+        return from_network(network, source, folder, options)
 
     def load(self, files: Mapping[str, Path], settings: Mapping[str, Any], device: str) -> Halves:
         """Return the generator."""
@@ -91,12 +92,6 @@ def is_network_pickle(source: Path) -> bool:
     with source.open("rb") as file:
         start = file.read(2)
     return start[:1] == b"\x80" and start[1:] in (b"\x03", b"\x04", b"\x05")  # torch writes protocol 2
-
-
-def write_network(source: Path, side: Path, options: ImportOptions) -> SourceInfo:
-    """Write the generator of a network pickle into the run, under zatlas's names."""
-    network = read_network(source, side / FILE, options.key)
-    return from_network(network, source, side, options)
 
 
 def from_network(network: Network, source: Path, side: Path, options: ImportOptions) -> SourceInfo:
