@@ -1,7 +1,9 @@
 """The private names of other packages that zatlas uses are in the versions that pyproject.toml allows."""
 
 import ast
+import asyncio
 import re
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -55,7 +57,8 @@ def test_uvicorn_has_the_parts_that_the_server_overrides_and_reads():
 
     assert ASGISendEvent
     config = uvicorn.Config(lambda: None, loop="asyncio", lifespan="off", ws=WebSocketsSansIOProtocol)
-    http = H11Protocol(config, ServerState(), {})
+    with closing(asyncio.new_event_loop()) as loop:
+        http = H11Protocol(config, ServerState(), {}, _loop=loop)
     for name in ("connections", "transport", "cycle", "loop", "headers"):
         assert name in vars(http)
     overridden = ("connection_made", "data_received", "connection_lost", "on_response_complete")
