@@ -313,6 +313,7 @@ def latents_file(new):
     return new("latents.npy")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [str, OtherPath], ids=["str", "PathLike"])
 @pytest.mark.parametrize("name", OF_PATHS)
 def test_a_path_is_text_or_any_path_object(name, form, atlas, tmp_path):

@@ -108,6 +108,7 @@ def cost(tmp_path, data):
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured by /proc")
 @pytest.mark.parametrize("name", BOMBS)
 def test_an_image_bomb_is_refused_by_its_header(tmp_path, name):

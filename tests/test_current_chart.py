@@ -193,6 +193,7 @@ def test_a_position_of_a_chart_by_images_decodes_to_an_image_like_those_around_i
     assert distance < 0.6 * random
 
 
+@pytest.mark.slow
 def test_the_explorer_and_the_metrics_use_a_chart_by_images_too(rival):
     from zatlas.metrics.chart_quality import chart_metrics
 

@@ -21,7 +21,7 @@ from zatlas.latent import landmarks
 from zatlas.locate import locate_all
 from zatlas.workspace import Workspace
 
-RUNS = ("digits", "wide", "conditional", "plain", "rival", "portraits")
+RUNS = ("digits", "conditional", "wide", "plain", "rival", "portraits")
 PLAIN = {  # what a command takes by itself, on a run with an encoder
     "sample": [],
     "reconstruct": [],
@@ -264,7 +264,9 @@ def test_runs_of_other_images_are_not_compared(digits, portraits, capsys):
     assert "Only runs of the same images" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize(
+    "name", ["digits", "conditional", *(pytest.param(name, marks=pytest.mark.slow) for name in RUNS[2:])]
+)
 def test_the_gallery_shows_all_that_applies_and_leads_nowhere_else(request, name, tmp_path):
     workspace = request.getfixturevalue(name)
     (page,) = run("gallery", workspace, "--no-open", out=tmp_path)

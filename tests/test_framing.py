@@ -202,6 +202,7 @@ def saved(kind, module, example, path):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["script", "program of one row"])
 def test_decoder_and_encoder_of_a_program_are_exported(kind, tmp_path):
     suffix = "pt" if kind == "script" else "pt2"
@@ -214,6 +215,7 @@ def test_decoder_and_encoder_of_a_program_are_exported(kind, tmp_path):
     np.testing.assert_allclose(run(out, x=images)[1], workspace.generator.encode(images), atol=2e-2)
 
 
+@pytest.mark.slow
 def test_a_function_that_torch_cannot_trace_is_refused(tmp_path):
     def strange(z):
         return torch.tensor([[[row[:4]] * 4] for row in z.tolist()]).sigmoid()

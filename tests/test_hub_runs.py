@@ -125,6 +125,7 @@ def test_a_file_that_zatlas_never_writes_is_not_fetched(server, name):
     assert zatlas.load(folder).generate(1).shape == (1, 1, 8, 8)
 
 
+@pytest.mark.slow
 def test_a_program_from_the_hub_needs_consent(server, tmp_path, monkeypatch):
     from torch import nn
 

@@ -50,6 +50,7 @@ def check_equal(workspace, decode):
     np.testing.assert_allclose(images, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_lightning_checkpoint_needs_no_key(tmp_path):
     model = VAE().eval()
     state = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
@@ -139,6 +140,7 @@ def test_an_unknown_array_is_refused(tmp_path):
         import_model(net, tmp_path / "run", verbose=False)
 
 
+@pytest.mark.slow
 def test_weights_without_their_net_come_with_a_class_to_complete(tmp_path):
     hostile = {"a\nimport os\n.weight": torch.zeros(2, 2)}
     torch.save({**VAE().state_dict(), **hostile}, tmp_path / "vae.pt")

@@ -144,6 +144,7 @@ def test_a_biggan_is_exported_to_onnx(run, tmp_path):
     assert export_decoder(Workspace.open(run).generator, tmp_path / "x.onnx").error < 1e-2
 
 
+@pytest.mark.slow
 def test_a_biggan_with_other_weights_is_refused(folder, tmp_path):
     other = tmp_path / "other"
     other.mkdir()

@@ -217,6 +217,7 @@ def test_a_program_traced_for_one_row_decodes_many(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_an_exported_onnx_model_imports_with_equal_images_and_latents(wide, tmp_path):
     export_decoder(wide.generator, tmp_path / "decoder.onnx")
     export_encoder(wide.generator, tmp_path / "encoder.onnx")
@@ -306,6 +307,7 @@ def test_weights_of_a_run_need_no_options(digits, tmp_path):
     np.testing.assert_array_equal(workspace.latents("test"), digits.latents("test"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -375,6 +377,7 @@ def test_a_hostile_pickle_is_refused_and_never_run(refused, tmp_path):
         assert "system" in (output := refused(tmp_path / name, tmp_path)) and "not run" in output
 
 
+@pytest.mark.slow
 def test_a_whole_pickled_model_is_refused_with_what_to_do(tmp_path):
     torch.save(Decoder(), tmp_path / "whole.pt")
     with pytest.raises(BadData, match=r"asks for .*Decoder.*torch\.save\(model\.state_dict\(\)"):
@@ -393,6 +396,7 @@ def test_a_zip_bomb_is_not_unpacked(refused, tmp_path):
     assert "would unpack to 0.27 GB" in refused(tmp_path / "bomb.pt", tmp_path)
 
 
+@pytest.mark.slow
 def test_a_tensor_that_claims_to_be_huge_does_not_fill_the_memory(refused, tmp_path):
     torch.save({"a": torch.zeros(1).expand(10 << 28)}, tmp_path / "stride.pt")  # 10 GB of one number
     assert "asks for more memory" in refused(tmp_path / "stride.pt", tmp_path)
@@ -405,6 +409,7 @@ def test_a_tensor_that_claims_to_be_huge_does_not_fill_the_memory(refused, tmp_p
 KINDS = ("pt", "safetensors", "onnx", "pt2", "npy", "npz", "parquet", "odd")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", KINDS)
 def test_noise_is_refused_in_one_sentence(suffix, tmp_path):
     name = f"x.{suffix}"
@@ -504,6 +509,7 @@ def test_images_of_another_shape_than_the_model_are_refused(tmp_path):
         import_source(Decoder(), tmp_path, pixels="0-1")
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_run_to_stdout_and_the_rest_to_stderr(dcgan, tmp_path, capsys):
     torch.save(dcgan[0], tmp_path / "w.pt")
     run = str(tmp_path / "run")

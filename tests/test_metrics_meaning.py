@@ -44,6 +44,7 @@ def test_latents_of_digits_predict_labels_far_better_than_at_random(digits):
     assert 0.5 < result["straightness"].value <= 1.001
 
 
+@pytest.mark.slow
 def test_of_portraits_each_attribute_has_its_own_part(portraits):
     result = figures(portraits)
     probe = result["linear_probe"]

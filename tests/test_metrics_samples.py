@@ -268,6 +268,7 @@ def test_a_generator_of_one_image_has_no_variety_and_covers_nothing(digits):
 # Every kind of model
 
 
+@pytest.mark.slow
 def test_every_model_has_the_figures_that_apply(digits, conditional, plain, rival):
     for workspace in (digits, conditional, plain):
         assert set(found(workspace)) == NEED_IMAGES | NEED_CODES

@@ -21,6 +21,7 @@ def address(frame):
     return re.search(r'<iframe src="([^"]+)"', frame._repr_html_())[1]
 
 
+@pytest.mark.slow
 def test_a_notebook_frames_a_server_that_answers(digits, page):
     frame = show(digits, height=500)
     try:
@@ -37,6 +38,7 @@ def test_a_notebook_frames_a_server_that_answers(digits, page):
         get(frame.url)
 
 
+@pytest.mark.slow
 def test_a_run_that_is_shown_again_has_the_same_server(digits, wide, page):
     first, loaded, both = show(digits), show(digits), show(digits, wide)
     try:
@@ -48,6 +50,7 @@ def test_a_run_that_is_shown_again_has_the_same_server(digits, wide, page):
         both.close()
 
 
+@pytest.mark.slow
 def test_inline_the_page_itself_is_in_the_notebook(digits):
     pytest.importorskip("zatlas.site.export")
     try:

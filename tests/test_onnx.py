@@ -30,8 +30,7 @@ def run(path, **inputs):
     [
         "mlp",
         "conv",
-        "conv-resize",
-        *(pytest.param(net, marks=pytest.mark.slow) for net in ("conv-even", "conv-deep")),
+        *(pytest.param(net, marks=pytest.mark.slow) for net in ("conv-resize", "conv-even", "conv-deep")),
     ],
 )
 def test_every_net_gives_the_same_results_in_onnxruntime(net, tmp_path):
@@ -45,6 +44,7 @@ def test_every_net_gives_the_same_results_in_onnxruntime(net, tmp_path):
     np.testing.assert_allclose(run(back.path, x=images), model.encode(images), atol=2e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["vae", "gan"])
 def test_a_conditional_model_takes_the_class_as_input(family, tmp_path):
     model = exported(family, conditional=True, classes=("a", "b", "c"))
@@ -68,6 +68,7 @@ def test_weights_are_stored_in_16_bits(tmp_path):
     assert file.bytes == file.path.stat().st_size < 2.1 * numbers + 10_000
 
 
+@pytest.mark.slow
 def test_the_exported_decoder_takes_flat_latents(tmp_path):
     class Deep(torch.nn.Module):
         def forward(self, z, y=None):

@@ -292,6 +292,7 @@ def test_a_prior_of_few_codes_is_told_to_be_chance(tmp_path, own_cache, capsys):
     assert "few to fit a density" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_page_has_the_prior_that_it_is_asked_for(fitted):
     bare, tree = run_tree(fitted, max_points=50), run_tree(fitted, max_points=50, prior="flow")
     conforms([bare, tree])

@@ -208,6 +208,7 @@ def test_a_program_that_would_unpack_to_far_more_is_refused_before(tmp_path, suf
     assert ".side-" not in str(refused.value) and not list(tmp_path.glob(".side-*"))
 
 
+@pytest.mark.slow
 def test_a_table_that_needs_too_much_memory_is_refused(tmp_path):
     latents = pa.array(np.zeros((200_000, 2)).tolist())
     texts = pa.array(["x"] * 199_999 + ["y" * 9_000]).dictionary_encode()
@@ -222,6 +223,7 @@ def test_a_table_that_needs_too_much_memory_is_refused(tmp_path):
             import_source(path, tmp_path / "run", verbose=False)
 
 
+@pytest.mark.slow
 def test_a_safetensors_header_is_bounded(tmp_path):
     huge = tmp_path / "huge.safetensors"
     huge.write_bytes(struct.pack("<Q", 9 << 20) + b"{" + b" " * (9 << 20))
@@ -455,6 +457,7 @@ def test_a_changed_byte_of_an_imported_model_is_detected(kind, tmp_path):
         Workspace.open(folder, trust=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["m.onnx", "m.pt2", "m.pt", "m.safetensors"])
 def test_an_error_names_the_file_that_the_user_gave(name, tmp_path, capsys):
     (tmp_path / name).write_bytes(b"PK\x03\x04 no model at all" * 9)

@@ -288,6 +288,7 @@ def points(n=60, kinds=3):
     return (rng.normal(size=(n, 2)) + 4 * labels[:, None]).astype(np.float32), labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
 def test_plots_are_written_in_every_usual_format(tmp_path, kind):
     positions, labels = points()
@@ -406,6 +407,7 @@ def test_colours_of_classes_are_enough_and_stand_out_from_the_paper():
             assert (pair[1] + 0.05) / (pair[0] + 0.05) > least
 
 
+@pytest.mark.slow
 def test_drawing_in_several_threads_changes_no_global_state(tmp_path):
     import matplotlib
 

@@ -100,6 +100,7 @@ def test_a_new_chart_has_positions_and_files(server):
     assert len(get(server.url, "/" + chart["coverage"])[2]) == n * n
 
 
+@pytest.mark.slow
 def test_a_conditional_model_decodes_by_label(conditional):
     z, labels = sample_latents(conditional, 3, seed=0), [1, 5, 9]
     with serving([conditional], points=100, files=FILES) as result, Page(result.url) as page:
@@ -391,6 +392,7 @@ def test_an_incomplete_head_closes_the_connection(server, monkeypatch):
     assert time.monotonic() - begun < limit
 
 
+@pytest.mark.slow
 def test_an_incomplete_message_closes_the_connection(digits, monkeypatch):
     monkeypatch.setattr(protocol, "PING_SECONDS", 0.6)
     with serving([digits], points=50, files=FILES) as result, Page(result.url) as page:

@@ -186,6 +186,7 @@ def test_charts_hold_every_point_and_their_lattice_inverts_them(wide, digits):
     ]
 
 
+@pytest.mark.slow
 def test_a_single_dimension_is_charted_as_a_strip(tmp_path):
     tree = run_tree(small_run(tmp_path / "run", "digits", dim=1, epochs=2))
     (chart,) = tree.entry["charts"]
@@ -299,6 +300,7 @@ def test_a_light_tree_writes_nothing_into_the_run(wide, tmp_path):
     assert "train/loss" in entry["training"]["metrics"][0]
 
 
+@pytest.mark.slow
 def test_a_read_only_run_has_a_page(digits, tmp_path, monkeypatch):
     copy = tmp_path / "copy"
     shutil.copytree(digits.run.folder, copy, ignore=shutil.ignore_patterns("site", "latents", "charts"))

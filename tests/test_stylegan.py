@@ -35,6 +35,7 @@ def import_case(case, folder, **settings):
     return import_model(path, folder / "run", verbose=False, device="cpu", **settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_images_are_those_of_the_reference_code(name, tmp_path):
     case = stylegan_files.CASES[name]

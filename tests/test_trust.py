@@ -191,6 +191,7 @@ def test_a_model_that_never_returns_is_stopped_after_the_time_limit(tmp_path, mo
     assert not list(tmp_path.glob(".side-*"))
 
 
+@pytest.mark.slow
 def test_a_zip_that_would_unpack_to_hundreds_of_times_its_size_is_refused(tmp_path):
     torch.jit.script(Small()).save(str(tmp_path / "m.pt"))
     with (
