@@ -4,6 +4,7 @@ import subprocess
 import sys
 import warnings
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,9 +32,21 @@ def faces(tmp_path_factory):
     subprocess.run([sys.executable, "-m", "pip", "download", "-q", *expected], check=True)
     with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
         (folder / "weights.tar").write_bytes(wheel.read("gan_face_generate/weights.tar"))
-    words = ["--key", "netG_state_dict", "--net", "dcgan", "--out", str(folder / "g")]
+    words = ["--key", "netG_state_dict", "--net", "dcgan", "--out", str(folder / "faces-gan")]
     assert main(["import", str(folder / "weights.tar"), *words]) == 0
-    return folder / "g"
+    return folder / "faces-gan"
+
+
+def test_the_example_of_a_gan_draws_its_figures(faces):
+    script = Path(__file__).parents[2] / "examples" / "faces_gan.py"
+    done = subprocess.run([sys.executable, str(script), str(faces.parent)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert [Path(line).name for line in done.stdout.split()] == [
+        "samples.png",
+        "glasses.png",
+        "interpolation.png",
+        *(f"closed-form-{n}.png" for n in range(1, 5)),
+    ]
 
 
 @pytest.mark.parametrize(
