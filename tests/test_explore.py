@@ -120,7 +120,7 @@ BAD = {
     "no such run": (["{empty}/x"], "There is no run at"),
     "a folder that is no run": (["{empty}"], "is not a run"),
     "three runs": (["{run}", "{run}", "{run}"], "one run or two side by side, not 3."),
-    "no points": (["{run}", "--points", "0"], "at least 1, not 0"),
+    "no points": (["{run}", "--points", "0"], "at least 1 point, not 0"),
     "no such port": (["{run}", "--port", "99999"], "ports go from 0 to 65535"),
     "no such address": (["{run}", "--host", "192.0.2.7"], "has no address '192.0.2.7'"),
 }

@@ -393,7 +393,7 @@ def check(workspace: Workspace) -> list[str]:
     ]
     if difference < MIN_DIFFERENCE:
         lines.append(
-            "All images are nearly the same: the model is not trained, or its latents have another scale "
-            "or --shape."
+            "All images are nearly the same: the model is not trained, or its latents have another scale or "
+            "shape (--shape; in Python: shape=)."
         )
     return [*lines, f"Look at them: {path}"]

@@ -49,8 +49,8 @@ def sample_latents(
         return from_prior(space, n, seed=seed, temperature=temperature, truncation=truncation)
     if truncation is not None:
         raise NotSupported(
-            "Only a normal prior can be truncated. --temperature 0.7 moves samples towards the mean of the "
-            "latents instead, which is the truncation of a StyleGAN."
+            "Only a normal prior can be truncated. --temperature 0.7 (in Python: temperature=) moves samples "
+            "towards the mean of the latents instead, which is the truncation of a StyleGAN."
         )
     if prior == "model":
         mean = workspace.cloud.mean(axis=0)

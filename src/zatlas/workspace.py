@@ -219,7 +219,7 @@ class Workspace:
         if not samples:
             return table
         if table.std is None:
-            raise NotSupported(f"{self.name} has no posterior to sample from. Omit --samples.")
+            raise NotSupported(f"{self.name} has no posterior: its latents are single points.")
         return LatentTable(table.rows, from_posterior(table.latents, table.std, seed=seed))
 
     def encode(self, split: str = "test") -> Path:

@@ -266,7 +266,10 @@ def dimension_values(workspace: Workspace, axis: int, n: int, by: str, extent: f
     """n values of a dimension at equal steps of the prior's mass, of the latents' range, or of std."""
     if by == "quantile":
         if workspace.generator.space.prior == "none":
-            raise NotSupported("An auto-encoder has no prior, so there are no quantiles: use --by range.")
+            raise NotSupported(
+                "An auto-encoder has no prior, so there are no quantiles: use --by range (in "
+                "Python: by='range')."
+            )
         return normal_quantiles(n, TAIL)
     if by == "range":
         if not 0 <= axis < workspace.dim:

@@ -22,7 +22,7 @@ def announce_decoding(
     *,
     labels: Labels | None = None,
     measure: Measure | None = None,
-    advice: str = "--samples N takes fewer images.",
+    advice: str = "--samples N (in Python: samples=) takes fewer images.",
 ) -> None:
     """Print how long a task takes that decodes this number of images, if that is long.
 

@@ -42,7 +42,7 @@ def explore(
     if not 1 <= len(folders) <= len(IDS):
         raise BadRecipe(f"The explorer shows one run or two side by side, not {len(folders)}.")
     if points is not None and points < 1:
-        raise BadRecipe(f"--points takes a number of points, at least 1, not {points}.")
+        raise BadRecipe(f"The explorer shows at least 1 point, not {points}.")
     tree = partial(run_tree, max_points=points or MAX_POINTS, prior=prior, tiled=points is None)
     runs = [follow_run(folder, id, tree) for folder, id in zip(folders, IDS, strict=False)]
     largest = max(max_message_bytes(*run.sizes) for run in runs)

@@ -14,6 +14,7 @@ from zatlas.core.errors import TooLarge
 from zatlas.core.logs import log_level
 from zatlas.core.process_group import process_group
 from zatlas.core.seeds import derive
+from zatlas.core.shell import how_to_set
 from zatlas.core.system import SYSTEM
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.models.description import Description
@@ -85,10 +86,10 @@ def explain_out_of_memory(recipe: Recipe) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and "memory" not in str(error).lower():
             raise
+        smaller = how_to_set("training.batch", max(recipe.training.batch // 2, 1))
         raise TooLarge(
-            "The model and a batch do not fit into memory. Use smaller images (--size), smaller batches "
-            f"(--set training.batch={max(recipe.training.batch // 2, 1)}) or a smaller net. "
-            "The checkpoints are unchanged."
+            "The model and a batch do not fit into memory. Use smaller images (--size; in Python: size=), a "
+            f"smaller net, or smaller batches: {smaller}. The checkpoints are unchanged."
         ) from error
 
 

@@ -15,7 +15,7 @@ import torch
 from lightning_fabric import Fabric
 
 from zatlas.core.errors import BadRecipe, BadRun, Damaged, Diverged, Interrupted, ZatlasError
-from zatlas.core.shell import shell_command
+from zatlas.core.shell import how_to_set, shell_command
 from zatlas.data import sources
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.models.description import Description, save_weights
@@ -392,5 +392,5 @@ def _diverged(
     return Diverged(
         f"The loss is NaN or infinite at step {step + 1:,} (epoch {epoch + 1}, batch {batch + 1}, "
         f"images {images}; learning rate {rate:.2g}). {saved} "
-        f"Try a lower rate: --set training.rate={s.recipe.training.rate / 10:.2g}"
+        f"Try a lower rate: {how_to_set('training.rate', float(f'{s.recipe.training.rate / 10:.2g}'))}"
     )

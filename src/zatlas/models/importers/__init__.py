@@ -226,7 +226,7 @@ def _programs(decoder: str, side: Path, options: ImportOptions) -> SourceInfo:
     if options.encoder is not None:
         path = Path(options.encoder)
         if not path.is_file():
-            raise NotFound(f"There is no encoder at {path}. Check the path of --encoder.")
+            raise NotFound(f"There is no encoder at {path}. Check its path.")
         encoder = _program(path, side, "encoder")
         if encoder is None:
             raise NotSupported(

@@ -76,7 +76,7 @@ class BigGAN(Importer):
         lines = (
             f"A BigGAN-deep of {config.side} pixels with {config.num_classes} classes.",
             f"Truncation: {truncation:g}, the factor on the latents, with its own statistics in the norms. "
-            "--truncation 0.4 makes images more typical and less varied.",
+            "--truncation 0.4 (in Python: truncation=) makes images more typical and less varied.",
         )
         return SourceInfo(
             "biggan",

@@ -55,7 +55,7 @@ class Diffusers(Importer):
         lines = (
             f"A diffusers {config['_class_name']}: each latent has {channels} channels of "
             f"{shape[-2]}x{shape[-1]}, 1/{factor} of the image's side. "
-            f"Other sizes work too, as --shape {channels},32,32.",
+            f"Other sizes work too, as {channels},32,32 (--shape; in Python: shape=).",
             f"Latents have the scale of diffusion models ({scale:g} times the net's own). The normal prior "
             "is only a substitute for the diffusion model, which defines which latents are images.",
         )

@@ -60,13 +60,15 @@ class ImportOptions:
         for name, kind in (("prior", Prior), ("pixels", PixelRange), ("layout", Layout)):
             value = getattr(self, name)
             if value is not None and value not in get_args(kind):
-                raise UnknownName(f"value of --{name}", str(value), get_args(kind))
+                raise UnknownName(name, str(value), get_args(kind))
         if self.shape is not None and (not self.shape or min(self.shape) < 1):
             raise UnknownName("shape of a latent", str(self.shape), ("100", "100,1,1", "4,64,64"))
         if self.truncation is not None and not 0 <= self.truncation <= MAX_TRUNCATION:
-            raise BadRecipe(f"--truncation goes from 0 to {MAX_TRUNCATION}, not {self.truncation:g}.")
+            raise BadRecipe(f"The truncation goes from 0 to {MAX_TRUNCATION}, not {self.truncation:g}.")
         if self.truncation_layers is not None and self.truncation_layers < 1:
-            raise BadRecipe(f"--truncation-layers must be at least 1, not {self.truncation_layers}.")
+            raise BadRecipe(
+                f"The number of truncated layers must be at least 1, not {self.truncation_layers}."
+            )
 
 
 @dataclass(frozen=True)

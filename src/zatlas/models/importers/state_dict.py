@@ -156,7 +156,7 @@ def load_exactly(model: nn.Module, state: Mapping[str, Tensor], name: str) -> No
     if reasons:
         raise BadData(
             f"These weights do not fit {name}: they {' and '.join(reasons)}. Choose a part of the file "
-            "with --key, or another net."
+            "with --key (in Python: key=), or another net."
         )
     model.load_state_dict(dict(state))
 
@@ -173,7 +173,7 @@ def module_of(text: str, config: Mapping[str, Any] | None = None, find: Find = i
     except ZatlasError:
         raise
     except AttributeError:
-        raise NotSupported(f"{module} has no class {name}. Check --module.") from None
+        raise NotSupported(f"{module} has no class {name}. Check the name.") from None
     except Exception as error:  # the user's own code
         raise NotSupported(
             f"{module} cannot be imported: {first_line(error)}. Install it, or add its folder to PYTHONPATH; "
@@ -290,14 +290,15 @@ def _dcgan(source: Path, state: dict[str, Tensor], target: Path, lines: tuple[st
         match = re.fullmatch(r"(?:.*\.)?(\d+)\.(\w+)", name)
         if match is None:
             raise BadData(
-                f"{source} has weights {name!r}, which a dcgan does not have. Choose another --key."
+                f"{source} has weights {name!r}, which a dcgan does not have. Choose another part of the "
+                "file: --key (in Python: key=)."
             )
         renamed[int(match[1]), match[2]] = tensor
     layers = [renamed[key] for key in sorted(renamed) if renamed[key].ndim == 4]
     if len(layers) < 2 or any(tuple(layer.shape[2:]) != (4, 4) for layer in layers):
         raise BadData(
             f"The weights of {source} are not those of a dcgan, which has transposed convolutions of 4x4. "
-            "Give your own class with --module."
+            "Give your own class: --module package.module:Class (in Python: module=)."
         )
     dim, channels = int(layers[0].shape[0]), int(layers[-1].shape[1])
     width, side = int(layers[-1].shape[0]), 2 ** (len(layers) + 1)

@@ -40,7 +40,9 @@ SUFFIX = ".pkl"
 CONFIGS = {"stylegan2": StyleGAN2, "stylegan3": StyleGAN3}
 RATE = 0.01  # of the mapping network: the factor of its weights and biases
 SAMPLES = 4096  # latents whose mean w is the center of truncation, if the file has none
-NO_TRUNCATION = " (none); smaller values, as --truncation 0.7, give more typical images"
+NO_TRUNCATION = (
+    " (none); smaller values, as --truncation 0.7 (in Python: truncation=), give more typical images"
+)
 BATCH_PIXELS = 1 << 22  # of the images of a batch
 
 # Names in the files, and zatlas's names.
@@ -104,7 +106,8 @@ def from_network(network: Network, source: Path, side: Path, options: ImportOpti
     if "synthesis.b4.const" not in state:
         raise NotSupported(
             f"{source} holds a {network.kind} under {network.key!r}, which is not a generator of StyleGAN2 "
-            "or StyleGAN3. Choose another network of the file with --key, or export it as ONNX."
+            "or StyleGAN3. Choose another network of the file with --key (in Python: key=), or "
+            "export it as ONNX."
         )
     converted = _from_ada(state, source)
     first = network.attributes.get("mapping.fc0", {})
@@ -312,8 +315,7 @@ def _written(
     lines = (
         f"{about}: {config.side}x{config.side} pixels, {config.layers} layers of w{kind}.",
         "zatlas ran no code of the file, and does not keep the discriminator.",
-        f"Truncation: psi {psi:g}"
-        + (" (none); smaller values, as --truncation 0.7, give more typical images." if psi == 1 else "."),
+        f"Truncation: psi {psi:g}" + (NO_TRUNCATION if psi == 1 else "") + ".",
     )
     classes = tuple(map(str, range(config.classes)))
     return SourceInfo(
