@@ -154,11 +154,6 @@ class Atlas(AtlasData):
         Chart
             With `.positions`, `.transform(z)`, `.inverse_transform(xy)` and `.covers(xy)`.
 
-        Raises
-        ------
-        UnknownName
-            There is no such layout or attribute.
-
         Examples
         --------
         >>> chart = atlas.chart("grid_umap", settings={"n_neighbors": 5})
@@ -193,11 +188,6 @@ class Atlas(AtlasData):
         RunDirection
             With `.move(z, amount)`, `.evaluate()`, `.strip()` and `.save()`.
 
-        Raises
-        ------
-        UnknownName
-            There is no such class, attribute or direction.
-
         Examples
         --------
         >>> atlas.find_direction("left", orthogonal_to=["below"])
@@ -215,17 +205,13 @@ class Atlas(AtlasData):
 
         Parameters
         ----------
-        method : {"labels", "principal", "closed_form", "transform", "unsupervised", "predictor", "examples"}
-            Or a method of a plugin.
+        method : str
+            "labels", "principal", "closed_form", "boundary", "channels", "transform", "unsupervised",
+            "predictor", "examples", or a method of a plugin.
         seed : int
             Random seed (default 0).
         settings : mapping
             Settings of the method, as ``{"count": 8}``.
-
-        Raises
-        ------
-        UnknownName
-            There is no such method or setting.
 
         Examples
         --------
@@ -249,6 +235,27 @@ class Atlas(AtlasData):
 
     # The model
 
+    def space(self, name: str) -> "Atlas":
+        """Return the run in another latent space of its model.
+
+        Parameters
+        ----------
+        name : str
+            "z" is the input of the model. A StyleGAN also has "w", "w+" (a row for each layer) and "s" (the
+            style channels), a BigGAN "embedding".
+
+        Raises
+        ------
+        UnknownName
+            The model has no such space.
+
+        Examples
+        --------
+        >>> atlas.space("z").latents().shape
+        (30, 2)
+        """
+        return Atlas(self.workspace.in_space(name))
+
     def evaluate(self, groups: Sequence[str] | None = None, *, seed: int = 0) -> Evaluation:
         """Measure the run, and find what limits it.
 
@@ -263,11 +270,6 @@ class Atlas(AtlasData):
         -------
         Evaluation
             With `.metrics`, `.findings` and `.report("x.html")`.
-
-        Raises
-        ------
-        UnknownName
-            There is no such group.
 
         Examples
         --------

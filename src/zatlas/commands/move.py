@@ -124,7 +124,7 @@ def _print_all(paths: "list[LatentPath]", name: str, out: Path | None, settings:
     from zatlas.figures.anchor_sheets import together
     from zatlas.render.pixels import save
 
-    folder = paths[0].workspace.run.gallery if out is None else out
+    folder = paths[0].workspace.gallery if out is None else out
     if out is None or not out.suffix:
         texts = [f"{name}-{path.marks[-1][1]}" for path in paths]
         for path, file in zip(paths, file_names(texts), strict=True):
@@ -219,7 +219,7 @@ def path(
         else:
             plane, title = spiral(turns=turns, extent=extent), f"A spiral in {workspace.name}"
         result = plane_walk(workspace, plane, title, constant_speed=constant_speed, label=number)
-    file = out or workspace.run.gallery / f"path{default_ending()}"
+    file = out or workspace.gallery / f"path{default_ending()}"
     print_path(result, "path", file, frames=frames, fps=fps, panel="prior", dark=dark)
 
 

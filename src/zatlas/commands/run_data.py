@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from zatlas.commands.options import Dark, Label, Names, OutputFile, Run, Seed
+from zatlas.commands.options import Dark, Label, Names, OutputFile, Run, Seed, WholeRun
 from zatlas.commands.output import print_result
 from zatlas.commands.printing import class_of, message, open_workspace, print_rows, theme_of
 from zatlas.commands.registration import command
@@ -88,7 +88,7 @@ def invert(
         steps=STEPS if steps is None else steps,
         starts=STARTS if starts is None else starts,
     )
-    file = out or workspace.run.gallery / "inverted.npz"
+    file = out or workspace.gallery / "inverted.npz"
     latents, figure = save_inversion(workspace, inputs, result, file, theme=theme_of(dark))
     message(f"latents: {latents}\nfigure: {figure}")
     seconds = result.seconds / len(inputs.names)
@@ -133,14 +133,14 @@ def prior(
     if facts.latents < MIN_LATENTS * (workspace.dim + 1):
         message(f"{facts.latents} latents are too few to fit a density in {workspace.dim} dimensions.")
     if workspace.source.decodes:
-        file = out or workspace.run.gallery / "samples-priors.png"
+        file = out or workspace.gallery / "samples-priors.png"
         message(f"figure: {save(prior_sheet(workspace, theme=theme_of(dark)), file)}")
     for each in saved:
         print_result(each.path)
 
 
 @command("Data")
-def check(run: Run, *, accept: Annotated[Names, arg(metavar="FILE")] = ()) -> None:
+def check(run: WholeRun, *, accept: Annotated[Names, arg(metavar="FILE")] = ()) -> None:
     """Check the files of a run for damage, and repair them.
 
     Prints the result as JSON. The exit status is 1 if a file stays damaged.

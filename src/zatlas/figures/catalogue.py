@@ -1,6 +1,7 @@
 """Every figure that applies to a run, with the command that draws it and the text that explains it."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from zatlas.latent.attributes import attribute_names, limit_text, pretty, title_
 from zatlas.latent.curves import spiral
 from zatlas.latent.names import text_of
 from zatlas.locate import default_anchors
+from zatlas.models.generator import INPUT
 from zatlas.render.figure import Figure
 from zatlas.render.moving import default_ending
 from zatlas.render.pixels import save
@@ -39,7 +41,8 @@ def entries(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
     stems = set()
     for entry in _built_in(workspace, theme):
         stems.add(entry.name)
-        yield entry
+        option = () if workspace.space == INPUT else ("--space", workspace.space)
+        yield replace(entry, words=(*entry.words, *option))
     for name, figure in run_figures(workspace):
         yield entry_of(name, figure, workspace, theme, stems)
 

@@ -245,7 +245,7 @@ def traversal(
 
     A conditional model decodes in the class `label`, by default the class of the anchor.
     """
-    by = by or ("range" if workspace.generator.space.prior == "none" else "quantile")
+    by = by or ("quantile" if workspace.generator.space.prior == "normal" else "range")
     latents = workspace.cloud
     changes: dict[int, float] = {}
     if not dimensions:

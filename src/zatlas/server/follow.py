@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from zatlas.core.system import SYSTEM
 from zatlas.data import sources
 from zatlas.data.image_dataset import ImageDataset
+from zatlas.models.generator import INPUT
 from zatlas.models.importers import ImportedModel, imported_model_of
 from zatlas.models.importers.imported import as_shape
 from zatlas.server.messages import error_payload
@@ -42,6 +43,7 @@ class FollowedRun:
     run: Run
     id: str
     tree: Callable[..., Any]  # of a workspace and an id; `light` while it is being trained
+    space: str = INPUT  # the latent space of the model
     shown_tree: Any = None  # the last tree
     last_stamp: object = None  # of its weights
     light: bool = False  # whether the last tree is light
@@ -63,6 +65,9 @@ class FollowedRun:
     @property
     def sizes(self) -> tuple[int, tuple[int, int, int]]:
         """The latent dimension, and the shape of an image."""
+        if self.space != INPUT:
+            workspace = Workspace.open(self.run.folder, space=self.space)
+            return workspace.dim, workspace.description.shape
         if self.imported is not None:
             return math.prod(self.imported.shape), as_shape(self.imported.image)
         return int(self.recipe.model["dim"]), self.images.shape
@@ -111,7 +116,7 @@ class FollowedRun:
 
     def _show(self, display: Display, state: object, training: dict[str, Any] | None, *, light: bool) -> None:
         begin = time.monotonic()
-        workspace = Workspace.open(self.run.folder)
+        workspace = Workspace.open(self.run.folder, space=self.space)
         if self.imported is None and not workspace.source.generated:
             workspace = replace(workspace, opened_dataset=self.images)
         tree = self.tree(workspace, self.id, light=light)
@@ -166,6 +171,6 @@ def stamp(path: Path) -> object:
     return result.st_ino, result.st_mtime_ns, result.st_size
 
 
-def follow_run(folder: Path, id: str, tree: Callable[..., Any]) -> FollowedRun:
-    """The run in this folder, ready to be followed."""
-    return FollowedRun(runs.open_run(folder), id, tree)
+def follow_run(folder: Path, id: str, tree: Callable[..., Any], space: str = INPUT) -> FollowedRun:
+    """The run in this folder and in a latent space of its model, ready to be followed."""
+    return FollowedRun(runs.open_run(folder), id, tree, space)

@@ -14,6 +14,7 @@ import torch
 from zatlas.core.errors import BadRecipe, Interrupted
 from zatlas.core.logs import LOG
 from zatlas.core.system import SYSTEM
+from zatlas.models.generator import INPUT
 from zatlas.server.background import CHECK_SECONDS, Background
 from zatlas.server.follow import FollowedRun, follow_run
 from zatlas.server.placeholder import placeholder
@@ -34,6 +35,7 @@ def explore(
     port: int | None = None,
     points: int | None = None,
     prior: str | None = None,
+    space: str = INPUT,
     token: bool = False,
     opened: bool = True,
     print_url: Print = print,
@@ -44,7 +46,7 @@ def explore(
     if points is not None and points < 1:
         raise BadRecipe(f"The explorer shows at least 1 point, not {points}.")
     tree = partial(run_tree, max_points=points or MAX_POINTS, prior=prior, tiled=points is None)
-    runs = [follow_run(folder, id, tree) for folder, id in zip(folders, IDS, strict=False)]
+    runs = [follow_run(folder, id, tree, space) for folder, id in zip(folders, IDS, strict=False)]
     largest = max(max_message_bytes(*run.sizes) for run in runs)
     server = Server(largest, host=host, port=port, token=token)
     preparation = Background(partial(prepare, runs, server), "zatlas-page")

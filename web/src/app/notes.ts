@@ -48,7 +48,7 @@ function charts(page: Page): Note | null {
 
 function shell(page: Page): Note | null {
   const { entry } = page.run;
-  if (entry.prior === "none" || entry.dim < 8) return null;
+  if (entry.prior === "none" || entry.prior === "mapped" || entry.dim < 8) return null;
   const radius = Math.sqrt(entry.dim);
   return {
     name: "shell",

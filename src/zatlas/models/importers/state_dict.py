@@ -244,6 +244,7 @@ def every_shape(state: Mapping[str, Tensor]) -> tuple[tuple[int, ...], ...]:
 def _from_zatlas(path: Path) -> SourceInfo:
     description, model = load_weights(path)
     space = generator(description, model).space
+    assert space.prior != "mapped"  # a trained model has one space
     lines = (f"Weights that zatlas wrote: {description.family} with the net {description.net}.",)
     return SourceInfo(
         "weights",

@@ -31,6 +31,7 @@ from zatlas.models.importers.imported import (
 )
 from zatlas.models.importers.importer import Importer
 from zatlas.models.importers.network_pickle import Network, read_network
+from zatlas.models.importers.style_spaces import style_spaces
 from zatlas.models.nets_stylegan2 import StyleGAN2, StyleNet
 from zatlas.models.nets_stylegan3 import StyleGAN3
 from zatlas.models.safe_build import build_checked
@@ -141,9 +142,11 @@ def load(files: Mapping[str, Path], settings: Mapping[str, Any]) -> Halves:
     config = fill(CONFIGS[settings["net"]], settings["config"], "imported.settings.config")
     net = no_gradient(build_checked(config.build, read(path), path))
     assert isinstance(net, StyleNet)
-    decode = partial(net, psi=float(settings["psi"]), cutoff=settings.get("cutoff"))
+    psi, cutoff = float(settings["psi"]), settings.get("cutoff")
     batch = max(BATCH_PIXELS // config.side**2, 1)
-    return Halves(decode, None, net, labelled=config.classes > 0, batch=batch)
+    spaces = style_spaces(net, psi, cutoff)
+    decode = partial(net, psi=psi, cutoff=cutoff)
+    return Halves(decode, None, net, labelled=config.classes > 0, batch=batch, spaces=spaces)
 
 
 def with_gains(state: Mapping[str, Tensor], rate: float, *, convolutions: bool) -> dict[str, Tensor]:
