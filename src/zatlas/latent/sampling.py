@@ -35,8 +35,8 @@ def from_prior(
         raise BadRecipe(f"truncation must be at least 0.1 standard deviations, not {truncation}.")
     if space.prior != "normal":
         raise BadRecipe(
-            "Only a normal prior has tails to truncate. --temperature 0.7 moves samples towards their center "
-            "instead, which is the truncation of a StyleGAN in w."
+            "Only a normal prior has tails to truncate. --temperature 0.7 (in Python: temperature=) moves "
+            "samples towards their mean instead, which is the truncation of a StyleGAN in w."
         )
     rng = stream(seed, "truncation")
     bound = truncation * temperature

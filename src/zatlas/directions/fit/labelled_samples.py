@@ -45,7 +45,8 @@ class LabelledSamples:
         if count < MIN_CONFIDENT:
             raise BadData(
                 f"The classifier finds {name!r} in {positive} of {len(values)} samples; a direction takes "
-                f"{MIN_CONFIDENT} or more with it and without it. Take more: --samples {4 * len(values)}"
+                f"{MIN_CONFIDENT} or more with it and without it. Take more: --samples {4 * len(values)} "
+                "(in Python: samples=)."
             )
         rows = np.concatenate([order[:count], order[-count:]])
         return rows, np.arange(2 * count) >= count
