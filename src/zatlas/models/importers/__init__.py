@@ -22,6 +22,7 @@ from zatlas.models.importers import (
     importer,
     latents_file,
     onnx_model,
+    plain,
     probe,
     progan,
     programs,
@@ -47,8 +48,9 @@ from zatlas.store import atomic, digests
 from zatlas.store.run import Run, check_free
 
 PICKLE_SUFFIXES = (".pt", ".pth", ".tar", ".ckpt", ".bin", ".torchscript", ".ts", ".model")
-RECOGNIZERS = (progan.recognize,)  # of nets of zatlas among state dicts
-RECOGNIZED = {"progan": progan.load}
+# Of nets among state dicts, the most specific first.
+RECOGNIZERS = (progan.recognize, plain.recognize)
+RECOGNIZED = {"progan": progan.load, "plain": plain.load}
 
 
 @dataclass(frozen=True)

@@ -50,12 +50,13 @@ def write_weights(
         if described(source):
             shutil.copyfile(source, target)
             return _from_zatlas(target)
-        save_file(part_of(read(source), options.key, source), target)
-        key = options.key or ""
+        key, state = options.key or "", part_of(read(source), options.key, source)
     else:
-        key = state_of(source, target, options.key)
+        key, order = state_of(source, target, options.key)
+        state = read(target)
+        state = {name: state[name] for name in order}  # safetensors sorts them
     lines = (f"Weights: {f'those under {key!r}' if key else 'the whole file'}, saved as safetensors.",)
-    state = without_prefix(read(target))
+    state = without_prefix(state)
     save_file(state, target)
     if options.module:
         return _with_module(options.module, state, target, lines)
