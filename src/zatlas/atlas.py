@@ -21,6 +21,7 @@ from zatlas.plots import Plots
 from zatlas.results import Evaluation, RunDirection
 from zatlas.sample import fit_prior
 from zatlas.site.export import export
+from zatlas.styles import Styles, styles_of
 from zatlas.training.inverter_training import TRAINING
 
 
@@ -57,11 +58,6 @@ class Atlas(AtlasData):
         Anchor
             With `latent` (1, dim), `image` or None, `label` and `title`.
 
-        Raises
-        ------
-        UnknownName, NotFound, BadData
-            The name stands for nothing in this run.
-
         Examples
         --------
         >>> atlas.locate("left").latent.shape
@@ -97,13 +93,6 @@ class Atlas(AtlasData):
         -------
         LatentPath
             With `.latents(n)`, `.images(n)`, `.strip()` and `.film("x.mp4")`.
-
-        Raises
-        ------
-        ShapeError
-            Fewer than two anchors are given.
-        NotSupported
-            The anchors have several classes, and the model takes its class only as a number.
 
         Examples
         --------
@@ -255,6 +244,11 @@ class Atlas(AtlasData):
         (30, 2)
         """
         return Atlas(self.workspace.in_space(name))
+
+    @property
+    def styles(self) -> Styles:
+        """The layers of a StyleGAN: `mix`, `mixing`, `truncation`, `noise` and `decode`."""
+        return styles_of(self.workspace)
 
     def evaluate(self, groups: Sequence[str] | None = None, *, seed: int = 0) -> Evaluation:
         """Measure the run, and find what limits it.

@@ -3,12 +3,18 @@
 w+: Abdal et al. 2019, https://arxiv.org/abs/1904.03189 . s: Wu et al. 2021, https://arxiv.org/abs/2011.12799
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
+from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.models import nets_stylegan2
-from zatlas.models.importers.imported import InnerSpace
+from zatlas.models.generator import Generator
+from zatlas.models.importers.imported import Adapter, InnerSpace
 from zatlas.models.nets_stylegan2 import StyleNet
+
+NOISES = ("fixed", "zero", "random")
 
 
 def style_spaces(net: StyleNet, psi: float = 1.0, cutoff: int | None = None) -> dict[str, InnerSpace]:
@@ -32,6 +38,34 @@ def style_spaces(net: StyleNet, psi: float = 1.0, cutoff: int | None = None) -> 
         lambda s: synthesis.from_styles(s.split(sizes, 1)),
     )
     return result
+
+
+def with_noise(generator: Generator, noise: str, seed: int = 0) -> Generator:
+    """Return a generator of w+ that decodes with the stored noise ("fixed"), with "zero" or "random" noise.
+
+    Random noise depends on the seed only.
+    """
+    adapter = getattr(generator.decoder, "__self__", None)
+    net = getattr(adapter, "owner", None)
+    missing = NotSupported("This model has no noise in its layers; a StyleGAN2 has.")
+    if not isinstance(adapter, Adapter) or not isinstance(net, StyleNet):
+        raise missing
+    if not isinstance(net.synthesis, nets_stylegan2.Synthesis):
+        raise missing
+    if generator.space.shape != (net.mapping.layers, len(net.mapping.mean)):
+        raise NotSupported("Noise is chosen for latents of w+: open the model in w+.")
+    if noise not in NOISES:
+        raise UnknownName("noise", noise, NOISES)
+    synthesis = net.synthesis
+
+    def decode(w: Tensor) -> Tensor:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            images: Tensor = synthesis(w, noise)
+            return images
+
+    chosen = Adapter(adapter.info, replace(adapter.halves, decode=decode)).to(generator.device).eval()
+    return replace(generator, decoder=chosen.decode)
 
 
 def style_sizes(synthesis: nets_stylegan2.Synthesis) -> list[int]:
