@@ -36,6 +36,7 @@ class GANConfig(Family):
     augment: bool = False  # shift and cut out parts of the images that the discriminator sees
     half_batches: bool = False  # train the discriminator on half a batch of each kind
 
+    BFLOAT16: ClassVar[bool] = True
     NET: ClassVar[str] = "conv-resize"
     TRAINING: ClassVar[Mapping[str, object]] = {
         "rate": 2e-3,
@@ -125,7 +126,7 @@ class GAN(Trainable):
 
     def _generate(self, z: Tensor, y: Tensor | None) -> Tensor:
         images: Tensor = self.generator(join(z, one_hot(y, self.classes, z)))
-        return images.tanh()
+        return images.float().tanh()
 
     def _discriminate(self, x: Tensor, y: Tensor | None) -> Tensor:
         logits: Tensor = apply_encoder(self.discriminator, x, one_hot(y, self.classes, x))

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
+from torch import nn
 
 from zatlas.core.errors import TooLarge
 from zatlas.core.logs import log_level
@@ -21,6 +22,7 @@ from zatlas.models.description import Description
 from zatlas.models.generator import resolve_device
 from zatlas.models.trainable import Trainable
 from zatlas.store.run import FORMAT
+from zatlas.training.precision import bfloat16_gain, choose_precision
 from zatlas.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -44,7 +46,6 @@ def launch(recipe: Recipe, description: Description, device: str = "auto") -> "F
             devices=group.local_world_size,
             num_nodes=group.machines,
             strategy=choose_strategy(recipe, group, players),
-            precision=recipe.training.precision,
             plugins=plugins,
         )
         fabric.launch()
@@ -93,7 +94,7 @@ def explain_out_of_memory(recipe: Recipe) -> Iterator[None]:
         ) from error
 
 
-def machine(fabric: "Fabric") -> dict[str, Any]:
+def machine(recipe: Recipe, fabric: "Fabric") -> dict[str, Any]:
     """Return what two trainings must have in common to give the same bits."""
     from zatlas.training.distributed import is_sharded
 
@@ -103,13 +104,16 @@ def machine(fabric: "Fabric") -> dict[str, Any]:
         "device": torch.cuda.get_device_name(fabric.device) if cuda else str(fabric.device),
         "processor": SYSTEM.processor_name(),
         "threads": torch.get_num_threads(),
+        "precision": choose_precision(recipe, fabric.device).name,
         "processes": fabric.world_size,
         "strategy": "single process" if fabric.world_size == 1 else "fsdp" if is_sharded(fabric) else "ddp",
     }
 
 
-def provenance(recipe: Recipe, images: ImageDataset, fabric: "Fabric") -> dict[str, Any]:
-    """Return the contents of a run's made.json: versions, seed, data and machine."""
+def provenance(recipe: Recipe, images: ImageDataset, fabric: "Fabric", model: nn.Module) -> dict[str, Any]:
+    """Return the contents of a run's made.json: versions, seed, data, machine, and the precision's reason."""
+    steps = recipe.training.epochs * -(-len(images.rows("train")) // recipe.training.batch)
+    single = fabric.world_size == 1
     return {
         "format": FORMAT,
         "zatlas": version("zatlas"),
@@ -118,5 +122,7 @@ def provenance(recipe: Recipe, images: ImageDataset, fabric: "Fabric") -> dict[s
         "seed": recipe.seed,
         "dataset": images.describe(),
         "fingerprint": images.fingerprint,
-        **machine(fabric),
+        **machine(recipe, fabric),
+        "precision_reason": choose_precision(recipe, fabric.device).reason,
+        "bfloat16_gain": bfloat16_gain(model, recipe, images.shape, steps, fabric.device) if single else None,
     }

@@ -17,6 +17,7 @@ from zatlas.core.seeds import derive
 from zatlas.models.noise import BatchPart, SharedNoise
 from zatlas.models.trainable import Terms, Trainable
 from zatlas.training import distributed
+from zatlas.training.precision import choose_precision
 from zatlas.training.recipe import Recipe, Training
 
 
@@ -25,6 +26,7 @@ class Learner:
 
     def __init__(self, fabric: Fabric, model: nn.Module, recipe: Recipe) -> None:
         self.fabric, self.training, self.seed = fabric, recipe.training, recipe.seed
+        self.precision = choose_precision(recipe, fabric.device)
         # With sharded weights, evaluation uses a copy that holds all of them.
         self.full_copy = copy.deepcopy(model).to("meta") if distributed.is_sharded(fabric) else None
         self.module = fabric.setup_module(model)
@@ -60,7 +62,8 @@ class Learner:
         for name, optimizer in self.optimizers.items():
             self._freeze_others(name)
             optimizer.zero_grad()
-            terms = self.module.loss(x, labels, name, self.noise, epoch)
+            with self.precision.autocast():
+                terms = self.module.loss(x, labels, name, self.noise, epoch)
             means = self._batch_means(terms, part)
             if not math.isfinite(means["loss"].item()):
                 return None

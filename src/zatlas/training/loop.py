@@ -75,7 +75,7 @@ def fit(
         all_files = {
             **files,
             "recipe.toml": recipe.to_toml().encode(),
-            "made.json": atomic.as_json(provenance(recipe, images, fabric)),
+            "made.json": atomic.as_json(provenance(recipe, images, fabric, model)),
             "data_report.json": atomic.as_json({"dataset": images.describe(), **images.report}),
         }
         if fabric.is_global_zero:
@@ -159,7 +159,7 @@ def _train_run(
         if fabric.is_global_zero and earlier not in (None, recipe):
             atomic.write_file(run.recipe_file, recipe.to_toml().encode())
         if fabric.is_global_zero and restart:
-            atomic.write_file(run.provenance_file, atomic.as_json(provenance(recipe, images, fabric)))
+            atomic.write_file(run.provenance_file, atomic.as_json(provenance(recipe, images, fabric, model)))
         with ExitStack() as stack:
             for callback in callbacks:
                 stack.callback(callback.on_train_end)
@@ -176,7 +176,7 @@ def _context(recipe: Recipe, images: ImageDataset, fabric: Fabric) -> dict[str, 
         "data": images.fingerprint,
         "shape": images.shape,
         "classes": images.classes,
-        "machine": machine(fabric),
+        "machine": machine(recipe, fabric),
     }
 
 

@@ -49,7 +49,9 @@ class Training:
     best: Literal["loss", "ssim", "last"] = "loss"  # metric that selects the epoch whose weights are saved
     preview: Steps = 5  # epochs between two previews; 0 for none
     save_steps: Steps = 0  # steps between two checkpoints inside an epoch; 0 for one at its end only
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"  # of the arithmetic
+    precision: Literal["auto", "32-true", "bf16-mixed"] = (
+        "auto"  # of the arithmetic; auto is bfloat16 where the device and the model suit it
+    )
     strategy: Literal["ddp", "fsdp"] = "ddp"  # whether each process holds all weights or a shard of each
 
 
