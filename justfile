@@ -118,11 +118,15 @@ broken-runs:
 bench-defaults:
     python benchmarks/defaults.py
 
-# Generate pages, fixtures and the contract from the code.
-docs:
+# Generate pages, fixtures and the contract from the code, and build the documentation site.
+docs: && site
     python -m tests.write_docs
     python -m tests.write_fixtures
     python -m tests.write_contract
+
+# Build the documentation site into build/site; a broken link is an error.
+site:
+    sphinx-build -q -W --keep-going docs build/site
 
 # Take the screenshots of the documents again.
 screenshots:

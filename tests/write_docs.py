@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, get_args, get_origin
 from unittest.mock import patch
 
+import zatlas
 from zatlas.cli import main
 from zatlas.commands.overview import GROUPS
 from zatlas.commands.registration import COMMANDS
@@ -129,6 +130,24 @@ def datasets() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def api() -> str:
+    names = "\n".join(f"   {name}" for name in zatlas.__all__)
+    return f"""# Python names
+
+Every name of `import zatlas`. [Use zatlas from Python](python.md) shows how to use them together. Every
+class and function has an example that a test runs. `just docs` writes this page from the code.
+
+```{{eval-rst}}
+.. currentmodule:: zatlas
+
+.. autosummary::
+   :toctree: api
+
+{names}
+```
+"""
+
+
 def floors() -> list[list[str]]:
     """The rooms of the source by floor, the highest first."""
     (contract,) = LINTER["contracts"]
@@ -150,6 +169,7 @@ def contributing() -> str:
 
 
 PAGES = {
+    "api.md": api,
     "commands.md": commands,
     "recipes.md": recipes,
     "datasets.md": datasets,

@@ -49,7 +49,7 @@ class Generator:
     space : Space
         The shape of a latent and the prior.
     decoder : function
-        Takes latents (n, *space.shape) and labels (n,) or None as tensors; returns images in [0, 1].
+        Takes latents ``(n, *space.shape)`` and labels (n,) or None as tensors; returns images in [0, 1].
         A decoder that also takes class weights (n, classes) can mix classes.
     encoder : function
         Takes images and labels; returns latents, or their means and standard deviations.

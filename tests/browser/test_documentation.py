@@ -1,0 +1,75 @@
+"""The documentation site in a real browser: it is built strictly, and asks no other host for anything."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import hosted, watch
+
+pytestmark = pytest.mark.browser
+ROOT = Path(__file__).parents[2]
+PAGES = ["index", "elbo", "commands", "datasets", "api/zatlas.Atlas", "search"]
+PHONE = {"width": 390, "height": 844}
+WIDEST = "() => document.documentElement.scrollWidth"
+
+
+@pytest.fixture(scope="session")
+def site():
+    """The address of the built site on a plain static host."""
+    folder = ROOT / "build" / "site"
+    subprocess.run(
+        [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "docs", str(folder)],
+        cwd=ROOT,
+        check=True,
+    )
+    with hosted(folder) as url:
+        yield url
+
+
+@pytest.fixture
+def open_page(browser, site):
+    """Opens pages of the site; an error or a request to another host fails the test."""
+    contexts, faults = [], []
+
+    def open_page(name, **settings):
+        contexts.append(browser.new_context(**settings))
+        page = contexts[-1].new_page()
+        watch(page, site, faults)
+        page.goto(f"{site}/{name}.html", wait_until="networkidle")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not faults
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_page_of_the_documentation_asks_no_other_host(open_page, theme):
+    for name in PAGES:
+        page = open_page(name, color_scheme=theme)
+        assert page.locator("h1").first.inner_text()
+        assert page.locator("html").get_attribute("data-theme") == theme
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_of_the_documentation_fits_a_phone(open_page, name):
+    page = open_page(name, viewport=PHONE, has_touch=True)
+    assert page.evaluate(WIDEST) <= PHONE["width"]
+
+
+def test_the_search_of_the_documentation_finds_a_page(open_page):
+    page = open_page("index")
+    page.keyboard.press("Control+k")
+    page.locator("input[type=search]:visible").fill("geodesic")
+    page.keyboard.press("Enter")
+    expect(page.locator(".search li a", has_text="zatlas.Atlas").first).to_be_visible()
+
+
+def test_formulas_are_drawn_without_a_script(open_page):
+    page = open_page("elbo", java_script_enabled=False)
+    assert page.locator("math[display=block]").count() > 5
+    assert page.locator("math[display=block]").nth(3).bounding_box()["height"] > 30  # a fraction
