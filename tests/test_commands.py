@@ -15,7 +15,7 @@ from zatlas.commands.registration import COMMANDS
 
 TABLE = {
     "Start": "demo datasets models presets",
-    "Make a run": "train sweep import",
+    "Make a run": "train sweep import blend",
     "Look": "gallery sample reconstruct grid scatter chart decode",
     "Move": "interpolate traverse path edit mix arithmetic",
     "Directions": "directions compass classifier",

@@ -14,6 +14,8 @@ import numpy as np
 from zatlas import contents
 from zatlas.core.arrays import ArrayLike, Flags, Images, Labels, Latents, Rows, as_latents
 from zatlas.core.errors import NotSupported
+from zatlas.core.logs import LOG
+from zatlas.core.progress import late_bar
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.latent.attributes import all_flags, flags_of, labels_by
 from zatlas.latent.chart import Chart
@@ -28,6 +30,7 @@ from zatlas.latent.saved_charts import ChartRequest, ChartStore, short_digest
 from zatlas.latent_source import LatentSource, source_of
 from zatlas.models import importers
 from zatlas.models.classifier import Classifier, load_classifier
+from zatlas.models.decoding_time import affordable
 from zatlas.models.generator import INPUT, ClassLabel
 from zatlas.predictions import Predictions, predict
 from zatlas.run_model import RunModel
@@ -38,7 +41,7 @@ from zatlas.store.latent_table import LatentTable
 from zatlas.store.safe_paths import file_name
 
 NO_ROW = -1  # row number of a latent that belongs to no image of the dataset
-MAX_DECODED = 2000  # latents of a chart that is laid out by their decoded images
+MAX_DECODED, MIN_DECODED = 2000, 250  # latents of a chart that is laid out by their decoded images
 
 
 @dataclass(frozen=True, repr=False)
@@ -179,7 +182,12 @@ class Workspace(RunModel):
     def decode(self, z: ArrayLike, label: ClassLabel = None) -> Images:
         """The images of latents (n, dim); a conditional model takes one class, one for each, or weights."""
         z = as_latents(z, *self.generator.space.shape)
-        return self.generator.decode(z, self.generator.class_inputs(len(z), label))
+        parts = []
+        with late_bar("decoding", len(z)) as advance:
+            for images in self.generator.decode_batches(z, self.generator.class_inputs(len(z), label)):
+                parts.append(images)
+                advance(len(images))
+        return np.concatenate(parts)
 
     def nearest(self, z: ArrayLike, k: int = 5, split: str = "train") -> tuple[Rows, np.ndarray]:
         """Rows (n, k) of the images or samples nearest to each latent, and their distances (n, k)."""
@@ -222,7 +230,7 @@ class Workspace(RunModel):
         """The chart of this request, saved in the run."""
         table = self.chart_table(request.split, samples=request.samples, seed=request.seed)
         decode = self.decode if self.source.kind == "sample" and request.layout != "dimensions" else None
-        chosen = landmarks(len(table), None if decode is None else MAX_DECODED)
+        chosen = landmarks(len(table), None if decode is None else self._decoded_count(table.latents))
         rows = table.rows[chosen]
         provenance = {**self.provenance(request.split), "latents": len(chosen), "images": decode is not None}
 
@@ -288,6 +296,16 @@ class Workspace(RunModel):
                 "(in Python: zatlas.import_model(..., data=)): zatlas import SOURCE --out RUN --data FOLDER"
             )
         return contents.open_dataset(self.run, data_changed=self.data_changed)
+
+    def _decoded_count(self, latents: Latents) -> int:
+        """The number of latents that a chart decodes: fewer for a slow decoder, which is measured once."""
+        count = self.charts.decoded
+        if count is None:
+            count = affordable(MAX_DECODED, MIN_DECODED, self.generator.for_class(), latents)
+            self.charts.set_decoded(count)
+            if count < MAX_DECODED:
+                LOG.info(f"The decoder is slow: the chart uses {count} samples instead of {MAX_DECODED:,}.")
+        return count
 
     def _labelled(self) -> ImageDataset:
         images = self.unlabelled_dataset

@@ -68,6 +68,20 @@ def with_noise(generator: Generator, noise: str, seed: int = 0) -> Generator:
     return replace(generator, decoder=chosen.decode)
 
 
+def row_of_weights(net: StyleNet, name: str) -> int | None:
+    """Return the number of the layer of w+ that a tensor of a StyleGAN belongs to; None for the mapping."""
+    parts = name.split(".")
+    if parts[0] != "synthesis":
+        return None
+    if parts[1] != "blocks":
+        return 0  # the constant or the waves that the layers begin with
+    number = int(parts[2])
+    if not isinstance(net.synthesis, nets_stylegan2.Synthesis):
+        return number + 1
+    first, last = max(2 * number - 1, 0), 2 * number  # the convolutions of a block
+    return {"conv": last, "pixels": last + 1}.get(parts[3], first)
+
+
 def style_sizes(synthesis: nets_stylegan2.Synthesis) -> list[int]:
     """Return the number of style channels of each modulated convolution."""
     return [layer.style.out_features for _, layer in synthesis.modulated()]
