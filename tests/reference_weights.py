@@ -19,6 +19,12 @@ PROGANS = {  # of ProGAN: (side, largest width, classes, fused, lod)
     "progan-64-growing": (64, 16, 0, False, 1.25),
     "progan-256-full": (256, 512, 0, False, 0.0),
 }
+LIGHTS = {  # of stylegan2-pytorch: (side, network capacity, arguments of its generator)
+    "light-16": (16, 2, {}),
+    "light-32-attention": (32, 2, {"attn_layers": [1, 2], "no_const": True}),
+    "light-16-opacity": (16, 2, {"transparent": True}),
+    "light-256-full": (256, 16, {}),
+}
 Z_DIM = 16  # of a ProGAN that is not full-size; 128 classes for a BigGAN of any width
 
 
@@ -62,6 +68,16 @@ def weights(shapes, seed=0):
             values = 0.5 * values
         elif name.endswith("bn.weight"):
             values = 1 + 0.3 * values
+        elif name.endswith(".upsample.1.f"):
+            values = np.array([1, 2, 1], np.float32)
+        elif name.startswith("SE.net.") and name.endswith("weight"):
+            values = 10 / np.sqrt(shape[1]) * values
+        elif name.startswith("GE.") and "to_style" in name:
+            values = values / np.sqrt(shape[-1])
+        elif name.startswith("GE.") and name.endswith("rgb.conv.weight"):
+            values = values / shape[1]
+        elif name.startswith("GE.") and ".fn." in name and len(shape) == 4 and shape[0] > 1:
+            values = values / np.sqrt(shape[1])
         elif name == "lod":
             values = np.float32(0) * values
         state[name] = values.astype(np.float32)
@@ -85,3 +101,8 @@ def some_pixels(images):
     """The pixels of images that a fixture keeps, spread over all rows, columns and channels."""
     flat = images.reshape(len(images), -1)
     return flat[:, np.linspace(0, flat.shape[1] - 1, KEPT_PIXELS).astype(int)].astype(np.float32)
+
+
+def light_noise(side):
+    """The noise of stylegan2-pytorch (side, side)."""
+    return np.random.default_rng(8).random((side, side), dtype=np.float32)

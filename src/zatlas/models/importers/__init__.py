@@ -28,6 +28,7 @@ from zatlas.models.importers import (
     programs,
     run_files,
     state_dict,
+    stylegan_light,
 )
 from zatlas.models.importers.description_table import HALVES, digest_of_all, programs_of, read_table
 from zatlas.models.importers.imported import (
@@ -49,7 +50,7 @@ from zatlas.store.run import Run, check_free
 
 PICKLE_SUFFIXES = (".pt", ".pth", ".tar", ".ckpt", ".bin", ".torchscript", ".ts", ".model")
 # Of nets among state dicts, the most specific first.
-RECOGNIZERS = (progan.recognize, plain.recognize)
+RECOGNIZERS = (progan.recognize, stylegan_light.recognize, plain.recognize)
 RECOGNIZED = {"progan": progan.load, "plain": plain.load}
 
 

@@ -154,8 +154,8 @@ def _arranged(layers: list[Layer]) -> Arrangement | None:
     if layers[named].kind == "conv" and before.kind == "linear" and before.sizes[0] > before.sizes[1]:
         named -= 1
     dim = _inputs(layers[named])
-    decoder = next(iter(decoders(layers[named:], dim)), None)
-    return Arrangement(dim, decoder, (), (), complete=False) if decoder else None
+    plans = decoders(layers[named:], dim)
+    return Arrangement(dim, plans[0], (), (), complete=False) if plans else None
 
 
 def _inputs(layer: Layer) -> int:
