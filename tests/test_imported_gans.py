@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests import reference_weights as reference
-from tests.test_references import fixture, our_biggan, our_progan, torch_weights
+from tests.test_references import fixture, our_biggan, our_plain, our_progan, torch_weights
 from zatlas.cli import main
 from zatlas.core.errors import BadData, ZatlasError
 from zatlas.create import import_model
@@ -199,3 +199,14 @@ def test_a_checkpoint_of_stylegan2_pytorch_needs_no_options(name, tmp_path):
     assert images.std() > 0.05 and np.isfinite(images).all()
     if "attention" in name:
         assert export_decoder(workspace.generator, tmp_path / "x.onnx").error < 1e-2
+
+
+def test_weights_of_a_biggan_need_no_options(tmp_path):
+    state = torch_weights(fixture("plain-32")[0])
+    torch.save(state, tmp_path / "G_ema.pth")
+    import_model(tmp_path / "G_ema.pth", tmp_path / "run", truncation=0.5, verbose=False)
+    workspace = Workspace.open(tmp_path / "run")
+    assert workspace.generator.classes == ("0", "1", "2", "3", "4") and workspace.dim == reference.Z_DIM
+    z = sample_latents(workspace, 2, seed=0)
+    expected = (our_plain(state)(0.5 * z, [4, 0]) + 1) / 2
+    np.testing.assert_allclose(workspace.decode(z, [4, 0]), expected, atol=1e-5)

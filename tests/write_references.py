@@ -2,6 +2,7 @@
 
     python -m tests.write_references biggan FOLDER    # of pytorch_pretrained_biggan
     python -m tests.write_references progan FOLDER    # of genforce
+    python -m tests.write_references plain FOLDER     # of ajbrock/BigGAN-PyTorch
     python -m tests.write_references light FOLDER     # of lucidrains/stylegan2-pytorch
 
 FOLDER is a checkout of the reference. The fixtures hold shapes and pixels only.
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 
 from tests import reference_weights as reference
-from tests.test_references import our_biggan, our_light, our_progan
+from tests.test_references import our_biggan, our_light, our_plain, our_progan
 
 FIXTURES = Path(__file__).parent / "fixtures" / "references"
 
@@ -60,6 +61,20 @@ def progan(folder):
         with torch.no_grad():
             images = net(torch.from_numpy(z), label=label)["image"].numpy()
         save(name, shapes, images, our_progan(state, len(z[0]))(z, label))
+
+
+def plain(folder):
+    """BigGAN, not deep, of all sizes."""
+    sys.path.insert(0, str(folder))
+    model = importlib.import_module("BigGAN")
+    for name, (side, width, arguments) in reference.PLAINS.items():
+        dim = reference.plain_dim(name)
+        net = model.Generator(width, dim, resolution=side, n_classes=5, no_optim=True, **arguments).eval()
+        shapes, state = loaded(net)
+        z, label = reference.latents(dim), torch.tensor([3, 1])
+        with torch.no_grad():
+            images = net(torch.from_numpy(z), net.shared(label)).numpy()
+        save(name, shapes, images, our_plain(state)(z, label))
 
 
 def light(folder):
@@ -108,4 +123,4 @@ def save(name, shapes, images, ours):
 
 
 if __name__ == "__main__":
-    vars(SimpleNamespace(biggan=biggan, progan=progan, light=light))[sys.argv[1]](sys.argv[2])
+    vars(SimpleNamespace(biggan=biggan, progan=progan, light=light, plain=plain))[sys.argv[1]](sys.argv[2])
