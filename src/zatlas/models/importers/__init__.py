@@ -19,6 +19,7 @@ from zatlas.models.description import Description, load_weights
 from zatlas.models.description import generator as trained
 from zatlas.models.generator import Generator
 from zatlas.models.importers import (
+    biggan_plain,
     importer,
     latents_file,
     onnx_model,
@@ -28,6 +29,7 @@ from zatlas.models.importers import (
     programs,
     run_files,
     state_dict,
+    stylegan_light,
 )
 from zatlas.models.importers.description_table import HALVES, digest_of_all, programs_of, read_table
 from zatlas.models.importers.imported import (
@@ -49,8 +51,8 @@ from zatlas.store.run import Run, check_free
 
 PICKLE_SUFFIXES = (".pt", ".pth", ".tar", ".ckpt", ".bin", ".torchscript", ".ts", ".model")
 # Of nets among state dicts, the most specific first.
-RECOGNIZERS = (progan.recognize, plain.recognize)
-RECOGNIZED = {"progan": progan.load, "plain": plain.load}
+RECOGNIZERS = (progan.recognize, stylegan_light.recognize, biggan_plain.recognize, plain.recognize)
+RECOGNIZED = {"progan": progan.load, "biggan_plain": biggan_plain.load, "plain": plain.load}
 
 
 @dataclass(frozen=True)
