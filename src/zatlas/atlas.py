@@ -16,7 +16,7 @@ from zatlas.latent.saved_charts import ChartRequest
 from zatlas.locate import Anchor, AnchorLike, locate, locate_all
 from zatlas.metrics.evaluation import evaluate
 from zatlas.models.classifier import Classifier
-from zatlas.notebook import ExplorerFrame, show
+from zatlas.notebook import ExplorerView, show
 from zatlas.plots import Plots
 from zatlas.results import Evaluation, RunDirection
 from zatlas.sample import fit_prior
@@ -347,8 +347,11 @@ class Atlas(AtlasData):
         """
         return Plots(self.workspace)
 
-    def explore(self, *others: "Atlas", inline: bool = False, height: int = 720) -> ExplorerFrame:
-        """Show the explorer in a frame of the notebook.
+    def explore(self, *others: "Atlas", inline: bool = False, height: int = 720) -> ExplorerView:
+        """Show the explorer in the notebook: a widget if anywidget is installed, otherwise a frame.
+
+        The widget has the pinned latents (n, dim) as `.pins` and the image numbers of the newest lasso as
+        `.selection`, and `.go_to(z)` shows a latent.
 
         Parameters
         ----------

@@ -1,7 +1,7 @@
 /** Reading the files of a run: manifest, table, latents, tiles; filters and colours. */
 
 export { colouring } from "./colours";
-export { openFiles } from "./files";
+export { filesOf, openFiles } from "./files";
 export { maskOf, parseQuery, quoted, type Condition } from "./filter";
 export { fromHalf, readLatents, type Latents } from "./half";
 export { readManifest } from "./manifest";
