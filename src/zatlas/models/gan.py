@@ -39,7 +39,6 @@ class GANConfig(Family):
     augment: bool = False  # shift and cut out parts of the images that the discriminator sees
     half_batches: bool = False  # train the discriminator on half a batch of each kind
 
-    BFLOAT16: ClassVar[bool] = True
     NET: ClassVar[str] = "conv-resize"
     TRAINING: ClassVar[Mapping[str, object]] = {
         "rate": 2e-3,

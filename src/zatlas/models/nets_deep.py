@@ -26,7 +26,6 @@ class ConvDeep(Net):
     blocks: Blocks = 2  # residual blocks at each resolution
 
     TRAINING: ClassVar[Mapping[str, object]] = {"batch": 64, "rate": 1e-3}
-    BFLOAT16: ClassVar[bool] = True
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
         """Return residual blocks with 2x2 average pooling, until the side is 4 to 7."""

@@ -27,7 +27,6 @@ class ConvResize(Net):
     hidden: Units = 128  # units between the convolutions and the latent; 0 for no hidden layer
 
     TRAINING: ClassVar[Mapping[str, object]] = {"batch": 64, "rate": 2e-3}
-    BFLOAT16: ClassVar[bool] = True
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
         """Return convolutions until the side is 4 to 7, then linear layers over features and labels."""
