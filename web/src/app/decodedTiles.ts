@@ -45,8 +45,10 @@ export class DecodedTiles {
       if (!tile) continue;
       const [px, py] = toPixel(view, width, height, cell.x, cell.y);
       context.globalAlpha = Math.min(1, cell.coverage * 1.1);
-      context.drawImage(tile, px - side / 2 + 1, py - side / 2 + 1, side - 2, side - 2);
-      context.strokeRect(px - side / 2 + 0.5, py - side / 2 + 0.5, side - 1, side - 1);
+      const scale = side / Math.max(tile.width, tile.height);
+      const [w, h] = [tile.width * scale, tile.height * scale];
+      context.drawImage(tile, px - w / 2 + 1, py - h / 2 + 1, w - 2, h - 2);
+      context.strokeRect(px - w / 2 + 0.5, py - h / 2 + 0.5, w - 1, h - 1);
     }
     context.globalAlpha = 1;
   }
