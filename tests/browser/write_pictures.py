@@ -48,7 +48,7 @@ def other_panels(page: Page, pins: str) -> None:
     slider.get_by_text("side effects").click()
     slider.scroll_into_view_if_needed()
     save_screenshot(page, "sliders")
-    follow(page, f"{pins}&decodeAll=1")
+    follow(page, f"{pins}")
     save_screenshot(page, "decode-all")
     follow(page, f"{pins}&panel=preference")
     for choice in (1, 1, 4, 3, 2, 5):

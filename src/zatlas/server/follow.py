@@ -17,12 +17,14 @@ from zatlas.models.generator import INPUT
 from zatlas.models.importers import ImportedModel, imported_model_of
 from zatlas.models.importers.imported import as_shape
 from zatlas.server.messages import error_payload
+from zatlas.site.page_cache import cache_folder
 from zatlas.store import run as runs
 from zatlas.store.run import Run
 from zatlas.training.recipe import Recipe, make_recipe, read_recipe
 from zatlas.workspace import Workspace
 
 CHECK_SECONDS = 2.0  # between two checks of the run's files
+PREPARING = "This is a PCA of some images. zatlas is computing the map with all of them."
 MAX_FAILURES = 3  # failed checks in a row until the page says so
 RETRY_FACTOR = 20  # the next check of the weights waits this many times the duration of the last update
 
@@ -101,6 +103,22 @@ class FollowedRun:
         epoch = int(rows[-1]["epoch"]) if rows else 0
         epochs = self.recipe.training.epochs
         return {"epoch": epoch, "epochs": epochs, "running": running, "metrics": metrics}
+
+    @property
+    def training_now(self) -> bool:
+        """Whether the run is being trained."""
+        return self.imported is None and self.run.lock_holder is not None
+
+    @property
+    def cold(self) -> bool:
+        """Whether the page of the run's weights is not computed yet."""
+        pages = cache_folder(Workspace.open(self.run.folder)).glob(f"{self.id}-*/entry.json")
+        return next(iter(pages), None) is None
+
+    def show_quickly(self, display: Display) -> None:
+        """Show a few points on a PCA, so that the page opens before its layout is computed."""
+        self._show(display, stamp(self.model_file), None, light=True)
+        display.update(self.id, notice=PREPARING)
 
     def check(self, display: Display) -> None:
         """Show what has changed since the last check."""

@@ -96,15 +96,22 @@ def prepare(runs: Sequence[FollowedRun], server: Server) -> None:
         torch.set_num_threads(1)  # more threads would wait for each other on a busy core
     server.begin()
     for run in runs:
+        if run.light and not run.training_now:
+            run.check(server)  # the complete page replaces the quick one
+            LOG.info(summary(run.shown_tree.entry))
+    for run in runs:
         run.start(server)
 
 
 def show_first(run: FollowedRun, server: Server) -> None:
-    """Show a run for the first time, with or without weights."""
+    """Show a run for the first time: quickly if its page is not computed yet, and without weights too."""
     training = run.training()
     if training is not None and training["running"]:
         torch.set_num_threads(1)  # leave the other cores to the training
     if run.model_file.exists():
+        if run.cold and not run.training_now:
+            run.show_quickly(server)
+            return
         run.check(server)
         assert run.shown_tree is not None
         LOG.info(summary(run.shown_tree.entry))
