@@ -100,6 +100,7 @@ def test_the_readme_has_its_two_commands():
     assert "\npip install -c constraints.txt -e '.[dev]' && pytest\n" in README
 
 
+@pytest.mark.slow
 def test_python_in_the_readme_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)

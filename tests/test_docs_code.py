@@ -9,6 +9,7 @@ import pytest
 from torch import nn
 
 import zatlas
+from tests.test_tutorials import TUTORIALS
 from tests.write_docs import DOCS
 from zatlas.core.registry import LAYOUTS
 from zatlas.demo import unpack
@@ -16,7 +17,7 @@ from zatlas.demo import unpack
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 ROOT = DOCS.parent
 ALL = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
-PAGES = [page for page in ALL[1:] if BLOCK.search(page.read_text())]
+PAGES = [page for page in ALL[1:] if BLOCK.search(page.read_text()) and page.stem not in TUTORIALS]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def names_of(page, folder):
 
 
 def test_python_of_every_page_is_in_a_block_that_runs():
-    """Those of the README run in test_docs.py, and those of the documents below."""
+    """Those of the README run in test_docs.py, of tutorials in test_tutorials.py, and the others below."""
     assert DOCS / "python.md" in PAGES
     for page in ALL:
         fences = re.findall(

@@ -66,7 +66,7 @@ class StyleGAN2:
 class StyleNet(nn.Module):
     """A mapping network and a synthesis network."""
 
-    def __init__(self, mapping: nn.Module, synthesis: nn.Module) -> None:
+    def __init__(self, mapping: "Mapping", synthesis: nn.Module) -> None:
         super().__init__()
         self.mapping = mapping
         self.synthesis = synthesis

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from zatlas.core.settings import Within
-from zatlas.models.nets_stylegan2 import SLOPE, SMALLEST, Modulated, Size, StyleNet
+from zatlas.models.nets_stylegan2 import SLOPE, SMALLEST, Mapping, Modulated, Size, StyleNet
 
 HEADS, HEAD_SIZE = 8, 64  # of the linear attention
 NORM_EPSILON = 1e-5
@@ -51,32 +51,18 @@ class StyleGAN2Light:
         return StyleNet(UnitMapping(self), Synthesis(self))
 
 
-class UnitMapping(nn.Module):
+class UnitMapping(Mapping):
     """Latents z, scaled to length 1, to w: one row for each block of the synthesis network."""
 
-    mean: Tensor
-
     def __init__(self, config: StyleGAN2Light) -> None:
-        super().__init__()
-        self.layers = config.layers
-        self.linear = nn.ModuleList(nn.Linear(config.z_dim, config.z_dim) for _ in range(config.depth))
-        self.register_buffer("mean", torch.zeros(config.z_dim))
+        super().__init__([config.z_dim] * (config.depth + 1), config.layers)
 
-    def forward(
-        self, z: Tensor, label: Tensor | None = None, psi: float = 1.0, cutoff: int | None = None
-    ) -> Tensor:
-        """Return w (n, layers, z_dim); truncation is as in `nets_stylegan2.Mapping`."""
+    def single(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """Return w (n, z_dim), the same for all blocks, without truncation."""
         x = F.normalize(z, dim=1)
         for layer in self.linear:
             x = F.leaky_relu(layer(x), SLOPE)
-        w = x[:, None].expand(-1, self.layers, -1)
-        return w if psi == 1 else self.truncated(w, psi, cutoff)
-
-    def truncated(self, w: Tensor, psi: float, cutoff: int | None = None) -> Tensor:
-        """Return w with its first `cutoff` layers moved towards the mean."""
-        count = self.layers if cutoff is None else cutoff
-        remaining = [psi if layer < count else 1.0 for layer in range(self.layers)]
-        return self.mean + (w - self.mean) * w.new_tensor(remaining)[:, None]
+        return x
 
 
 class Synthesis(nn.Module):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from zatlas.core.errors import NotSupported, UnknownName
-from zatlas.models import nets_stylegan2
+from zatlas.models import nets_stylegan2, nets_stylegan2_light
 from zatlas.models.generator import Generator
 from zatlas.models.importers.imported import Adapter, InnerSpace
 from zatlas.models.nets_stylegan2 import StyleNet
@@ -73,9 +73,11 @@ def row_of_weights(net: StyleNet, name: str) -> int | None:
     parts = name.split(".")
     if parts[0] != "synthesis":
         return None
-    if parts[1] != "blocks":
+    if parts[1] not in ("blocks", "attention"):
         return 0  # the constant or the waves that the layers begin with
     number = int(parts[2])
+    if isinstance(net.synthesis, nets_stylegan2_light.Synthesis):
+        return number
     if not isinstance(net.synthesis, nets_stylegan2.Synthesis):
         return number + 1
     first, last = max(2 * number - 1, 0), 2 * number  # the convolutions of a block
