@@ -111,9 +111,10 @@ class FollowedRun:
 
     @property
     def cold(self) -> bool:
-        """Whether the page of the run's weights is not computed yet."""
-        pages = cache_folder(Workspace.open(self.run.folder)).glob(f"{self.id}-*/entry.json")
-        return next(iter(pages), None) is None
+        """Whether the run has images, and its page is not computed yet."""
+        workspace = Workspace.open(self.run.folder)
+        pages = cache_folder(workspace).glob(f"{self.id}-*/entry.json")
+        return workspace.source.kind == "image" and next(iter(pages), None) is None
 
     def show_quickly(self, display: Display) -> None:
         """Show a few points on a PCA, so that the page opens before its layout is computed."""
