@@ -126,7 +126,7 @@ docs: && site
 
 # Build the documentation site into build/site; a broken link is an error.
 site:
-    sphinx-build -q -W --keep-going docs build/site
+    sphinx-build -q -W -a --keep-going docs build/site
 
 # Take the screenshots of the documents again.
 screenshots:

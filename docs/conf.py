@@ -18,6 +18,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
 ]
+highlight_language = "text"  # of blocks without a language: commands
 exclude_patterns = ["_*"]
 templates_path = ["_templates"]
 
@@ -67,15 +68,21 @@ def read_source(app, name, source):
     source[0] = text
 
 
+def mathml(tex, display="inline"):
+    """Return TeX as MathML, which needs no script, with a space after the name of a function."""
+    spaced = r'<mi>\1</mi><mspace width="0.17em"/>'
+    return re.sub(r"<mi>(log|sin|cos)</mi>", spaced, convert(tex, display=display))
+
+
 def inline_formula(writer, node):
-    """Write TeX as MathML, which browsers draw without a script."""
-    writer.body.append(convert(node.astext()))
+    """Write a formula within a line."""
+    writer.body.append(mathml(node.astext()))
     raise nodes.SkipNode
 
 
 def displayed_formula(writer, node):
     """Write a formula on lines of its own."""
-    writer.body.append(f'<div class="formula">{convert(node.astext(), display="block")}</div>')
+    writer.body.append(f'<div class="formula">{mathml(node.astext(), "block")}</div>')
     raise nodes.SkipNode
 
 
