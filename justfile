@@ -40,17 +40,16 @@ lowest *words:
 wheels:
     #!/usr/bin/env bash
     set -euo pipefail
+    list=$(mktemp)
     command -v uv > /dev/null || pip install -q uv
     for system in x86_64-unknown-linux-gnu x86_64-pc-windows-msvc aarch64-apple-darwin; do
         for python in 3.11 3.12 3.13 3.14; do
             MACOSX_DEPLOYMENT_TARGET=14.0 uv pip compile -q --only-binary :all: --no-header --no-annotate \
-                --python-platform "$system" --python-version "$python" pyproject.toml > "/tmp/zatlas-$system-$python.txt"
-            echo "$system, Python $python: $(grep -c == "/tmp/zatlas-$system-$python.txt") wheels"
+                --python-platform "$system" --python-version "$python" \
+                --extra hub --extra sql --extra video pyproject.toml > "$list"
+            echo "$system, Python $python: $(grep -c == "$list") wheels"
         done
     done
-
-# All that takes long: for the night.
-nightly: slow portable lowest wheels optional browser
 
 # Install third-party packages and test with them.
 optional:
@@ -137,16 +136,12 @@ screenshots:
 startup:
     python benchmarks/startup.py
 
-# Check that each dependency has a wheel for Linux, Windows and macOS: part of the nightly tests.
-wheels:
-    python tools/wheels.py
-
 # Run the longest tests.
 longest:
     pytest -m nightly -n 2
 
-# Run what takes too long or needs the network, for the night.
-nightly: wheels startup slow longest optional
+# Run all that takes long or needs the network: for the night.
+nightly: wheels startup slow longest portable lowest optional browser
 
 # Build a release from the last commit and check it; with a version, write it into the files first.
 release *version:

@@ -59,11 +59,24 @@ def medians(result: Mapping[str, list[float]]) -> dict[str, float]:
     return {name: median(values) for name, values in result.items()}
 
 
-def matrix_product_rate(size: int = 2048, repeats: int = 8) -> float:
-    """Floating-point operations per second of square matrix products, the best of several."""
+def machine_line() -> str:
+    """The processor, its threads, and what it does natively."""
     import torch
 
-    a, b = torch.randn(size, size), torch.randn(size, size)
+    from zatlas.training.precision import native_bfloat16
+
+    native = native_bfloat16(torch.device("cpu")) or "no native bfloat16"
+    capability = torch.backends.cpu.get_cpu_capability()
+    threads = f"{torch.get_num_threads()} threads"
+    return f"{SYSTEM.processor_name()}, {threads}, {capability}, {native}, torch {torch.__version__}"
+
+
+def matrix_product_rate(size: int = 2048, repeats: int = 8, *, half: bool = False) -> float:
+    """Floating-point operations per second of square matrix products, the best; `half` in bfloat16."""
+    import torch
+
+    dtype = torch.bfloat16 if half else torch.float32
+    a, b = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
     a @ b
     best = 0.0
     for _ in range(repeats):

@@ -66,6 +66,9 @@ GANS: dict[str, dict[str, Any]] = {
     "no hidden layer": {"net.width": 12, "net.hidden": 0, "training.rate": 1e-3, "model.r1": 0.1},
     "no hidden layer with rate 3e-3": {"net.width": 12, "net.hidden": 0, "training.rate": 3e-3},
     "augmented": {"model.augment": True},
+    "as for small images": {"training.rate": 2e-3, "model.r1": 0.3},
+    "rate 1e-3": {"training.rate": 1e-3},
+    "r1 3": {"model.r1": 3.0},
 }
 LIKELIHOODS: dict[str, dict[str, Any]] = {
     "bernoulli": {"model.likelihood": "bernoulli"},

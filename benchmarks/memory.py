@@ -16,7 +16,7 @@ import json, sys, tempfile
 from pathlib import Path
 from benchmarks.common import peak_memory
 from zatlas.data import sources
-from zatlas.training.loop import checked_value
+from zatlas.training.loop import fit
 from zatlas.training.recipe import make_recipe
 count, epochs = int(sys.argv[1]), int(sys.argv[2])
 recipe = make_recipe({
@@ -26,7 +26,7 @@ recipe = make_recipe({
 })
 images = sources.load("sprites", size=32, count=count)
 with tempfile.TemporaryDirectory() as folder:
-    checked_value(recipe, images, Path(folder) / "run")
+    fit(recipe, images, Path(folder) / "run")
 print(json.dumps({"peak": peak_memory(), "pixels": images.pixels.nbytes / 2**20}))
 """
 DRAW = "import sys; from zatlas.data import sources; sources.load('sprites', size=32, count=int(sys.argv[1]))"

@@ -5,10 +5,16 @@ python benchmarks/train_throughput.py [--root FOLDER] [--repeats 3]
 
 import argparse
 import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
-from common import RIVALS, call, environment, in_turns, matrix_product_rate, medians
+import torch
+
+from common import RIVALS, call, environment, in_turns, machine_line, matrix_product_rate, medians
 from mnist_file import mnist_npz
+from zatlas.training.precision import choose_precision
+from zatlas.training.recipe import make_recipe
 
 # Forward, the gradients of the weights, and those of all inputs except the image.
 FORWARD = 2 * (784 * 512 + 512 * 32 + 16 * 512 + 512 * 784)
@@ -29,26 +35,37 @@ def main() -> None:
     def rate(python: Path | str, script: Path, **options: object) -> float:
         return float(call(python, script, **options)["rate"])
 
-    result = medians(
-        in_turns(
-            given.repeats,
-            {
-                "zatlas, batch 128": lambda: rate(sys.executable, ours, batch=128, epochs=4, **root),
-                "zatlas, default batch": lambda: rate(sys.executable, ours, epochs=4, **root),
-                "pythae, batch 128": lambda: rate(rival, theirs, data=data, epochs=3, batch=128),
-                "loader, batch 128": lambda: rate(rival, plain, data=data, epochs=2, batch=128),
-                "matrix product, GFLOP/s": lambda: matrix_product_rate() / 1e9,
-            },
+    auto = choose_precision(make_recipe({"data": {"source": "mnist"}}), torch.device("cpu")).name
+    precisions = ("float32",) if auto == "float32" else ("float32", auto)
+    setting = {"float32": "32-true", "bfloat16": "bf16-mixed"}
+    runs = {
+        f"zatlas, {name}, {label}": partial(
+            rate, sys.executable, ours, epochs=4, precision=setting[name], **batch, **root
         )
-    )
+        for name in precisions
+        for label, batch in (("batch 128", {"batch": 128}), ("default batch", {}))
+    }
+    runs["pythae, batch 128"] = partial(rate, rival, theirs, data=data, epochs=3, batch=128)
+    runs["loader, batch 128"] = partial(rate, rival, plain, data=data, epochs=2, batch=128)
+    for name in precisions:
+        product = partial(matrix_product_rate, half=name != "float32")
+        runs[f"matrix product, {name}, GFLOP/s"] = lambda product=product: product() / 1e9
+    report(medians(in_turns(given.repeats, runs)), precisions)
+
+
+def report(result: dict[str, float], precisions: Sequence[str]) -> None:
+    """The rates as a table, and the ratios."""
+    print(machine_line())
     for name, value in result.items():
-        print(f"{name:28} {value:10,.0f}" + ("" if "GFLOP" in name else " images/s"))
-    zatlas, peak = result["zatlas, batch 128"], result["matrix product, GFLOP/s"] * 1e9
-    print(f"zatlas / pythae, batch 128          {zatlas / result['pythae, batch 128']:.2f}")
-    print(f"zatlas / loader, batch 128          {zatlas / result['loader, batch 128']:.2f}")
-    default = result["zatlas, default batch"] / result["pythae, batch 128"]
-    print(f"zatlas default batch / pythae       {default:.2f}")
-    print(f"share of the matrix product's rate  {zatlas * OPERATIONS / peak:.0%}")
+        print(f"{name:36} {value:10,.0f}" + ("" if "GFLOP" in name else " images/s"))
+    print(f"\n{'':26} {'/ pythae':>9} {'/ loader':>9} {'share of the matrix product rate':>33}")
+    for name in precisions:
+        peak = result[f"matrix product, {name}, GFLOP/s"] * 1e9
+        for label in ("batch 128", "default batch"):
+            zatlas = result[f"zatlas, {name}, {label}"]
+            ratios = [zatlas / result[f"{other}, batch 128"] for other in ("pythae", "loader")]
+            share = f"{zatlas * OPERATIONS / peak:.0%}"
+            print(f"{f'{name}, {label}':26} {ratios[0]:9.2f} {ratios[1]:9.2f} {share:>33}")
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def test_the_jitter_of_an_edit_is_an_option(wide, tmp_path, capsys):
     run, out = str(wide.run.folder), str(tmp_path / "edit.png")
     assert main(["edit", run, "3", "--method", "medians", "--jitter", "0", "--out", out]) == 0
     assert main(["edit", run, "3", "--method", "medians", "--jitter", "-1", "--out", out]) == 2
-    assert "--jitter must be 0 or more" in capsys.readouterr().err
+    assert "The jitter must be 0 or more" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("method", ["mean_difference", "medians"])

@@ -15,9 +15,9 @@ from zatlas.commands.registration import COMMANDS
 
 TABLE = {
     "Start": "demo datasets models presets",
-    "Make a run": "train sweep import",
+    "Make a run": "train sweep import blend",
     "Look": "gallery sample reconstruct grid scatter chart decode",
-    "Move": "interpolate traverse path edit arithmetic",
+    "Move": "interpolate traverse path edit mix arithmetic",
     "Directions": "directions compass classifier",
     "Measure": "evaluate compare geometry",
     "Data": "encode invert prior check",

@@ -163,7 +163,7 @@ def test_a_model_without_an_encoder_raises_an_error_with_advice(rival, folder):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"), [(("nowhere",), "nowhere"), (("{folder}", "--split", "test"), "Remove --split")]
+    ("words", "said"), [(("nowhere",), "nowhere"), (("{folder}", "--split", "test"), "has no splits")]
 )
 def test_unusable_data_raises_one_message(words, said, digits, folder, capsys):
     given = [word.format(folder=folder) for word in words]

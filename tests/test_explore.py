@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import socket
 import threading
@@ -120,7 +121,7 @@ BAD = {
     "no such run": (["{empty}/x"], "There is no run at"),
     "a folder that is no run": (["{empty}"], "is not a run"),
     "three runs": (["{run}", "{run}", "{run}"], "one run or two side by side, not 3."),
-    "no points": (["{run}", "--points", "0"], "at least 1, not 0"),
+    "no points": (["{run}", "--points", "0"], "at least 1 point, not 0"),
     "no such port": (["{run}", "--port", "99999"], "ports go from 0 to 65535"),
     "no such address": (["{run}", "--host", "192.0.2.7"], "has no address '192.0.2.7'"),
 }
@@ -245,3 +246,25 @@ def test_the_manifest_waits_until_there_is_something_to_show(digits):
         assert answers[0][0] == 200
     finally:
         server.close()
+
+
+def test_a_first_start_shows_a_pca_before_the_map_is_computed(tmp_path, wide):
+    folder = tmp_path / "fresh"
+    shutil.copytree(wide.run.folder, folder, ignore=shutil.ignore_patterns("site", "charts", "latents"))
+    run, shown = follow_run(folder, "a", partial(run_tree, max_points=200)), []
+
+    class Display:
+        def show(self, tree, workspace):
+            shown.append(tree.entry)
+
+        def update(self, id, **values):
+            shown[-1].update(values)
+
+    assert run.cold
+    run.show_quickly(Display())
+    run.check(Display())
+    quick, complete = shown
+    assert [chart["name"] for chart in quick["charts"]] == ["pca"] and "computing" in quick["notice"]
+    assert complete["charts"][0]["name"] == "grid_umap" and "notice" not in complete
+    assert quick["stamp"] != complete["stamp"] and complete["count"] == 200
+    assert not run.cold

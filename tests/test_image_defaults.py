@@ -58,12 +58,28 @@ def test_a_gan_of_very_few_images_sees_augmented_images():
     assert not make_recipe(given, GREY, 500).model["augment"]
 
 
+def test_a_gan_of_larger_images_has_a_larger_penalty_and_a_lower_rate():
+    gan = {**DATA, "model": {"family": "gan"}}
+    small, large = make_recipe(gan, (1, 28, 28), 60_000), make_recipe(gan, (3, 64, 64), 60_000)
+    assert (small.model["r1"], small.training.rate) == (0.3, 2e-3)
+    assert (large.model["r1"], large.training.rate) == (10, 5e-4)
+    assert [line.split(",")[0] for line in lines(gan, (3, 64, 64), 60_000)] == [
+        "Chosen for these images: model.r1=10.0",
+        "Chosen for these images: training.rate=0.0005",
+    ]
+    given = {**DATA, "model": {"family": "gan", "r1": 1.0}, "training": {"rate": 1e-4}}
+    assert make_recipe(given, (3, 64, 64), 60_000).model["r1"] == 1
+    assert make_recipe(given, (3, 64, 64), 60_000).training.rate == 1e-4
+
+
 def test_the_rate_of_a_gan_is_stable_for_its_net_too():
     rates = {
         net: make_recipe({**DATA, "model": {"family": "gan"}, "net": {"name": net}}).training.rate
         for net in ("conv-resize", "mlp", "dcgan")
     }
     assert rates == {"conv-resize": 2e-3, "mlp": 2e-3, "dcgan": 2e-4}
+    slow = {**DATA, "model": {"family": "gan"}, "net": {"name": "dcgan"}}
+    assert make_recipe(slow, (3, 64, 64), 60_000).training.rate == 2e-4
 
 
 def test_colour_images_get_a_likelihood_for_colours_with_the_reason():

@@ -86,7 +86,7 @@ def test_latents_of_another_size_are_refused(tmp_path):
     net = nn.Sequential(nn.Linear(5, 64), nn.Sigmoid(), nn.Unflatten(1, (1, 8, 8)))
     with pytest.raises((BadData, ShapeError), match="does not take latents of shape 7"):
         import_model(net, tmp_path / "run", latents=tmp_path / "w.npy", verbose=False)
-    with pytest.raises(BadData, match="--latents takes a file"):
+    with pytest.raises(BadData, match="latents of a decoder are a file"):
         import_model(net, tmp_path / "run", latents=tmp_path / "none.npy", verbose=False)
 
 

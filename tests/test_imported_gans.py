@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests import reference_weights as reference
-from tests.test_references import fixture, our_biggan, our_progan, torch_weights
+from tests.test_references import fixture, our_biggan, our_plain, our_progan, torch_weights
 from zatlas.cli import main
 from zatlas.core.errors import BadData, ZatlasError
 from zatlas.create import import_model
@@ -182,3 +182,32 @@ def test_a_progan_checkpoint_needs_no_options(name, tmp_path):
     np.testing.assert_allclose(images, expected.clip(0, 1), atol=1e-5)
     if name == "progan-32":  # larger ones with random weights amplify the rounding to 16 bits
         assert export_decoder(workspace.generator, tmp_path / "x.onnx").error < 1e-2
+
+
+@pytest.mark.parametrize(
+    "name", ["light-16-opacity", pytest.param("light-32-attention", marks=pytest.mark.slow)]
+)
+def test_a_checkpoint_of_stylegan2_pytorch_needs_no_options(name, tmp_path):
+    state = torch_weights(fixture(name)[0])
+    others = {"D.to_logit.weight": torch.zeros(1, 4), "G.initial_conv.weight": torch.zeros(2, 2, 3, 3)}
+    torch.save({"GAN": {**others, **state}, "version": "1.8.9"}, tmp_path / "model_3.pt")
+    workspace = import_model(tmp_path / "model_3.pt", tmp_path / "run", truncation=0.7, verbose=False)
+    info = imported_model_of(workspace.run)
+    assert info.image == (3, reference.LIGHTS[name][0], reference.LIGHTS[name][0])
+    assert info.layout == ("rgba" if "opacity" in name else "nchw")
+    z = sample_latents(workspace, 2, seed=0)
+    images = Workspace.open(tmp_path / "run").decode(z)
+    assert images.std() > 0.05 and np.isfinite(images).all()
+    if "attention" in name:
+        assert export_decoder(workspace.generator, tmp_path / "x.onnx").error < 1e-2
+
+
+def test_weights_of_a_biggan_need_no_options(tmp_path):
+    state = torch_weights(fixture("plain-32")[0])
+    torch.save(state, tmp_path / "G_ema.pth")
+    import_model(tmp_path / "G_ema.pth", tmp_path / "run", truncation=0.5, verbose=False)
+    workspace = Workspace.open(tmp_path / "run")
+    assert workspace.generator.classes == ("0", "1", "2", "3", "4") and workspace.dim == reference.Z_DIM
+    z = sample_latents(workspace, 2, seed=0)
+    expected = (our_plain(state)(0.5 * z, [4, 0]) + 1) / 2
+    np.testing.assert_allclose(workspace.decode(z, [4, 0]), expected, atol=1e-5)

@@ -3,7 +3,9 @@
 import re
 import subprocess
 import sys
+import sysconfig
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -66,3 +68,10 @@ def test_every_hook_of_pre_commit_is_a_program_of_the_development_tools():
     needed = " ".join(PROJECT["project"]["optional-dependencies"]["dev"])
     assert programs == {"ruff", "mypy", "lint-imports"}
     assert all(name in needed for name in ("ruff", "mypy", "import-linter"))
+
+
+def test_every_task_of_a_workflow_is_a_recipe_of_the_justfile():
+    just = Path(sysconfig.get_path("scripts")) / "just"
+    recipes = subprocess.run([just, "--summary"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    tasks = re.search(r"task: \[(.+)\]", (ROOT / ".github" / "workflows" / "nightly.yml").read_text())
+    assert {*tasks[1].split(", "), "lint"} <= set(recipes.split())

@@ -1,5 +1,6 @@
 """Paths between anchors: the class of each frame, exact anchors, and the options of the commands."""
 
+import base64
 import re
 import shutil
 from dataclasses import replace
@@ -405,3 +406,22 @@ def test_a_formula_of_every_dimension_is_followed(wide, tmp_path, capsys):
         latent_formula(["j"], 12)
     assert main([*map(str, words), "--x", "t", "--y", "t", "--z", "t"]) == 2
     assert "not both" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", [".mp4", ".webp"])
+def test_a_film_without_a_name_plays_in_a_notebook(digits, ending, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("zatlas.render.film.default_ending", lambda: ending)
+    film = interpolation(digits, locate_all(digits, ["0", "1"])).film(frames=4)
+    assert not list(tmp_path.iterdir())
+    encoded = re.search(r'src="data:(?:video/mp4|image/webp);base64,([^"]+)"', film._repr_html_())[1]
+    assert base64.b64decode(encoded) == film.data
+    path = tmp_path / f"film{ending}"
+    path.write_bytes(film.data)
+    if ending == ".webp":
+        with Image.open(path) as image:
+            assert image.n_frames == 4
+    else:
+        av = pytest.importorskip("av")
+        with av.open(path) as video:
+            assert sum(1 for _ in video.decode(video=0)) == 4

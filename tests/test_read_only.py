@@ -54,7 +54,7 @@ def test_a_command_on_a_read_only_run_is_refused_before_its_work(digits, words, 
     def opened(*_):
         raise AssertionError("the work has begun")
 
-    monkeypatch.setattr(os, "access", access)
+    monkeypatch.setattr(atomic.os, "access", access)
     monkeypatch.setattr("zatlas.workspace.Workspace.open", opened)
     name, *rest = words
     assert main([*name.split(), str(digits.run.folder), *rest]) == 2

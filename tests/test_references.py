@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests import reference_weights as reference
-from zatlas.models.importers import biggan, progan
+from zatlas.models.importers import biggan, biggan_plain, progan, stylegan_light
 from zatlas.models.importers.imported import ImportOptions
 from zatlas.models.nets_biggan import BigGANGenerator
 from zatlas.models.nets_progan import ProGANGenerator
@@ -39,6 +39,33 @@ def our_progan(state, dim):
     def decode(z, label):
         with torch.no_grad():
             return net(torch.from_numpy(z), label).numpy()
+
+    return decode
+
+
+def our_light(state):
+    """Our generator with weights of the reference, as a function of z; its noise is 0.5."""
+    config, tensors = stylegan_light.converted(state)
+    net = config.build().eval()
+    net.load_state_dict(tensors | {"mapping.mean": torch.zeros(config.z_dim)})
+
+    def decode(z):
+        with torch.no_grad():
+            noise = torch.from_numpy(reference.light_noise(config.side))
+            return net.synthesis(net.mapping(torch.from_numpy(z)), noise).numpy()
+
+    return decode
+
+
+def our_plain(state):
+    """Our BigGAN (not deep) with weights of the reference, as a function of z and class numbers."""
+    config, tensors = biggan_plain.converted(state)
+    net = config.build().eval()
+    net.load_state_dict(tensors)
+
+    def decode(z, label):
+        with torch.no_grad():
+            return net(torch.from_numpy(z), torch.as_tensor(label)).numpy()
 
     return decode
 
@@ -82,3 +109,17 @@ def test_progan_decodes_as_its_reference(name):
     dim = 512 if name.endswith("full") else reference.Z_DIM
     label = torch.eye(classes)[:2] if classes else None
     check_equal(our_progan(state, dim)(reference.latents(dim), label), *expected)
+
+
+@pytest.mark.parametrize("name", names(reference.LIGHTS, lambda name: "full" in name))
+def test_stylegan2_pytorch_decodes_as_its_reference(name):
+    shapes, *expected = fixture(name)
+    dim = 512 if name.endswith("full") else reference.Z_DIM
+    check_equal(our_light(torch_weights(shapes))(reference.latents(dim)), *expected)
+
+
+@pytest.mark.parametrize("name", reference.PLAINS)
+def test_biggan_decodes_as_its_reference(name):
+    shapes, *expected = fixture(name)
+    z = reference.latents(reference.plain_dim(name))
+    check_equal(our_plain(torch_weights(shapes))(z, [3, 1]), *expected)

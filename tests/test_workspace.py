@@ -8,7 +8,7 @@ from threading import Barrier
 import numpy as np
 import pytest
 
-from zatlas import contents
+from zatlas import contents, run_model
 from zatlas import workspace as module
 from zatlas.directions import find
 from zatlas.latent import saved_charts
@@ -47,8 +47,9 @@ def counted(monkeypatch):
 
     count(contents, "open_dataset")
     count(contents, "model_digest")
-    for name in ("latent_blocks", "density", "neighbor_index", "make_recipe"):
+    for name in ("latent_blocks", "density", "neighbor_index"):
         count(module, name)
+    count(run_model, "make_recipe")
     count(saved_charts, "make_chart")
     count(find, "fit_probes")
     return counts

@@ -1,11 +1,17 @@
 """A wrong call gets one line that starts with "zatlas: ", the exit status 2, and leaves no file behind."""
 
+import ast
+import re
 import shlex
 import shutil
+from pathlib import Path
 
 import pytest
 
+import zatlas
 from zatlas.cli import main
+
+SOURCES = Path(zatlas.__file__).parent
 
 CALLS = """
 nosuch
@@ -125,8 +131,6 @@ def test_a_training_that_diverges_leaves_nothing(tmp_path, capsys):
 
 
 def test_a_training_that_fails_after_a_checkpoint_keeps_it(tmp_path):
-    import zatlas
-
     class Failing(zatlas.Callback):
         def on_epoch_end(self, row):
             if row["epoch"] == 2:
@@ -138,3 +142,39 @@ def test_a_training_that_fails_after_a_checkpoint_keeps_it(tmp_path):
             "digits", epochs=3, settings=settings, out=tmp_path / "run", callbacks=[Failing()], verbose=False
         )
     assert any((tmp_path / "run" / "checkpoints").iterdir())
+
+
+def texts(source: str):
+    """The texts of a module, each f-string as one; values in braces, and docstrings, are left out."""
+    tree = ast.parse(source)
+    nodes = list(ast.walk(tree))
+    parts = {id(value) for node in nodes if isinstance(node, ast.JoinedStr) for value in ast.walk(node)}
+    parts |= {id(node.value) for node in nodes if isinstance(node, ast.Expr)}  # docstrings
+    for node in nodes:
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(str(value.value) for value in node.values if isinstance(value, ast.Constant))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts:
+            yield node.value
+
+
+def names_options_only(text: str) -> bool:
+    """Whether a sentence names an option of the command line, and no keyword of Python."""
+    without_commands = re.sub(r"(zatlas [a-z]|npm |python -m ).*", "", text)
+    option = re.search(r"(?<![\w-])--[a-z]", without_commands)
+    return bool(option) and " " in text.strip() and "in Python" not in text
+
+
+def test_texts_that_name_an_option_only_are_found():
+    written = 'f"The model {name} has no classes: add --label {name}."\n"--label"\n'
+    assert [text for text in texts(f"x = {written}") if names_options_only(text)] == [
+        "The model  has no classes: add --label ."
+    ]
+    assert not names_options_only("Give --label CLASS (in Python: label=).")
+    assert not names_options_only("Train an encoder: zatlas invert RUN --train-encoder")
+
+
+def test_a_message_that_names_an_option_names_the_keyword_of_python_too():
+    paths = {path for path in SOURCES.rglob("*.py") if path.name != "cli.py"}
+    paths -= set((SOURCES / "commands").iterdir())  # the command line only
+    every = [(path.name, text) for path in paths for text in texts(path.read_text(encoding="utf-8"))]
+    assert not [(name, text) for name, text in every if names_options_only(text)]

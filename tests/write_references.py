@@ -2,6 +2,8 @@
 
     python -m tests.write_references biggan FOLDER    # of pytorch_pretrained_biggan
     python -m tests.write_references progan FOLDER    # of genforce
+    python -m tests.write_references plain FOLDER     # of ajbrock/BigGAN-PyTorch
+    python -m tests.write_references light FOLDER     # of lucidrains/stylegan2-pytorch
 
 FOLDER is a checkout of the reference. The fixtures hold shapes and pixels only.
 """
@@ -16,7 +18,7 @@ import numpy as np
 import torch
 
 from tests import reference_weights as reference
-from tests.test_references import our_biggan, our_progan
+from tests.test_references import our_biggan, our_light, our_plain, our_progan
 
 FIXTURES = Path(__file__).parent / "fixtures" / "references"
 
@@ -61,6 +63,45 @@ def progan(folder):
         save(name, shapes, images, our_progan(state, len(z[0]))(z, label))
 
 
+def plain(folder):
+    """BigGAN, not deep, of all sizes."""
+    sys.path.insert(0, str(folder))
+    model = importlib.import_module("BigGAN")
+    for name, (side, width, arguments) in reference.PLAINS.items():
+        dim = reference.plain_dim(name)
+        net = model.Generator(width, dim, resolution=side, n_classes=5, no_optim=True, **arguments).eval()
+        shapes, state = loaded(net)
+        z, label = reference.latents(dim), torch.tensor([3, 1])
+        with torch.no_grad():
+            images = net(torch.from_numpy(z), net.shared(label)).numpy()
+        save(name, shapes, images, our_plain(state)(z, label))
+
+
+def light(folder):
+    """The StyleGAN2 of stylegan2-pytorch, which asks for a GPU and packages for training only."""
+    sys.path.insert(0, str(folder))
+    for name in ("fire", "aim", "tqdm", "torchvision", "torchvision.transforms", "vector_quantize_pytorch"):
+        sys.modules[name] = ModuleType(name)
+    sys.modules["torchvision"].transforms = sys.modules["torchvision.transforms"]
+    sys.modules["tqdm"].tqdm = sys.modules["vector_quantize_pytorch"].VectorQuantize = None
+    package = sys.modules["stylegan2_pytorch"] = ModuleType("stylegan2_pytorch")
+    package.__path__ = [str(Path(folder) / "stylegan2_pytorch")]
+    torch.cuda.is_available = lambda: True
+    model = importlib.import_module("stylegan2_pytorch.stylegan2_pytorch")
+    for name, (side, capacity, arguments) in reference.LIGHTS.items():
+        dim = 512 if name.endswith("full") else reference.Z_DIM
+        net = torch.nn.Module()
+        net.SE = model.StyleVectorizer(dim, 8 if dim == 512 else 2)
+        net.GE = model.Generator(side, dim, capacity, **arguments)
+        shapes, state = loaded(net.eval())
+        z = reference.latents(dim)
+        noise = torch.from_numpy(reference.light_noise(side))[None, :, :, None].expand(len(z), -1, -1, -1)
+        with torch.no_grad():
+            w = net.SE(torch.from_numpy(z))[:, None].expand(-1, net.GE.num_layers, -1)
+            images = net.GE(w, noise).numpy()
+        save(name, shapes, images, our_light(state)(z))
+
+
 def loaded(net, lod=None):
     """Give the net its weights; return their shapes and values."""
     shapes = {name: list(tensor.shape) for name, tensor in net.state_dict().items()}
@@ -82,4 +123,4 @@ def save(name, shapes, images, ours):
 
 
 if __name__ == "__main__":
-    vars(SimpleNamespace(biggan=biggan, progan=progan))[sys.argv[1]](sys.argv[2])
+    vars(SimpleNamespace(biggan=biggan, progan=progan, light=light, plain=plain))[sys.argv[1]](sys.argv[2])

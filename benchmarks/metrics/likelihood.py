@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from zatlas import create
+from zatlas.core.errors import NotFound
 from zatlas.metrics.elbo import likelihood_metrics
 from zatlas.workspace import Workspace
 
@@ -58,4 +59,7 @@ def trained(name: str, folder: Path, root: str) -> Workspace:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except NotFound as error:
+        sys.exit(str(error))

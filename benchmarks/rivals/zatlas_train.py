@@ -19,10 +19,11 @@ parser.add_argument("--rate", type=float, default=0)
 parser.add_argument("--dim", type=int, default=16)
 parser.add_argument("--widths", default="512")
 parser.add_argument("--seed", type=int, default=0)
+parser.add_argument("--precision", default="auto")
 given = parser.parse_args()
 
 options = {"root": given.root} if given.root else {}
-training = {"epochs": given.epochs, "preview": 0}
+training = {"epochs": given.epochs, "preview": 0, "precision": given.precision}
 training |= {"batch": given.batch} if given.batch else {}
 training |= {"rate": given.rate} if given.rate else {}
 recipe = make_recipe(
@@ -45,5 +46,6 @@ with tempfile.TemporaryDirectory() as folder:
     seconds = perf_counter() - begun
     result = json.loads((run.folder / "result.json").read_text())
     rate = median(row["images_per_second"] for row in run.metrics())
-    answer = {"seconds": seconds, "rate": rate, "loss": result["test"]["loss"]}
+    precision = run.provenance()["precision"]
+    answer = {"precision": precision, "seconds": seconds, "rate": rate, "loss": result["test"]["loss"]}
 print(json.dumps({**answer, "batch": recipe.training.batch}))

@@ -16,11 +16,12 @@ from zatlas.latent.saved_charts import ChartRequest
 from zatlas.locate import Anchor, AnchorLike, locate, locate_all
 from zatlas.metrics.evaluation import evaluate
 from zatlas.models.classifier import Classifier
-from zatlas.notebook import ExplorerFrame, show
+from zatlas.notebook import ExplorerView, show
 from zatlas.plots import Plots
 from zatlas.results import Evaluation, RunDirection
 from zatlas.sample import fit_prior
 from zatlas.site.export import export
+from zatlas.styles import Styles, styles_of
 from zatlas.training.inverter_training import TRAINING
 
 
@@ -57,11 +58,6 @@ class Atlas(AtlasData):
         Anchor
             With `latent` (1, dim), `image` or None, `label` and `title`.
 
-        Raises
-        ------
-        UnknownName, NotFound, BadData
-            The name stands for nothing in this run.
-
         Examples
         --------
         >>> atlas.locate("left").latent.shape
@@ -97,13 +93,6 @@ class Atlas(AtlasData):
         -------
         LatentPath
             With `.latents(n)`, `.images(n)`, `.strip()` and `.film("x.mp4")`.
-
-        Raises
-        ------
-        ShapeError
-            Fewer than two anchors are given.
-        NotSupported
-            The anchors have several classes, and the model takes its class only as a number.
 
         Examples
         --------
@@ -154,11 +143,6 @@ class Atlas(AtlasData):
         Chart
             With `.positions`, `.transform(z)`, `.inverse_transform(xy)` and `.covers(xy)`.
 
-        Raises
-        ------
-        UnknownName
-            There is no such layout or attribute.
-
         Examples
         --------
         >>> chart = atlas.chart("grid_umap", settings={"n_neighbors": 5})
@@ -193,11 +177,6 @@ class Atlas(AtlasData):
         RunDirection
             With `.move(z, amount)`, `.evaluate()`, `.strip()` and `.save()`.
 
-        Raises
-        ------
-        UnknownName
-            There is no such class, attribute or direction.
-
         Examples
         --------
         >>> atlas.find_direction("left", orthogonal_to=["below"])
@@ -215,17 +194,13 @@ class Atlas(AtlasData):
 
         Parameters
         ----------
-        method : {"labels", "principal", "closed_form", "transform", "unsupervised", "predictor", "examples"}
-            Or a method of a plugin.
+        method : str
+            "labels", "principal", "closed_form", "boundary", "channels", "transform", "unsupervised",
+            "predictor", "examples", or a method of a plugin.
         seed : int
             Random seed (default 0).
         settings : mapping
             Settings of the method, as ``{"count": 8}``.
-
-        Raises
-        ------
-        UnknownName
-            There is no such method or setting.
 
         Examples
         --------
@@ -249,6 +224,32 @@ class Atlas(AtlasData):
 
     # The model
 
+    def space(self, name: str) -> "Atlas":
+        """Return the run in another latent space of its model.
+
+        Parameters
+        ----------
+        name : str
+            "z" is the input of the model. A StyleGAN also has "w", "w+" (a row for each layer) and "s" (the
+            style channels), a BigGAN "embedding".
+
+        Raises
+        ------
+        UnknownName
+            The model has no such space.
+
+        Examples
+        --------
+        >>> atlas.space("z").latents().shape
+        (30, 2)
+        """
+        return Atlas(self.workspace.in_space(name))
+
+    @property
+    def styles(self) -> Styles:
+        """The layers of a StyleGAN: `mix`, `mixing`, `truncation`, `noise` and `decode`."""
+        return styles_of(self.workspace)
+
     def evaluate(self, groups: Sequence[str] | None = None, *, seed: int = 0) -> Evaluation:
         """Measure the run, and find what limits it.
 
@@ -263,11 +264,6 @@ class Atlas(AtlasData):
         -------
         Evaluation
             With `.metrics`, `.findings` and `.report("x.html")`.
-
-        Raises
-        ------
-        UnknownName
-            There is no such group.
 
         Examples
         --------
@@ -351,8 +347,11 @@ class Atlas(AtlasData):
         """
         return Plots(self.workspace)
 
-    def explore(self, *others: "Atlas", inline: bool = False, height: int = 720) -> ExplorerFrame:
-        """Show the explorer in a frame of the notebook.
+    def explore(self, *others: "Atlas", inline: bool = False, height: int = 720) -> ExplorerView:
+        """Show the explorer in the notebook: a widget if anywidget is installed, otherwise a frame.
+
+        The widget has the pinned latents (n, dim) as `.pins` and the image numbers of the newest lasso as
+        `.selection`, and `.go_to(z)` shows a latent.
 
         Parameters
         ----------

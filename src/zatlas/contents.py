@@ -8,10 +8,11 @@ from zatlas.core.system import SYSTEM
 from zatlas.data import sources
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.models import importers
+from zatlas.models.classifier import Classifier, ClassifierNet, save_classifier
 from zatlas.models.description import Description
-from zatlas.models.generator import Generator
+from zatlas.models.generator import INPUT, Generator
 from zatlas.models.inverter import Inverter, load_inverter
-from zatlas.predictions import Predictions, load_predictions
+from zatlas.predictions import Predictions, load_predictions, save_predictions
 from zatlas.store import atomic, digests, safe_paths
 from zatlas.store.run import Run
 from zatlas.training.recipe import make_recipe, read_recipe
@@ -20,10 +21,25 @@ from zatlas.training.recipe import make_recipe, read_recipe
 def load_model(run: Run, device: str, trust: bool = False) -> tuple[Description, Generator]:
     """Return the model of a run, with the encoder that was trained for it afterwards, if there is one."""
     description, generator = importers.open_imported(run, device, trusted=trust)
-    if generator.encoder is None and run.inverter.exists():
-        encoder = load_inverter(run.inverter, weights_digest(run), device)
-        generator = replace(generator, encoder=encoder)
-    return description, generator
+    return description, with_inverter(run, INPUT, generator)
+
+
+def with_inverter(run: Run, space: str, generator: Generator) -> Generator:
+    """Return a generator of this latent space with the encoder that was trained for it, if there is one."""
+    path = inverter_file(run, space)
+    if generator.encoder is not None or not path.exists():
+        return generator
+    return replace(generator, encoder=load_inverter(path, weights_digest(run), generator.device))
+
+
+def inverter_file(run: Run, space: str) -> Path:
+    """Return the file of the encoder that is trained for a latent space."""
+    return run.path(*place_of(run.inverter.name, space))
+
+
+def place_of(name: str, space: str) -> tuple[str, ...]:
+    """Return the path in a run of a file or folder that belongs to a latent space."""
+    return (name,) if space == INPUT else ("spaces", safe_paths.file_name(space), name)
 
 
 def predictions_of(run: Run, generator: Generator) -> Predictions | None:
@@ -31,6 +47,15 @@ def predictions_of(run: Run, generator: Generator) -> Predictions | None:
     if not run.predictions.exists():
         return None
     return load_predictions(run.predictions, model_digest(run, generator))
+
+
+def save_labels(run: Run, classifier: Classifier, predictions: Predictions, digest: str) -> None:
+    """Save the predictions of a classifier in a run, and the classifier if zatlas trained it."""
+    atomic.check_writable(run.folder, "Copy the run, and annotate the copy.")
+    save_predictions(run.predictions, predictions, digest)
+    atomic.remove_file(run.classifier)
+    if isinstance(classifier.function, ClassifierNet):
+        save_classifier(run.classifier, classifier)
 
 
 def open_dataset(run: Run, *, data_changed: bool = False) -> ImageDataset:
@@ -59,14 +84,15 @@ def open_dataset(run: Run, *, data_changed: bool = False) -> ImageDataset:
     return replace(labelled, labels=labels.labels, classes=labels.classes)
 
 
-def folder_for(run: Run, name: str) -> Path:
+def folder_for(run: Run, name: str, space: str = INPUT) -> Path:
     """Return a folder of the run; a folder of the cache if the run is read-only."""
+    names = place_of(name, space)
     if atomic.is_writable(run.folder):
-        return run.path(name)
+        return run.path(*names)
     location = str(run.folder.resolve())
     folder = SYSTEM.cache_folder() / "runs" / hashlib.sha256(repr(location).encode()).hexdigest()[:12]
     digests.ensure(folder)
-    return safe_paths.path(folder, name)
+    return safe_paths.path(folder, *names)
 
 
 def weights_digest(run: Run) -> str:

@@ -386,14 +386,14 @@ def check(workspace: Workspace) -> list[str]:
     difference = float(np.sqrt(((images - images.mean(axis=0)) ** 2).mean()))
     kind = "normal samples" if cloud is None else "latents"
     figure = sheet(images, side, title=f"{len(images)} {kind} decoded by {workspace.name}")
-    path = figure.save(workspace.run.gallery / "check.png")
+    path = figure.save(workspace.gallery / "check.png")
     lines = [
         f"Check: {len(images)} images from {images.min():.3f} to {images.max():.3f} (0 black, 1 white), "
         f"{1000 * seconds:.2g} ms each; they differ from each other by {difference:.3f}."
     ]
     if difference < MIN_DIFFERENCE:
         lines.append(
-            "All images are nearly the same: the model is not trained, or its latents have another scale "
-            "or --shape."
+            "All images are nearly the same: the model is not trained, or its latents have another scale or "
+            "shape (--shape; in Python: shape=)."
         )
     return [*lines, f"Look at them: {path}"]

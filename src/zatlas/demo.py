@@ -52,7 +52,7 @@ def _index_page(clothes: Workspace, faces: Workspace) -> str:
     )
     sections = []
     for workspace, image, title, about in galleries:
-        gallery = workspace.run.gallery.relative_to(workspace.run.folder.parent).as_posix()
+        gallery = workspace.gallery.relative_to(workspace.run.folder.parent).as_posix()
         figure = PageFigure(
             f"{gallery}/{image}",
             f"{title}: the gallery",

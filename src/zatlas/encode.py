@@ -127,12 +127,12 @@ def _make_job(workspace: Workspace, data: str | None, split: str | None, out: Pa
         pieces = open_partitions(data, workspace.description.shape)
         if split is not None:
             if not isinstance(pieces, DatasetPartitions):
-                raise BadData(f"{data} has no splits. Remove --split.")
+                raise BadData(f"{data} has no splits, so none can be selected.")
             pieces = DatasetPartitions(pieces.source, pieces.size, pieces.options, split)
     provenance |= {"fingerprint": pieces.fingerprint, "split": split or "all"}
     name = file_name(f"{pieces.name}-{split or 'all'}")
     if out is not None and out.is_file():
-        raise BadData(f"{out} is a file, but the result is a folder. Choose another folder: --out FOLDER")
+        raise BadData(f"{out} is a file, but the result is a folder. Choose another folder.")
     folder = out or workspace.folder("latents") / f"{name}.parquet"
     _check_folder(folder)
     if folder.is_file() and tables.provenance(folder) != provenance:
@@ -149,7 +149,7 @@ def _check_folder(folder: Path) -> None:
     if foreign:
         raise BadData(
             f"{folder} contains {foreign[0].name}, which is not part of a table of latents and would be "
-            "lost. Choose another folder: --out FOLDER"
+            "lost. Choose another folder."
         )
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from zatlas.contents import weights_digest
+from zatlas.contents import inverter_file, weights_digest
 from zatlas.core.arrays import Images, Labels
 from zatlas.core.errors import NotSupported
 from zatlas.latent.inversion import STARTS, STEPS, InversionResult
@@ -39,8 +39,9 @@ def train_encoder(
     latents = sample_latents(workspace, count, seed=seed)
     labels = np.arange(count) % len(generator.classes) if generator.classes else None
     inverter = train_inverter(generator, latents, labels, epochs=epochs, seed=seed, show=show)
-    save_inverter(workspace.run.inverter, inverter, weights_digest(workspace.run))
-    return Workspace.open(workspace.run.folder, data_changed=workspace.data_changed)
+    file = inverter_file(workspace.run, workspace.space)
+    save_inverter(file, inverter, weights_digest(workspace.run))
+    return Workspace.open(workspace.run.folder, data_changed=workspace.data_changed, space=workspace.space)
 
 
 def invert(

@@ -20,7 +20,7 @@ from zatlas.workspace import Workspace
 
 def draw_gallery(workspace: Workspace, folder: Path | str | None = None, *, theme: Theme = LIGHT) -> Path:
     """Draw every figure that applies to this run, write the page that shows them, and return its path."""
-    folder = Path(folder or workspace.run.gallery)
+    folder = Path(folder or workspace.gallery)
     options = ["--dark"] if theme.name == "dark" else []
     planned = [replace(entry, words=(*entry.words, *options)) for entry in entries(workspace, theme)]
     if workspace.source.indexed:
@@ -62,7 +62,7 @@ def draw_one(
     planned = {entry.name: entry for entry in entries(workspace, theme)}
     if name not in planned:
         raise UnknownName("figure in the gallery of this run", name, planned)
-    return planned[name].draw(Path(folder or workspace.run.gallery) / planned[name].file)
+    return planned[name].draw(Path(folder or workspace.gallery) / planned[name].file)
 
 
 def _sections(figures: Sequence[tuple[Entry, Path]], folder: Path) -> list[PageSection]:

@@ -68,7 +68,7 @@ def _accept(run: Run, name: str) -> None:
     """Record the present content of a file, or of every file of a folder."""
     path = Path(name)
     if path.is_absolute() or ".." in path.parts:
-        raise BadData(f"--accept takes a path relative to the run's folder, not {name!r}.")
+        raise BadData(f"The file to accept is a path relative to the run's folder, not {name!r}.")
     safe_paths.check_links(run.folder, path.parts)
     files = {file for file in _names(run) if path in (Path(file), *Path(file).parents)}
     if not files:

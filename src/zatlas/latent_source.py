@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from zatlas.core.arrays import Latents
+from zatlas.models import importers
+from zatlas.models.generator import Generator
+from zatlas.store.run import Run
 
 
 @dataclass(frozen=True)
@@ -70,3 +73,14 @@ class Sampled:
 
 
 LatentSource = Encoded | Given | Sampled
+
+
+def source_of(run: Run, generator: Generator, predicted: bool, sample: Callable[[], Latents]) -> LatentSource:
+    """Return where the latents of a run come from; `predicted` says whether it has a classifier's labels."""
+    given, has_images = importers.latents_of_run(run), run.recipe_file.exists()
+    labelled = has_images or importers.has_dataset(run)
+    if given is not None:
+        return Given(given, has_images, labelled)
+    if predicted and not (generator.encoder is not None and has_images):
+        return Sampled(sample, indexed=True)
+    return Encoded() if generator.encoder is not None and labelled else Sampled(sample)

@@ -70,7 +70,7 @@ def locate(workspace: Workspace, name: AnchorLike, label: int | None = None) -> 
     text = os.fspath(name) if isinstance(name, os.PathLike) else str(name)
     names = known_names(workspace)
     if not workspace.source.indexed:
-        names = replace(names, classes=workspace.generator.classes or names.classes)
+        names = replace(names, classes=workspace.generator.class_names or names.classes)
         if find(text, names) is None:
             raise _no_images(workspace, text)
     return _anchor(workspace, text, parse(text, names), label)
@@ -79,10 +79,10 @@ def locate(workspace: Workspace, name: AnchorLike, label: int | None = None) -> 
 def _anchor(workspace: Workspace, text: str, name: ParsedName, label: int | None = None) -> Anchor:
     if name.kind in RANDOM:
         prior = "model" if name.kind == RANDOM[0] else name.kind
-        latent = numbered_sample(workspace, name.number or 0, prior)
+        latent = numbered_sample(workspace, name.number or 0, prior, label)
         return Anchor(text, latent, title=title_of(replace(name, text=name.kind)))
     if name.kind == "row":
-        return _numbered(workspace, name.number or 0, text)
+        return _numbered(workspace, name.number or 0, text, label)
     if name.kind == "image":
         return _of_dataset(workspace, name.number or 0, text)
     if name.kind == "file":
@@ -182,7 +182,7 @@ def class_text(workspace: Workspace, name: str) -> str:
     return text_of(ParsedName("class", name), known_names(workspace))
 
 
-def _numbered(workspace: Workspace, number: int, name: str) -> Anchor:
+def _numbered(workspace: Workspace, number: int, name: str, label: int | None = None) -> Anchor:
     """The test image of this number; a sample, where images have no latents."""
     source = workspace.source
     title = source.name(number)
@@ -193,7 +193,7 @@ def _numbered(workspace: Workspace, number: int, name: str) -> Anchor:
     if not source.indexed:
         if not 0 <= number < NUMBERED:
             raise ShapeError(f"Samples are numbered from 0 to {NUMBERED - 1}; there is no {number}.")
-        return Anchor(name, numbered_sample(workspace, number), title=title)
+        return Anchor(name, numbered_sample(workspace, number, label=label), title=title)
     latents = workspace.table("test")
     if not 0 <= number < len(latents):
         kind = workspace.dataset.kind_of("test")
@@ -229,12 +229,13 @@ def _typical(workspace: Workspace, text: str, name: ParsedName) -> Anchor:
     no latents, a conditional model has samples of each class.
     """
     if not workspace.source.indexed:
-        classes = workspace.generator.classes
+        classes = workspace.generator.class_names
         if name.kind != "class" or name.negated or name.text not in classes:
             raise _no_images(workspace, text)
-        sample = _numbered(workspace, name.number or 0, text)
+        label = classes.index(name.text)
+        sample = _numbered(workspace, name.number or 0, text, label)
         title = f"{title_of(replace(name, number=None))} ({sample.title})"
-        return replace(sample, label=classes.index(name.text), title=title)
+        return replace(sample, label=label, title=title)
     table, members, split = _members_of(workspace, replace(name, number=None), ("test", "train"))
     trained_on = split == "train" and workspace.holds_out
     index = name.number or 0

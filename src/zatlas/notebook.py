@@ -1,15 +1,21 @@
-"""The explorer in a notebook: a frame with a server of this process, or with the page itself."""
+"""The explorer in a notebook: a widget, or a frame with a server of this process or with the page itself."""
 
 import atexit
 import html
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Union
 
 from zatlas.core.errors import BadRecipe
+from zatlas.core.extras import is_installed
+from zatlas.core.live_output import in_notebook
 from zatlas.server.serve import IDS, Server, max_request_bytes
 from zatlas.site import run_tree
 from zatlas.site.export import export
 from zatlas.workspace import Workspace
+
+if TYPE_CHECKING:
+    from zatlas.server.widget import ExplorerWidget
 
 MIN_HEIGHT, MAX_HEIGHT = 200, 4000  # pixels
 
@@ -42,10 +48,14 @@ class ExplorerFrame:
                 server.close()
 
 
-def show(*workspaces: Workspace, inline: bool = False, height: int = 720) -> ExplorerFrame:
-    """The explorer of one run, or of two side by side; later calls for the same runs share a server.
+ExplorerView = Union[ExplorerFrame, "ExplorerWidget"]
 
-    inline: put the page with its data into the notebook, so that it needs no server. height: in pixels.
+
+def show(*workspaces: Workspace, inline: bool = False, height: int = 720) -> ExplorerView:
+    """The explorer of one run, or of two side by side: a widget in a notebook, or without anywidget a frame.
+
+    inline: put the page with its data into the notebook, so that it needs no kernel. height: in pixels.
+    Later frames of the same runs share a server.
     """
     if not 1 <= len(workspaces) <= len(IDS):
         raise BadRecipe(f"The explorer shows one run or two side by side, not {len(workspaces)}.")
@@ -53,6 +63,10 @@ def show(*workspaces: Workspace, inline: bool = False, height: int = 720) -> Exp
         raise BadRecipe(f"A frame is {MIN_HEIGHT} to {MAX_HEIGHT} pixels high, not {height}.")
     if inline:
         return ExplorerFrame(f'srcdoc="{html.escape(inline_page(workspaces))}"', height)
+    if in_notebook() and is_installed("notebook"):
+        from zatlas.server.widget import ExplorerWidget
+
+        return ExplorerWidget(workspaces, height)
     runs = tuple(workspace.run.folder.resolve() for workspace in workspaces)
     if runs not in _servers:
         trees = [run_tree(workspace, name) for name, workspace in zip(IDS, workspaces, strict=False)]

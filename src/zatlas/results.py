@@ -12,7 +12,9 @@ from zatlas.core.arrays import ArrayLike, Latents
 from zatlas.core.errors import UnknownName
 from zatlas.directions import find, measure
 from zatlas.directions.direction_report import DirectionReport
+from zatlas.directions.layers import LayerRange
 from zatlas.directions.types import Direction, renamed
+from zatlas.figures.attribute_edits import edited_layers
 from zatlas.figures.edits import MAX_STD, edit_path, edit_strip, pixel_change
 from zatlas.figures.paths import LatentPath
 from zatlas.locate import AnchorLike, default_anchors, locate_all
@@ -81,6 +83,16 @@ class RunDirection:
         (30, 2)
         """
         return self.direction.move(z, amount)
+
+    def in_layers(self, layers: LayerRange) -> "RunDirection":
+        """Return the direction of a StyleGAN with its steps in some layers only, as a direction of w+.
+
+        Parameters
+        ----------
+        layers : str, int or pair of int
+            "coarse", "medium", "fine", "0-3", 3 or (0, 3).
+        """
+        return RunDirection(*edited_layers(self.workspace, self.direction, layers))
 
     def strip(self, *anchors: AnchorLike, reach: float = MAX_STD, columns: int = 7) -> Figure:
         """Draw images that are moved along the direction, a row for each anchor.

@@ -8,6 +8,7 @@ from zatlas.core.arrays import Latents
 from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.core.seeds import stream
 from zatlas.core.shell import shell_command
+from zatlas.core.space import MappedSpace
 from zatlas.latent.density import reference_samples
 from zatlas.latent.priors import (
     KINDS,
@@ -22,7 +23,7 @@ from zatlas.latent.priors import (
     save_prior,
     split_latents,
 )
-from zatlas.latent.sampling import Mixture, fit_mixture, from_posterior, from_prior
+from zatlas.latent.sampling import Mixture, check_sample, fit_mixture, from_posterior, from_prior
 from zatlas.training.flow_training import STEPS, fit_flow
 from zatlas.workspace import Workspace
 
@@ -37,20 +38,26 @@ def sample_latents(
     prior: str = "model",
     temperature: float = 1.0,
     truncation: float | None = None,
+    label: int | None = None,
 ) -> Latents:
     """Sample n latents (n, dim) from the model's prior, a fitted prior, or the posteriors of test images.
+
+    In a space inside a conditional model, such as w, `label` is the class of the samples.
 
     A model without a prior samples imported latents, or a normal distribution fitted to its latents. A
     sample keeps its number: a longer list begins with the shorter one of the same seed, except with
     truncation or around test images.
     """
     space = workspace.generator.space
+    if isinstance(space, MappedSpace) and prior == "model" and truncation is None:
+        check_sample(n, temperature)
+        return space.sample(n, seed=seed, temperature=temperature, label=label)
     if prior == "model" and space.prior != "none":
         return from_prior(space, n, seed=seed, temperature=temperature, truncation=truncation)
     if truncation is not None:
         raise NotSupported(
-            "Only a normal prior can be truncated. --temperature 0.7 moves samples towards the mean of the "
-            "latents instead, which is the truncation of a StyleGAN."
+            "Only a normal prior can be truncated. --temperature 0.7 (in Python: temperature=) moves samples "
+            "towards the mean of the latents instead, which is the truncation of a StyleGAN."
         )
     if prior == "model":
         mean = workspace.cloud.mean(axis=0)
@@ -79,14 +86,16 @@ def rows_of(latents: Latents, n: int, seed: int) -> Latents:
     return latents[np.resize(order, n)]
 
 
-def numbered_sample(workspace: Workspace, number: int, prior: str = "model") -> Latents:
+def numbered_sample(
+    workspace: Workspace, number: int, prior: str = "model", label: int | None = None
+) -> Latents:
     """Return the latent (1, dim) of the sample that has this number on a sheet of samples.
 
     From `NUMBERED` on, which is beyond all sheets, the number is a seed.
     """
     if number < NUMBERED:
-        return sample_latents(workspace, number + 1, prior=prior)[number:]
-    return sample_latents(workspace, 1, seed=number, prior=prior)
+        return sample_latents(workspace, number + 1, prior=prior, label=label)[number:]
+    return sample_latents(workspace, 1, seed=number, prior=prior, label=label)
 
 
 def prior_of(workspace: Workspace, kind: str) -> FittedPrior:
@@ -152,7 +161,7 @@ def mixture_components(workspace: Workspace, seed: int) -> tuple[Latents, Latent
             f"The prior of {workspace.name} is uniform on a sphere, so there is no density to fit."
         )
     sampled = not workspace.source.indexed and workspace.source.decodes
-    if sampled and workspace.imported_cloud is None:
+    if sampled and workspace.imported_cloud is None and workspace.generator.space.prior != "mapped":
         raise NotSupported(
             f"The images of {workspace.name} have no latents to fit a prior to. Train an encoder first: "
             f"{shell_command('invert', workspace.run.folder, '--train-encoder')}"
@@ -167,15 +176,15 @@ def mixture_components(workspace: Workspace, seed: int) -> tuple[Latents, Latent
 def own_prior(workspace: Workspace, means: Latents, std: Latents | None) -> Mixture:
     """Return the model's prior as a density; a normal distribution fitted to the latents without one."""
     dim = workspace.dim
-    if workspace.generator.space.prior == "none":
+    if workspace.generator.space.prior != "normal":
         return fit_mixture(posterior_samples(means, std, 0), components=1)
     return Mixture(np.ones(1, np.float32), np.zeros((1, dim), np.float32), np.ones((1, dim), np.float32))
 
 
 def own_prior_text(workspace: Workspace) -> str:
     """Return a description of the model's prior."""
-    none = workspace.generator.space.prior == "none"
-    return "a normal distribution of the latents" if none else "the prior of the model, N(0, 1)"
+    normal = workspace.generator.space.prior == "normal"
+    return "the prior of the model, N(0, 1)" if normal else "a normal distribution of the latents"
 
 
 def _latents(workspace: Workspace, split: str) -> tuple[Latents, Latents | None]:

@@ -5,9 +5,7 @@ several threads request them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
-from os import PathLike
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,8 @@ import numpy as np
 from zatlas import contents
 from zatlas.core.arrays import ArrayLike, Flags, Images, Labels, Latents, Rows, as_latents
 from zatlas.core.errors import NotSupported
+from zatlas.core.logs import LOG
+from zatlas.core.progress import late_bar
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.latent.attributes import all_flags, flags_of, labels_by
 from zatlas.latent.chart import Chart
@@ -27,27 +27,25 @@ from zatlas.latent.neighbor_index import NeighborIndex, neighbor_index
 from zatlas.latent.sample_dataset import sample_dataset, samples
 from zatlas.latent.sampling import from_posterior
 from zatlas.latent.saved_charts import ChartRequest, ChartStore, short_digest
-from zatlas.latent_source import Encoded, Given, LatentSource, Sampled
+from zatlas.latent_source import LatentSource, source_of
 from zatlas.models import importers
-from zatlas.models.classifier import Classifier, ClassifierNet, load_classifier, save_classifier
-from zatlas.models.description import Description
-from zatlas.models.generator import ClassLabel, Generator, resolve_device
-from zatlas.predictions import Predictions, predict, save_predictions
+from zatlas.models.classifier import Classifier, load_classifier
+from zatlas.models.decoding_time import affordable
+from zatlas.models.generator import INPUT, ClassLabel
+from zatlas.predictions import Predictions, predict
+from zatlas.run_model import RunModel
 from zatlas.store import atomic
 from zatlas.store import latent_table as tables
-from zatlas.store import run as runs
 from zatlas.store.cache import Cache
 from zatlas.store.latent_table import LatentTable
-from zatlas.store.run import Run
 from zatlas.store.safe_paths import file_name
-from zatlas.training.recipe import Recipe, make_recipe, read_recipe
 
 NO_ROW = -1  # row number of a latent that belongs to no image of the dataset
-MAX_DECODED = 2000  # latents of a chart that is laid out by their decoded images
+MAX_DECODED, MIN_DECODED = 2000, 250  # latents of a chart that is laid out by their decoded images
 
 
-@dataclass(frozen=True)
-class Workspace:
+@dataclass(frozen=True, repr=False)
+class Workspace(RunModel):
     """A run, its model, its dataset and its latents.
 
     The functions of zatlas take a workspace; `Atlas` is the same run with methods for notebooks.
@@ -59,91 +57,15 @@ class Workspace:
     ('shapes', 2, ('below', 'left', 'right'))
     """
 
-    run: Run
-    description: Description
-    generator: Generator
-    predictions: Predictions | None = None  # of a classifier, for the images
-    data_changed: bool = False  # accept images that differ from those of the run
-    opened_dataset: ImageDataset | None = None  # the dataset, if the caller has opened it
-    cache: Cache = field(default_factory=Cache, repr=False, compare=False)
-
-    @classmethod
-    def open(
-        cls,
-        folder: str | PathLike[str],
-        *,
-        trust: bool = False,
-        data_changed: bool = False,
-        device: str = "auto",
-        dataset: ImageDataset | None = None,
-    ) -> "Workspace":
-        """Open the run in this folder.
-
-        Parameters
-        ----------
-        folder : str or Path
-        trust : bool
-            Allow a model that is a program to run.
-        data_changed : bool
-            Accept a dataset that differs from the one the run was made with.
-        device : {"auto", "cpu", "cuda", "mps"}
-            Device of the model.
-        dataset : ImageDataset
-            The images of the run, if they are open already.
-
-        Raises
-        ------
-        BadRun
-            The folder holds no run.
-        NeedsTrust
-            The model is a program, and `trust` is false.
-
-        Examples
-        --------
-        >>> zatlas.Workspace.open("runs/shapes", device="cpu").name
-        'shapes'
-        """
-        run = runs.open_run(Path(folder))
-        description, generator = contents.load_model(run, resolve_device(device), trust)
-        predictions = contents.predictions_of(run, generator)
-        return cls(run, description, generator, predictions, data_changed, dataset)
-
-    def __repr__(self) -> str:
-        return f"<Workspace {self.name}>"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """A copy or a pickle names the folder, and opens the run again."""
-        device = "cpu" if self.generator.device == "cpu" else "auto"
-        reopen = partial(Workspace.open, data_changed=self.data_changed, device=device)
-        state = {"predictions": self.predictions, "opened_dataset": self.opened_dataset}
-        return reopen, (self.run.folder.absolute(),), state
-
-    @property
-    def name(self) -> str:
-        """The name of the run's folder."""
-        return self.run.folder.resolve().name
-
-    @property
-    def dim(self) -> int:
-        """The number of dimensions of the latent space."""
-        return self.generator.space.dim
-
-    @property
-    def recipe(self) -> Recipe:
-        """The settings that the model was trained with."""
-        return self.cache.get("recipe", lambda: make_recipe(read_recipe(self.run.recipe_file)))
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the model. Files that were computed with another model are computed again."""
-        return self.cache.get("digest", lambda: contents.model_digest(self.run, self.generator))
-
     # The dataset
 
     @property
     def source(self) -> LatentSource:
         """Where the latents come from."""
-        return self.cache.get("source", self._find_source)
+        predicted = self.predictions is not None
+        return self.cache.get(
+            "source", lambda: source_of(self.run, self.generator, predicted, lambda: self.samples)
+        )
 
     @property
     def has_dataset(self) -> bool:
@@ -177,7 +99,7 @@ class Workspace:
     @property
     def holds_out(self) -> bool:
         """Whether there are images that the model was not trained on."""
-        return self.cache.get("holds out", lambda: not np.array_equal(self.rows("train"), self.rows("test")))
+        return not np.array_equal(self.rows("train"), self.rows("test"))
 
     def labels(self, rows: Rows) -> Labels | None:
         """The class numbers of these rows (n,), or None without labels."""
@@ -219,7 +141,7 @@ class Workspace:
         if not samples:
             return table
         if table.std is None:
-            raise NotSupported(f"{self.name} has no posterior to sample from. Omit --samples.")
+            raise NotSupported(f"{self.name} has no posterior: its latents are single points.")
         return LatentTable(table.rows, from_posterior(table.latents, table.std, seed=seed))
 
     def encode(self, split: str = "test") -> Path:
@@ -241,12 +163,14 @@ class Workspace:
     @property
     def samples(self) -> Latents:
         """Samples of the prior that replace latents of images, with a fixed seed; or imported latents."""
-        return self.cache.get("samples", lambda: samples(self.generator, self.imported_cloud))
+        largest = (self.model or self.generator).largest_dim
+        return self.cache.get("samples", lambda: samples(self.generator, largest, self.imported_cloud))
 
     @property
     def imported_cloud(self) -> Latents | None:
         """Latents that were imported together with a decoder, instead of a prior; None for other runs."""
-        return self.cache.get("imported cloud", lambda: importers.cloud_of_run(self.run))
+        own = self.space == INPUT
+        return self.cache.get("imported cloud", lambda: importers.cloud_of_run(self.run) if own else None)
 
     @property
     def density(self) -> Density:
@@ -258,7 +182,12 @@ class Workspace:
     def decode(self, z: ArrayLike, label: ClassLabel = None) -> Images:
         """The images of latents (n, dim); a conditional model takes one class, one for each, or weights."""
         z = as_latents(z, *self.generator.space.shape)
-        return self.generator.decode(z, self.generator.class_inputs(len(z), label))
+        parts = []
+        with late_bar("decoding", len(z)) as advance:
+            for images in self.generator.decode_batches(z, self.generator.class_inputs(len(z), label)):
+                parts.append(images)
+                advance(len(images))
+        return np.concatenate(parts)
 
     def nearest(self, z: ArrayLike, k: int = 5, split: str = "train") -> tuple[Rows, np.ndarray]:
         """Rows (n, k) of the images or samples nearest to each latent, and their distances (n, k)."""
@@ -301,7 +230,7 @@ class Workspace:
         """The chart of this request, saved in the run."""
         table = self.chart_table(request.split, samples=request.samples, seed=request.seed)
         decode = self.decode if self.source.kind == "sample" and request.layout != "dimensions" else None
-        chosen = landmarks(len(table), None if decode is None else MAX_DECODED)
+        chosen = landmarks(len(table), None if decode is None else self._decoded_count(table.latents))
         rows = table.rows[chosen]
         provenance = {**self.provenance(request.split), "latents": len(chosen), "images": decode is not None}
 
@@ -339,20 +268,13 @@ class Workspace:
         images = replace(self, predictions=before, cache=Cache()).unlabelled_dataset
         predictions = before.updated(predict(classifier, images))
         if save:
-            save_predictions(self.run.predictions, predictions, self.digest)
-            atomic.remove_file(self.run.classifier)
-            if isinstance(classifier.function, ClassifierNet):
-                save_classifier(self.run.classifier, classifier)
+            contents.save_labels(self.run, classifier, predictions, self.digest)
         return replace(self, predictions=predictions, cache=Cache())
 
     def provenance(self, split: str) -> dict[str, Any]:
         """What the latents of a split depend on. Files of other latents are computed again."""
         images = {"fingerprint": self.dataset.fingerprint, "split": split} if self.source.indexed else {}
         return {"weights": self.digest, **images}
-
-    def folder(self, name: str) -> Path:
-        """A folder of the run; a folder of the cache if the run is read-only."""
-        return contents.folder_for(self.run, name)
 
     @property
     def _has_recipe(self) -> bool:
@@ -362,16 +284,6 @@ class Workspace:
     def _given_latents(self) -> Latents | None:
         """Latents of the images that were imported or sampled, not encoded."""
         return self.source.latents if self.source.indexed or not self.source.decodes else None
-
-    def _find_source(self) -> LatentSource:
-        given = importers.latents_of_run(self.run)
-        labelled = self._has_recipe or importers.has_dataset(self.run)
-        if given is not None:
-            return Given(given, self._has_recipe, labelled)
-        encodes = self.generator.encoder is not None and self._has_recipe
-        if self.predictions is not None and not encodes:
-            return Sampled(lambda: self.samples, indexed=True)
-        return Encoded() if self.generator.encoder is not None and labelled else Sampled(lambda: self.samples)
 
     def _open_images(self) -> ImageDataset:
         if self.source.generated:
@@ -384,6 +296,16 @@ class Workspace:
                 "(in Python: zatlas.import_model(..., data=)): zatlas import SOURCE --out RUN --data FOLDER"
             )
         return contents.open_dataset(self.run, data_changed=self.data_changed)
+
+    def _decoded_count(self, latents: Latents) -> int:
+        """The number of latents that a chart decodes: fewer for a slow decoder, which is measured once."""
+        count = self.charts.decoded
+        if count is None:
+            count = affordable(MAX_DECODED, MIN_DECODED, self.generator.for_class(), latents)
+            self.charts.set_decoded(count)
+            if count < MAX_DECODED:
+                LOG.info(f"The decoder is slow: the chart uses {count} samples instead of {MAX_DECODED:,}.")
+        return count
 
     def _labelled(self) -> ImageDataset:
         images = self.unlabelled_dataset

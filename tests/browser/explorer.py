@@ -42,10 +42,9 @@ class Explorer:
 
     def wait(self):
         self.maps.first.wait_for()
-        self.page.get_by_text(re.compile("decoded in")).wait_for()
-        if self.trees[0].entry["dim"] > 2 and self.trees[0].entry["latents"]:
-            # Once the latents are loaded, positions are exact.
-            self.page.get_by_role("option", name="two latent dimensions").wait_for(state="attached")
+        self.page.get_by_text(re.compile("decoded in")).wait_for(state="attached")
+        # Once the latents are loaded, positions are exact.
+        self.page.locator(".page[aria-busy=false]").wait_for(state="attached")
         self.eventually(lambda: named(self.generated, lambda name: name != "No image yet"))
         return self
 

@@ -130,7 +130,7 @@ def test_a_training_is_followed_from_before_its_first_checkpoint(explore, sites,
             page = explore.page(server.url)
             page.goto(server.url)
             expect(page.get_by_role("heading", name="digits is being trained")).to_be_visible()
-            loss = page.get_by_role("img", name="by epoch, now")
+            loss = page.get_by_role("img", name="by epoch, from")
             expect(loss.first).to_be_visible()
             epochs = digits.recipe.training.epochs
             expect(page.get_by_role("main")).to_contain_text(f"Epoch {epochs} of {epochs}")

@@ -20,6 +20,10 @@ from zatlas.training.classifier_training import train_classifier
 from zatlas.workspace import Workspace
 
 pytestmark = pytest.mark.browser
+SET_SLIDER = """(input, amount) => {
+    input.value = amount;
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+}"""
 KINDS = {"class": "Classes", "attribute": "Attributes", "principal": "Principal"}
 
 
@@ -37,7 +41,8 @@ def of_kind(truth, kind):
 def turn(explorer, kind, title, amount):
     page = explorer.page
     page.get_by_role("radio", name=kind, exact=True).click()
-    page.get_by_role("slider", name=title, exact=True).fill(str(amount))
+    slider = page.get_by_label(title, exact=True)  # it may be folded
+    slider.evaluate(SET_SLIDER, str(amount))
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -69,8 +74,8 @@ def test_a_direction_holds_an_attribute_constant(explore, portraits):
     truth, page = explorer.truth, explorer.page
     chosen = direction(truth, of_kind(truth, "attribute"))
     z = truth.latents[[5]]
-    slider = page.get_by_role("slider", name=chosen.name.replace("_", " "), exact=True)
-    slider.fill("3")
+    slider = page.get_by_label(chosen.name.replace("_", " "), exact=True)
+    slider.evaluate(SET_SLIDER, "3")
     page.get_by_role("listitem").filter(has=slider).get_by_role("button", name="side effects").click()
     page.get_by_role("checkbox", name="hold constant").first.click()
     expect(page.get_by_text("Held constant:")).to_be_visible()

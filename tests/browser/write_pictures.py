@@ -21,6 +21,7 @@ PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 POINTS = 3000
 PINNED = 580, 7826  # numbers of two images
 WINDOW, SIZE = {"width": 1280, "height": 800}, (1000, 625)
+PHONE = {"width": 390, "height": 844}
 
 
 def main() -> None:
@@ -38,6 +39,12 @@ def main() -> None:
                 save_screenshot(page, "walk" if scheme == "light" else "walk-dark")
                 if scheme == "light":
                     other_panels(page, pins)
+            context = chromium.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+            page = context.new_page()
+            page.goto(f"{server.url}#{pins}&panel=sliders")
+            expect(page.get_by_role("img", name="Reconstruction")).to_be_visible()
+            page.get_by_role("tab", name="Sliders").tap()
+            save_screenshot(page, "phone", (390, 844))
 
 
 def other_panels(page: Page, pins: str) -> None:
@@ -48,14 +55,16 @@ def other_panels(page: Page, pins: str) -> None:
     slider.get_by_text("side effects").click()
     slider.scroll_into_view_if_needed()
     save_screenshot(page, "sliders")
-    follow(page, f"{pins}&decodeAll=1")
+    follow(page, f"{pins}")
     save_screenshot(page, "decode-all")
     follow(page, f"{pins}&panel=preference")
     for choice in (1, 1, 4, 3, 2, 5):
         panel.get_by_role("button", name=f"Choose image {choice}").click()
         page.wait_for_timeout(600)
     save_screenshot(page, "preference")
-    follow(page, pins)
+    follow(page, f"{pins}&panel=data&filter=Eyeglasses")
+    save_screenshot(page, "data")
+    follow(page, f"{pins}&layer=images")
     box = page.get_by_role("application").bounding_box()
     page.mouse.move(box["x"] + 0.66 * box["width"], box["y"] + 0.52 * box["height"])
     for _ in range(4):
@@ -69,11 +78,11 @@ def follow(page: Page, link: str) -> None:
     page.wait_for_timeout(2500)
 
 
-def save_screenshot(page: Page, name: str) -> None:
+def save_screenshot(page: Page, name: str, size: tuple[int, int] = SIZE) -> None:
     """Save the page at the size of a document."""
     page.wait_for_timeout(2500)
     screenshot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    small = screenshot.resize(SIZE, Image.Resampling.LANCZOS)
+    small = screenshot.resize(size, Image.Resampling.LANCZOS)
     # The default method drops the colours of the legend, which cover few pixels.
     reduced = small.quantize(256, Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
     reduced.save(PICTURES / f"explorer-{name}.png", optimize=True)

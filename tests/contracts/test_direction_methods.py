@@ -19,6 +19,8 @@ SETTINGS = {
     "principal": {"count": 3, "samples": 600},
     "transform": {"names": ("brightness",), "samples": 400},
     "unsupervised": {"count": 3, "samples": 240},
+    "boundary": {"samples": 400},
+    "channels": {"samples": 400, "count": 3},
 }
 NONLINEAR = [
     ("labels", {"method": "local"}),
@@ -42,7 +44,7 @@ def fit(generator: Generator, latents: np.ndarray, method: str, settings: dict, 
         arguments["steps"] = 150
     if method == "labels":
         arguments["flags"] = {f"dimension {i}": latents[:, i] > np.median(latents[:, i]) for i in (0, -1)}
-    if method == "predictor":
+    if method in ("predictor", "boundary", "channels"):
         arguments["classifier"] = LIGHT
     if method == "examples":
         arguments |= {"plus": latents[:4], "minus": latents[4:9]}

@@ -61,7 +61,7 @@ export interface RunIdentity {
   fingerprint: string; // of the data set: runs with the same one have the same images
   family: string; // "vae", "ae", "gan" ...
   dim: number;
-  prior: "normal" | "sphere" | "none";
+  prior: "normal" | "sphere" | "none" | "mapped";
   image: Shape;
   classes: string[]; // class names of a conditional model, otherwise empty
   kind: RowKind;

@@ -47,7 +47,7 @@ def compass(
 
     workspace = open_workspace(run)
     state = compass(workspace.cloud, count=count, seed=seed)
-    number, folder = class_of(workspace, label), out or workspace.run.gallery / "compass"
+    number, folder = class_of(workspace, label), out or workspace.gallery / "compass"
     if choices is not None and not choices.is_file():
         raise NotFound(f"There is no file {choices}. Give a file with one answer per line to --choices.")
     lines = _lines(choices)

@@ -76,7 +76,7 @@ def evaluate(
     reports = measure(refit=fitted.refit, saved=fitted.reports, samples=count)
     for report in reports:
         message(f"{report.name}: {report.summary()}")
-    for path in _draw(workspace, reports, out or workspace.run.gallery, theme_of(dark)):
+    for path in _draw(workspace, reports, out or workspace.gallery, theme_of(dark)):
         message(f"figure: {path}")
     if save:
         for path in _save(workspace, reports, "" if fitted.refit is None else f" by {method}"):

@@ -54,13 +54,15 @@ def find(
     """Find directions with a method, evaluate and draw them.
 
     Args:
-        method: labels, principal, closed_form, transform, predictor, examples or unsupervised. (default:
-            labels if there are any; else closed_form without an encoder, and principal with one)
+        method: labels, principal, closed_form, boundary, channels, transform, predictor, examples or
+            unsupervised. (default: labels if there are any; else closed_form without an encoder, and
+            principal with one)
         names: Attributes, edits (zoom, shift_x, rotation, brightness ...) or outputs of the classifier; for
             the other methods, a name for the direction.
         set: A setting of the method, such as method=local, count=5, layers=0-6 or orthogonal_to=Male,Bald.
             For examples: plus=3,14,15 and minus=9,26 (anchors, or a file of anchors or latents). Repeatable.
-        classifier: Classifier for the method predictor; the strip shows its output above each image.
+        classifier: Classifier for the methods predictor, boundary and channels; the strip shows its output
+            above each image.
         anchor: Image that a strip starts from, named as for interpolate. Repeatable.
         save: Save the directions under this name, with their stability over three refits.
         out: Figure or film (.gif, .mp4) for one direction, folder for several. (default: the run's gallery)
@@ -144,7 +146,7 @@ def _settings(
         settings["names"] = names
     if samples and takes_setting(method, "samples"):
         settings["samples"] = samples
-    if classifier is not None and method == "predictor":
+    if classifier is not None and takes_setting(method, "classifier"):
         settings["classifier"] = classifier
     return settings
 
@@ -179,7 +181,7 @@ def _file(workspace: "Workspace", method: str, direction: "Direction", out: Path
 
     if out is not None and out.suffix:
         return out
-    return (out or workspace.run.gallery) / f"{file_name(f'direction-{method}-{direction.name}')}.png"
+    return (out or workspace.gallery) / f"{file_name(f'direction-{method}-{direction.name}')}.png"
 
 
 def _draw(

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
-from zatlas.commands.options import Names, Size
+from zatlas.commands.options import Names, Size, WholeRun
 from zatlas.commands.output import print_result
 from zatlas.commands.printing import print_table
 from zatlas.commands.registration import command
@@ -187,6 +187,34 @@ def import_model(
         data=data,
     )
     print_result(workspace.run.folder)
+
+
+@command("Make a run")
+def blend(
+    first: Annotated[WholeRun, arg(metavar="RUN")],
+    second: Annotated[WholeRun, arg(metavar="RUN")],
+    *,
+    out: Annotated[Path, arg(metavar="RUN")],
+    amount: float = 0.5,
+    layers: Annotated[str, arg(metavar="RANGE", help_behavior_hint="")] = "",
+) -> None:
+    """Blend the weights of two models of one architecture.
+
+    Take a model and its fine-tuned copy, or two checkpoints of one training.
+
+    Args:
+        first: Run of the first model.
+        second: Run of the second model.
+        out: Run folder to write.
+        amount: Part of the way from the first model's weights to the second's, from 0 to 1.
+        layers: Blend only these layers of a StyleGAN: coarse, medium, fine or as 0-3. The others stay those
+            of the first model. (default: all weights)
+    """
+    from zatlas.commands.printing import open_workspace
+    from zatlas.variants import blend
+
+    models = (open_workspace(first), open_workspace(second))
+    print_result(blend(*models, out, amount=amount, layers=layers).folder)
 
 
 def _class_names(path: Path | None) -> tuple[str, ...]:

@@ -128,7 +128,7 @@ def compare(
         )
     if data is None:
         workspaces = [open_workspace(run) for run in runs]
-        folder = out or workspaces[0].run.gallery / "compare"
+        folder = out or workspaces[0].gallery / "compare"
     else:
         folder = out or Path("runs") / "compare"
         workspaces = create.train_comparable(data, models, dim=dim, epochs=epochs, seed=seed, folder=folder)
@@ -149,6 +149,6 @@ def geometry(run: Run, *, dark: Dark = False, out: OutputFolder = None) -> None:
     from zatlas.render.pixels import save
 
     workspace = open_workspace(run)
-    folder = out or workspace.run.gallery
+    folder = out or workspace.gallery
     for name, figure in geometry(workspace, theme=theme_of(dark)).items():
         print_result(save(figure, folder / f"geometry-{name}.png"))

@@ -124,7 +124,7 @@ def _print_all(paths: "list[LatentPath]", name: str, out: Path | None, settings:
     from zatlas.figures.anchor_sheets import together
     from zatlas.render.pixels import save
 
-    folder = paths[0].workspace.run.gallery if out is None else out
+    folder = paths[0].workspace.gallery if out is None else out
     if out is None or not out.suffix:
         texts = [f"{name}-{path.marks[-1][1]}" for path in paths]
         for path, file in zip(paths, file_names(texts), strict=True):
@@ -219,7 +219,7 @@ def path(
         else:
             plane, title = spiral(turns=turns, extent=extent), f"A spiral in {workspace.name}"
         result = plane_walk(workspace, plane, title, constant_speed=constant_speed, label=number)
-    file = out or workspace.run.gallery / f"path{default_ending()}"
+    file = out or workspace.gallery / f"path{default_ending()}"
     print_path(result, "path", file, frames=frames, fps=fps, panel="prior", dark=dark)
 
 
@@ -233,6 +233,7 @@ def edit(
     anchor: Anchors = (),
     reach: float = 3.0,
     jitter: float = 1.0,
+    layers: Annotated[str, arg(metavar="RANGE", help_behavior_hint="")] = "",
     label: Label = None,
     frames: Frames = 90,
     fps: FramesPerSecond = 30,
@@ -250,11 +251,14 @@ def edit(
         anchor: Image to edit, named as for interpolate. Repeatable. (default: four test images)
         reach: Distance to either side, in standard deviations.
         jitter: Random offset of both ends of medians and chart, in median absolute deviations; 0 for none.
+        layers: Move only these layers of a StyleGAN: coarse, medium, fine or as 0-3. The direction is one
+            of w or w+. (default: all)
         out: Output file for one name, output folder for several. (default: the run's gallery)
     """
     from zatlas.directions.default_names import default_attributes
     from zatlas.figures import file_names
     from zatlas.figures.attribute_edits import attribute
+    from zatlas.figures.style_sheets import layered
     from zatlas.locate import locate_all
 
     workspace = open_workspace(run)
@@ -265,7 +269,7 @@ def edit(
     folder = out if out is not None and not out.suffix else None
     if out is not None and folder is None and len(names) > 1:
         raise BadRecipe(f"One file cannot hold {len(names)} edits. Give a folder with --out, not {out}.")
-    anchors = locate_all(workspace, anchor)
+    anchors = locate_all(layered(workspace) if layers else workspace, anchor)
     print_limits(workspace, names)
     for name, file in zip(names, file_names(f"edit-{name}" for name in names), strict=True):
         result = attribute(
@@ -278,6 +282,7 @@ def edit(
             jitter=jitter,
             seed=seed,
             label=class_of(workspace, label),
+            layers=layers,
         )
         files = [out] if folder is None else [folder / f"{file}.png", folder / f"{file}.gif"]
         for each in files:
@@ -310,3 +315,31 @@ def arithmetic(
     figure, result = arithmetic(workspace, text, label=class_of(workspace, label), theme=theme_of(dark))
     message(result)
     print_figure(figure, workspace, "arithmetic", out)
+
+
+@command("Move")
+def mix(
+    run: Run,
+    sources: Annotated[Positional[tuple[str, ...]], arg(metavar="[SOURCE ...]")] = (),
+    *,
+    into: Anchors = (),
+    layers: Annotated[Names, arg(metavar="RANGE")] = (),
+    dark: Dark = False,
+    out: OutputFile = None,
+) -> None:
+    """Mix the styles of images: layers of one in another.
+
+    The grid has a destination in each row and a source in each column.
+
+    Args:
+        sources: Images that give layers, named as for interpolate. (default: five samples)
+        into: Destination that takes the layers. Repeatable. (default: two samples)
+        layers: Layers to take: coarse, medium, fine or as 0-3. Repeatable. (default: coarse, medium, fine)
+    """
+    from zatlas.figures.style_sheets import layered, mixing_sheet
+    from zatlas.locate import locate_all
+
+    workspace = layered(open_workspace(run))
+    located = (locate_all(workspace, names) for names in (sources, into))
+    figure = mixing_sheet(workspace, *located, layers=layers, theme=theme_of(dark))
+    print_figure(figure, workspace, "mixing", out)

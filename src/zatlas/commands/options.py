@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal
 from tyro.conf import Positional, UseAppendAction, arg
 
 OPENS_RUN = "opens run"  # marks an argument whose run the command opens
+IN_SPACE = "in space"  # marks an argument whose run the command opens in a latent space
 IN_GALLERY = "in gallery"  # marks an output that lies in the run's gallery by default
 
-Run = Annotated[Positional[Path], arg(metavar="RUN", help="Run folder, or hf:owner/name."), OPENS_RUN]
-Runs = Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN ..."), OPENS_RUN]
+WholeRun = Annotated[Positional[Path], arg(metavar="RUN", help="Run folder, or hf:owner/name."), OPENS_RUN]
+Run = Annotated[WholeRun, IN_SPACE]
+Runs = Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN ..."), OPENS_RUN, IN_SPACE]
 OutputFile = Annotated[
     Path | None, arg(metavar="FILE", help="Output file. (default: a file in the run's gallery)"), IN_GALLERY
 ]
@@ -69,12 +71,15 @@ ConstantSpeed = Annotated[bool, arg(help="Move so that the image changes at a co
 
 
 def with_flags(
-    wrapper: Callable[..., None], function: Callable[..., None], flags: Mapping[str, Any]
+    wrapper: Callable[..., None],
+    function: Callable[..., None],
+    flags: Mapping[str, Any],
+    default: bool | str = False,
 ) -> Callable[..., None]:
     """Give a wrapper of a command the options of the command and these flags, where tyro reads them."""
     form = signature(function)
     extra = [
-        Parameter(name, Parameter.KEYWORD_ONLY, default=False, annotation=kind)
+        Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
         for name, kind in flags.items()
     ]
     parameters = [*form.parameters.values(), *extra]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from zatlas.commands.latent_space import space_of_command
 from zatlas.commands.output import print_result, wants_json
 from zatlas.core.errors import BadRecipe, NotSupported, UnknownName
 from zatlas.core.logs import LOG
@@ -35,10 +36,10 @@ class FilmSettings(TypedDict):
 
 
 def open_workspace(run: Path) -> "Workspace":
-    """Open the run in this folder."""
+    """Open the run in this folder, in the latent space that the command names."""
     from zatlas.workspace import Workspace
 
-    return Workspace.open(run)
+    return Workspace.open(run, space=space_of_command())
 
 
 def theme_of(dark: bool) -> "Theme":
@@ -54,7 +55,7 @@ def class_of(workspace: "Workspace", name: str | None) -> int | None:
         return None
     from zatlas.latent.names import KnownNames, find
 
-    classes = workspace.generator.classes
+    classes = workspace.generator.class_names
     if not classes:
         raise NotSupported(f"{workspace.name} is not a conditional model. Omit --label.")
     result = find(name, KnownNames(classes=classes), anchor=False)
@@ -83,7 +84,7 @@ def print_figure(figure: "Figure", workspace: "Workspace", name: str, out: Path 
     """Save a figure and print its path."""
     from zatlas.render.pixels import save
 
-    print_result(save(figure, out or workspace.run.gallery / f"{name}.png"))
+    print_result(save(figure, out or workspace.gallery / f"{name}.png"))
 
 
 def print_path(
@@ -107,7 +108,7 @@ def print_path(
     theme = theme_of(dark)
     strip_file = film_file = out
     if out is None:
-        strip_file = path.workspace.run.gallery / f"{name}.png"
+        strip_file = path.workspace.gallery / f"{name}.png"
         film_file = strip_file.with_suffix(".gif")
     if strip_file is not None and strip_file.suffix.lower() not in FILMS:
         print_result(save(path.strip(columns, theme=theme), strip_file))

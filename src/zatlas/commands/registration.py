@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from tyro.conf import arg
 
 from zatlas.commands.consent import with_consent
+from zatlas.commands.latent_space import with_space
 from zatlas.commands.output import with_output
 from zatlas.commands.writable import checks_writable
 
@@ -42,7 +43,8 @@ def command(group: str, name: str | None = None) -> Callable[[Function], Functio
 
     def register(function: Function) -> Function:
         key = name or function.__name__
-        COMMANDS[key] = Command(key, group, with_output(with_consent(checks_writable(with_help(function)))))
+        wrapped = with_space(checks_writable(with_help(function)))
+        COMMANDS[key] = Command(key, group, with_output(with_consent(wrapped)))
         return function
 
     return register

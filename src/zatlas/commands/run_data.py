@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from zatlas.commands.options import Dark, Label, Names, OutputFile, Run, Seed
+from zatlas.commands.options import Dark, Label, Names, OutputFile, Run, Seed, WholeRun
 from zatlas.commands.output import print_result
 from zatlas.commands.printing import class_of, message, open_workspace, print_rows, theme_of
 from zatlas.commands.registration import command
-from zatlas.core.errors import Damaged
+from zatlas.core.errors import BadRecipe, Damaged
 
 MIN_LATENTS = 10  # per dimension, to fit a density
 
@@ -49,6 +49,7 @@ def invert(
     train_encoder: bool = False,
     steps: int | None = None,
     starts: int | None = None,
+    tune: Annotated[Path | None, arg(metavar="RUN")] = None,
     label: Label = None,
     seed: Seed = 0,
     dark: Dark = False,
@@ -64,10 +65,12 @@ def invert(
             and every command then knows the latents of real images.
         steps: Number of optimization steps; 0 uses the encoder alone.
         starts: Number of starting latents for each image, without an encoder.
+        tune: Also change the weights of an imported StyleGAN, BigGAN or ProGAN until the latent decodes to
+            one image, and write that model into this new run.
         out: File of the figure, or of the latents if the name ends in .npz; the other file has the same
             name. (default: inverted.npz and inverted.png in the run's gallery)
     """
-    from zatlas import encoder
+    from zatlas import encoder, variants
     from zatlas.core.numbers import rounded
     from zatlas.figures.inversions import read_files, sample_inputs, save_inversion
     from zatlas.latent.inversion import STARTS, STEPS
@@ -75,6 +78,8 @@ def invert(
 
     if out is not None and out.suffix.lower() != ".npz":
         check_ending(out)
+    if tune is not None and len(images) != 1:
+        raise BadRecipe(f"--tune takes one image, not {len(images)}.")
     workspace = open_workspace(run)
     number = class_of(workspace, label)
     if train_encoder:
@@ -88,9 +93,12 @@ def invert(
         steps=STEPS if steps is None else steps,
         starts=STARTS if starts is None else starts,
     )
-    file = out or workspace.run.gallery / "inverted.npz"
+    file = out or workspace.gallery / "inverted.npz"
     latents, figure = save_inversion(workspace, inputs, result, file, theme=theme_of(dark))
     message(f"latents: {latents}\nfigure: {figure}")
+    if tune is not None:
+        tuned = variants.tune(workspace, inputs.images, result.latents, tune, seed=seed)
+        message(f"tuned: {tuned.run.folder}, {tuned.before:.1f} dB before and {tuned.after:.1f} dB after")
     seconds = result.seconds / len(inputs.names)
     print_rows(
         [
@@ -133,14 +141,14 @@ def prior(
     if facts.latents < MIN_LATENTS * (workspace.dim + 1):
         message(f"{facts.latents} latents are too few to fit a density in {workspace.dim} dimensions.")
     if workspace.source.decodes:
-        file = out or workspace.run.gallery / "samples-priors.png"
+        file = out or workspace.gallery / "samples-priors.png"
         message(f"figure: {save(prior_sheet(workspace, theme=theme_of(dark)), file)}")
     for each in saved:
         print_result(each.path)
 
 
 @command("Data")
-def check(run: Run, *, accept: Annotated[Names, arg(metavar="FILE")] = ()) -> None:
+def check(run: WholeRun, *, accept: Annotated[Names, arg(metavar="FILE")] = ()) -> None:
     """Check the files of a run for damage, and repair them.
 
     Prints the result as JSON. The exit status is 1 if a file stays damaged.

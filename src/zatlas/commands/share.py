@@ -5,7 +5,8 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from zatlas.commands.options import FittedPrior, Run, Runs
+from zatlas.commands.latent_space import space_of_command
+from zatlas.commands.options import FittedPrior, Run, Runs, WholeRun
 from zatlas.commands.output import print_result
 from zatlas.commands.printing import open_workspace
 from zatlas.commands.registration import command
@@ -43,6 +44,7 @@ def explore(
         port=port,
         points=points,
         prior=prior,
+        space=space_of_command(),
         token=token,
         opened=not no_open,
         print_url=print_address,
@@ -82,7 +84,7 @@ def export(
 
 @command("Share")
 def push(
-    run: Run, repository: Annotated[Positional[str], arg(metavar="OWNER/NAME")], *, private: bool = False
+    run: WholeRun, repository: Annotated[Positional[str], arg(metavar="OWNER/NAME")], *, private: bool = False
 ) -> None:
     """Push a run to the Hugging Face hub, with a model card.
 

@@ -4,7 +4,14 @@ from importlib.util import find_spec
 
 from zatlas.core.errors import NotSupported
 
-PACKAGES = {"hub": "datasets", "ray": "ray", "sql": "duckdb", "umap": "umap", "video": "av"}
+PACKAGES = {
+    "hub": "datasets",
+    "notebook": "anywidget",
+    "ray": "ray",
+    "sql": "duckdb",
+    "umap": "umap",
+    "video": "av",
+}
 
 
 def is_installed(extra: str) -> bool:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from threading import Event, Thread
 from time import perf_counter
 
@@ -13,7 +13,9 @@ Advance = Callable[[int], None]
 
 LINE_SECONDS = 5.0  # between two lines of progress outside a terminal
 NOTEBOOK_SECONDS = 1.0  # after which a task has a bar in a notebook
+LATE_SECONDS = 3.0  # after which a task shows its progress
 LONG_SECONDS = 10.0  # from which a task says beforehand how long it takes
+_active: list[str] = []  # tasks with a bar
 _printing: list["_Lines"] = []  # tasks that run now; only the innermost prints
 
 
@@ -24,6 +26,14 @@ def bar(label: str, total: int, unit: str = "images", *, show: bool = True) -> I
     A terminal and a notebook show a bar. Elsewhere a line is printed every few seconds.
     """
     show = show and LOG.isEnabledFor(logging.INFO)
+    _active.append(label)
+    try:
+        yield from _shown_bar(label, total, unit, show)
+    finally:
+        _active.remove(label)
+
+
+def _shown_bar(label: str, total: int, unit: str, show: bool) -> Iterator[Advance]:
     if show and in_notebook():
         yield from _notebook_bar(label, total, unit)
     elif show and not Messages().isatty():
@@ -34,6 +44,27 @@ def bar(label: str, total: int, unit: str = "images", *, show: bool = True) -> I
             yield advance
     else:
         yield lambda step: None
+
+
+@contextmanager
+def late_bar(label: str, total: int, unit: str = "images") -> Iterator[Advance]:
+    """Yield a function that advances the progress of a task, which is shown only once the task is slow.
+
+    Inside another task nothing is shown.
+    """
+    start, done, advance = perf_counter(), 0, None
+    with ExitStack() as stack:
+
+        def step(count: int) -> None:
+            nonlocal done, advance
+            done += count
+            if advance is not None:
+                advance(count)
+            elif not _active and done < total and perf_counter() - start > LATE_SECONDS:
+                advance = stack.enter_context(bar(label, total, unit))
+                advance(done)
+
+        yield step
 
 
 @contextmanager

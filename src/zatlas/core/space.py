@@ -1,16 +1,18 @@
 """The latent space: the shape of a latent, and the prior distribution."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
-from zatlas.core.arrays import Latents
+from zatlas.core.arrays import Labels, Latents
 from zatlas.core.errors import NotSupported
 from zatlas.core.seeds import stream
 
 Prior = Literal["normal", "sphere", "none"]
+CENTER_SAMPLES = 1024  # samples whose mean is the center of a mapped space
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Space:
     """
 
     shape: tuple[int, ...]
-    prior: Prior = "normal"
+    prior: Prior | Literal["mapped"] = "normal"
 
     @property
     def dim(self) -> int:
@@ -73,3 +75,66 @@ class Space:
         if self.prior == "sphere":
             return z / np.linalg.norm(z, axis=1, keepdims=True)
         return z * np.float32(temperature)
+
+
+@dataclass(frozen=True)
+class MappedSpace(Space):
+    """A latent space inside a model, to which it maps another one: the w of a StyleGAN.
+
+    Its samples are mapped samples, so sample 7 decodes to the same image in both spaces.
+
+    Parameters
+    ----------
+    source : Space
+        The space that is mapped.
+    map : function
+        Takes latents (n, source.dim) and class numbers (n,) or None; returns latents (n, dim).
+    classes : tuple of str
+        The classes of a conditional model, which have samples of their own.
+    mean : array (1, dim)
+        The center of all samples, if the model stores it.
+    """
+
+    prior: Literal["mapped"] = "mapped"
+    source: Space = field(kw_only=True)
+    map: Callable[[Latents, Labels | None], Latents] = field(kw_only=True, repr=False, compare=False)
+    classes: tuple[str, ...] = field(default=(), kw_only=True, repr=False)
+    mean: Latents | None = field(default=None, kw_only=True, repr=False, compare=False)
+
+    def sample(self, n: int, *, seed: int, temperature: float = 1.0, label: int | None = None) -> Latents:
+        """Map samples of the source; those of a conditional model belong to its classes in turn.
+
+        Parameters
+        ----------
+        n : int
+            Number of latents.
+        seed : int
+            Random seed.
+        temperature : float
+            Factor on the distance from the center: the truncation psi of a StyleGAN.
+        label : int
+            One class for all samples. Their center is then that of the class.
+
+        Returns
+        -------
+        array (n, dim)
+        """
+        if isinstance(self.source, MappedSpace):
+            result = self.map(self.source.sample(n, seed=seed, label=label), None)
+        else:
+            labels = np.arange(n) % len(self.classes) if label is None and self.classes else None
+            labels = np.full(n, label) if label is not None else labels
+            result = self.map(self.source.sample(n, seed=seed), labels)
+        if temperature == 1:
+            return result
+        center = self.center(label)
+        return center + np.float32(temperature) * (result - center)
+
+    def center(self, label: int | None = None) -> Latents:
+        """Return the center (1, dim) of all samples, or of those of one class."""
+        if self.mean is not None and label is None:
+            return self.mean
+        if isinstance(self.source, MappedSpace):
+            return self.map(self.source.center(label), None)
+        samples = self.sample(CENTER_SAMPLES, seed=0, label=label)
+        return samples.mean(axis=0, keepdims=True)

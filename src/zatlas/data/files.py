@@ -15,6 +15,7 @@ import numpy as np
 from zatlas.core.arrays import Pixels
 from zatlas.core.errors import BadData, BadRecipe, CannotRead
 from zatlas.core.progress import bar
+from zatlas.core.shell import how_to_set
 from zatlas.data.image_dataset import Column, ImageDataset, Split
 from zatlas.data.image_reader import MAX_PIXELS, NOT_READ, BadImage, DecodedImage, read_image, read_size
 from zatlas.data.pixel_cache import CachedTable, cached
@@ -206,9 +207,8 @@ def check_skipped(name: str, total: int, skipped: Sequence[SkippedFile], tolerat
         common = Counter(entry["reason"] for entry in skipped).most_common(3)
         reasons = ", ".join(f"{count} {reason}" for reason, count in common)
         first = skipped[0]
-        share = -(-100 * len(skipped) // total) / 100  # rounded up
-        all_skipped = len(skipped) == total
-        advice = "No file is left." if all_skipped else f"To skip them: --set data.tolerate={share:.2f}"
+        skip = how_to_set("data.tolerate", -(-100 * len(skipped) // total) / 100)  # rounded up
+        advice = "No file is left." if len(skipped) == total else f"To skip them: {skip}"
         raise BadData(
             f"{len(skipped)} of {total} files of {name} cannot be used ({reasons}), such as "
             f"{first['file']}: {first['detail']}. {advice}"

@@ -178,7 +178,7 @@ def parse_settings(texts: Sequence[str], form: str, example: str) -> dict[str, A
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals:
-            raise BadRecipe(f"--set takes {form}, such as {example}, not {text!r}.")
+            raise BadRecipe(f"A setting has the form {form}, such as {example}, not {text!r}.")
         settings[key] = value_of(value)
     return settings
 

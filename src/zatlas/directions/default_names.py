@@ -63,7 +63,7 @@ def caution(workspace: Workspace, method: str, settings: Mapping[str, Any]) -> s
     """Return a sentence if a method cannot find anything in the prior of this run; "" otherwise."""
     source = settings.get("source", "latents")
     of_prior = source == "samples" or (source == "latents" and workspace.source.kind == "sample")
-    if method != "principal" or not of_prior or workspace.generator.space.prior == "none":
+    if method != "principal" or not of_prior or workspace.generator.space.prior in ("none", "mapped"):
         return ""
     return (
         f"The prior of {workspace.name} has the same variance in every direction, so it has no principal "

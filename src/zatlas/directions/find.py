@@ -45,7 +45,7 @@ REFITS = 3  # most refits of a method, each of which takes as long as the first 
 MAX_LISTED = 6  # names in a sentence
 COMMON_ARGUMENTS = {"generator", "latents", "seed", "show"}  # every method gets them
 # These methods number their directions, so a refit cannot be matched, or fit to a few examples.
-FITTED_ONCE = ("principal", "closed_form", "unsupervised", "examples")
+FITTED_ONCE = ("principal", "closed_form", "unsupervised", "examples", "channels")
 REQUIRED_SETTINGS = {
     "classifier": "a classifier. Train one with `zatlas classifier train`, or pass any function of images",
     "plus": "examples of images that have the property",

@@ -59,8 +59,8 @@ def fit_named(
     if method == JOINT:
         if others:
             raise BadRecipe(
-                "--method joint keeps all of the named attributes unchanged. Name the attributes of "
-                "--orthogonal-to as well, and omit the option."
+                "The method joint keeps all of the named attributes unchanged. Name the attributes of "
+                "--orthogonal-to (in Python: orthogonal_to=) as well, and omit the option."
             )
         table = workspace.table("train")
         flags = {name: workspace.flags(name, table.rows) for name in new}

@@ -2,16 +2,21 @@
 
 from collections.abc import Sequence
 
-from zatlas.core.errors import UnknownName
+import numpy as np
+
+from zatlas.core.errors import NotSupported, UnknownName
+from zatlas.core.space import MappedSpace
 from zatlas.directions.direction_report import same_attribute
 from zatlas.directions.estimate import ESTIMATORS
 from zatlas.directions.evaluate import target_of
 from zatlas.directions.find import find_direction, known_names, parse_property
-from zatlas.directions.types import Direction, in_std
+from zatlas.directions.layers import LayerRange, in_layers
+from zatlas.directions.types import Direction, LinearDirection, in_std
 from zatlas.figures import captions
 from zatlas.figures.attribute_medians import JITTER, path_of_medians, path_on_chart
 from zatlas.figures.class_inputs import class_caption
 from zatlas.figures.paths import LatentPath
+from zatlas.figures.style_sheets import layered
 from zatlas.latent.attributes import pretty, title_of
 from zatlas.latent.names import find
 from zatlas.locate import Anchor, interpolate, locate, locate_all
@@ -33,8 +38,11 @@ def attribute(
     jitter: float = JITTER,
     seed: int = 0,
     label: int | None = None,
+    layers: LayerRange = "",
 ) -> LatentPath:
     """A path from "not A" to "A" (A6).
+
+    With `layers`, a direction of w or w+ moves only these layers, and the anchors are latents of w+.
 
     mean_difference, median_difference and linear find a direction and move images along it. medians goes
     from a median latent of images without the attribute to one of images with it, in latent space, and chart
@@ -54,6 +62,8 @@ def attribute(
         note = captions.join(_method_note(method, jitter), caption)
         return LatentPath(workspace, (curve,), (), title, label=label, note=note)
     direction = in_std(find_direction(workspace, name, method=method, orthogonal_to=orthogonal_to, seed=seed))
+    if layers != "":
+        workspace, direction = edited_layers(workspace, direction, layers)
     starts = list(anchors) or [
         locate(workspace, str(i)) for i in range(min(4, len(workspace.chart_table("test"))))
     ]
@@ -63,6 +73,22 @@ def attribute(
     title = f"{pretty(direction.name)} in {workspace.name}"
     classes = tuple(anchor.label if label is None else label for anchor in starts)
     return LatentPath(workspace, curves, names, title, ends_named, classes, quality(direction))
+
+
+def edited_layers(
+    workspace: Workspace, direction: Direction, layers: LayerRange
+) -> tuple[Workspace, LinearDirection]:
+    """Return the run in w+, and the direction with steps in these layers only."""
+    if not isinstance(direction, LinearDirection):
+        raise NotSupported(f"{direction.name!r} is nonlinear, so it moves all layers. Omit --layers.")
+    wide, step = layered(workspace), direction.vector * np.float32(direction.std)
+    space, own = wide.generator.space, workspace.generator.space
+    if wide is not workspace:
+        if not isinstance(space, MappedSpace) or space.source != own or not isinstance(own, MappedSpace):
+            raise NotSupported(f"{direction.name!r} is no direction of w or w+. Add --space w.")
+        start = own.center()  # truncation shortens a step of w on its way to w+
+        step = (space.map(start + step, None) - space.map(start, None))[0]
+    return wide, in_layers(direction, step, space, layers)
 
 
 def quality(direction: Direction) -> str:

@@ -105,7 +105,7 @@ def _log_density(latents: Latents, group: Latents) -> Values:
 def _offset(points: Latents, flags: Flags, jitter: float, seed: int) -> Values:
     """Normal noise whose std is `jitter` median absolute deviations of the points around their groups."""
     if not (np.isfinite(jitter) and jitter >= 0):
-        raise BadRecipe(f"--jitter must be 0 or more, not {jitter:g}.")
+        raise BadRecipe(f"The jitter must be 0 or more, not {jitter:g}.")
     centered = np.empty_like(points)
     for side in (False, True):
         centered[flags == side] = points[flags == side] - np.median(points[flags == side], axis=0)

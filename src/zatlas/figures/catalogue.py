@@ -1,6 +1,7 @@
 """Every figure that applies to a run, with the command that draws it and the text that explains it."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from zatlas.figures.anchor_sheets import class_sheet, four_corners
 from zatlas.figures.class_inputs import default_label
 from zatlas.figures.entry import Entry, Words, entry_of, run_figures
 from zatlas.figures.paths import LatentPath
+from zatlas.figures.style_sheets import has_layers, layered, mixing_sheet, truncation_sheet
 from zatlas.latent.attributes import attribute_names, limit_text, pretty, title_of
 from zatlas.latent.curves import spiral
 from zatlas.latent.names import text_of
 from zatlas.locate import default_anchors
+from zatlas.models.generator import INPUT
 from zatlas.render.figure import Figure
 from zatlas.render.moving import default_ending
 from zatlas.render.pixels import save
@@ -39,7 +42,8 @@ def entries(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
     stems = set()
     for entry in _built_in(workspace, theme):
         stems.add(entry.name)
-        yield entry
+        option = () if workspace.space == INPUT else ("--space", workspace.space)
+        yield replace(entry, words=(*entry.words, *option))
     for name, figure in run_figures(workspace):
         yield entry_of(name, figure, workspace, theme, stems)
 
@@ -55,7 +59,31 @@ def _built_in(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
         yield from _directions(workspace, theme)
     if workspace.source.kind == "sample" and workspace.dim > 1:
         yield from _closed_form(workspace, theme)
+    if has_layers(workspace):
+        yield from _styles(layered(workspace), theme)
     yield from _geometry(workspace, theme)
+
+
+def _styles(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
+    run, section = workspace.run.folder, "Layers of styles"
+    yield Entry(
+        section,
+        "mixing.png",
+        "Style mixing",
+        "Each row is a sample that takes some layers from the sample above each column.",
+        "Coarse layers set pose and shape, medium layers set parts, and fine layers set colors.",
+        ("mix", run),
+        partial(_save_figure, partial(mixing_sheet, workspace, theme=theme)),
+    )
+    yield Entry(
+        section,
+        "truncation.png",
+        "Truncation",
+        "Samples at several distances from the mean of w; beyond the mean they turn into their opposites.",
+        "Images near the mean are more typical and less varied.",
+        ("gallery", run, "--only", "truncation"),
+        partial(_save_figure, partial(truncation_sheet, workspace, theme=theme)),
+    )
 
 
 def _generated(workspace: Workspace, theme: Theme) -> Iterator[Entry]:

@@ -30,7 +30,10 @@ def entanglement_matrix(reports: Sequence[DirectionReport], *, title: str, theme
     """The change of each attribute (column) by one std of each direction (row); targets are framed."""
     names = _columns(reports)
     if not names:
-        raise NotSupported("There are no attributes to measure. Give a classifier with --classifier.")
+        raise NotSupported(
+            "There are no attributes to measure. Give a classifier: --classifier FILE (in Python: "
+            "atlas.annotate())."
+        )
     table = entanglement([report.gradients for report in reports], names)
     targets = [None if p.target is None else names.index(p.target) for p in reports]
     note = "percent by which one std of the direction (row) changes the attribute (column)"

@@ -35,7 +35,9 @@ class InversionInput:
 def read_files(workspace: Workspace, files: Sequence[Path], label: int | None) -> InversionInput:
     """Read image files in the format of the model."""
     if workspace.generator.classes and label is None:
-        raise NotSupported("A conditional model needs the class of the images: add --label.")
+        raise NotSupported(
+            "A conditional model needs the class of the images: add --label CLASS (in Python: label=)."
+        )
     images = np.concatenate([image_of(workspace, file) for file in files])
     return InversionInput(
         tuple(map(str, files)), images, workspace.generator.class_numbers(len(files), label)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
+from typing import Any, overload
 
 import numpy as np
 
@@ -57,7 +58,7 @@ class LatentPath:
         return f"<LatentPath {self.title}>"
 
     def _repr_html_(self) -> str:
-        calls = ("path.latents(n)", "path.images(n)", 'path.film("path.mp4")')
+        calls = ("path.latents(n)", "path.images(n)", "path.film()")
         return card(self.title, {"anchors": len(self.marks)} if self.marks else {}, self.strip(), calls)
 
     def latents(self, n: int = FRAMES) -> Latents:
@@ -147,21 +148,35 @@ class LatentPath:
             ends=self.ends,
         )
 
+    @overload
+    def film(
+        self, path: None = None, frames: int = ..., *, fps: int = ..., panel: str = ..., theme: Theme = ...
+    ) -> films.Film: ...
+    @overload
     def film(
         self,
         path: str | PathLike[str],
+        frames: int = ...,
+        *,
+        fps: int = ...,
+        panel: str = ...,
+        theme: Theme = ...,
+    ) -> Path: ...
+    def film(
+        self,
+        path: str | PathLike[str] | None = None,
         frames: int = FRAMES,
         *,
         fps: int = FPS,
         panel: str = "none",
         theme: Theme = LIGHT,
-    ) -> Path:
-        """Write the first curve as a film.
+    ) -> Path | films.Film:
+        """Write the first curve as a film, or return the film for the notebook.
 
         Parameters
         ----------
         path : str or Path
-            A name that ends in .mp4, .gif, .webp or .apng.
+            A name that ends in .mp4, .gif, .webp or .apng. Without a path, no file is written.
         frames : int
             Number of images.
         fps : int
@@ -173,8 +188,8 @@ class LatentPath:
 
         Returns
         -------
-        Path
-            The file.
+        Path or Film
+            The file, or a film that a notebook plays.
 
         Raises
         ------
@@ -187,15 +202,15 @@ class LatentPath:
         'path.gif'
         """
         z, classes = self._first.inputs(times_through((), frames))
-        return films.film(
-            self.workspace.generator.decode_batches(z, classes),
-            path,
-            fps=fps,
-            panel=film_panel(self.workspace, self.curves[0], panel, frames, theme=theme),
-            far=self.workspace.density.relative_distance(z),
-            marks=self.marks,
-            theme=theme,
-        )
+        images = self.workspace.generator.decode_batches(z, classes)
+        options: dict[str, Any] = {
+            "fps": fps,
+            "panel": film_panel(self.workspace, self.curves[0], panel, frames, theme=theme),
+            "far": self.workspace.density.relative_distance(z),
+            "marks": self.marks,
+            "theme": theme,
+        }
+        return films.unsaved_film(images, **options) if path is None else films.film(images, path, **options)
 
     @property
     def _first(self) -> "LatentPath":
@@ -245,7 +260,7 @@ def traversal(
 
     A conditional model decodes in the class `label`, by default the class of the anchor.
     """
-    by = by or ("range" if workspace.generator.space.prior == "none" else "quantile")
+    by = by or ("quantile" if workspace.generator.space.prior == "normal" else "range")
     latents = workspace.cloud
     changes: dict[int, float] = {}
     if not dimensions:

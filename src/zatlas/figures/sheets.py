@@ -51,6 +51,8 @@ def sample_sheet(
     source = PRIOR_TEXT.get(prior, "around the latents of test images")
     if prior == "model" and workspace.generator.space.prior == "none":
         source = "a normal distribution fitted to the latents (an auto-encoder has no prior)"
+    elif prior == "model" and workspace.generator.space.prior == "mapped":
+        source = "mapped samples of the prior"
     title = f"Samples of {workspace.name}, from {source}"
     settings = _settings_text(temperature=temperature, truncation=truncation, seed=seed)
     numbers: list[str] = []
@@ -61,12 +63,12 @@ def sample_sheet(
     limits = captions.prior_caption(workspace) if prior == "model" else ""
     note = captions.join(", ".join(settings), naming, limits)
     z = sample_latents(
-        workspace, count, seed=seed, prior=prior, temperature=temperature, truncation=truncation
+        workspace, count, seed=seed, prior=prior, temperature=temperature, truncation=truncation, label=label
     )
-    classes = workspace.generator.classes
+    classes = workspace.generator.class_names
     if classes and label is not None:
         title = f"Samples of class {classes[label]} of {workspace.name}, from {source}"
-    if not classes or label is not None:
+    if not workspace.generator.classes or label is not None:
         images = workspace.decode(z, label)
         return sheet(images, columns, title=title, note=note, names=numbers, theme=theme)
     each = z[:columns]
@@ -149,7 +151,7 @@ def manifold(
     "std" in standard deviations of the prior, up to `extent`.
     """
     check_range("positions along a side", n, MAX_ROW)
-    by = by or ("range" if workspace.generator.space.prior == "none" else "quantile")
+    by = by or ("quantile" if workspace.generator.space.prior == "normal" else "range")
     if workspace.dim == 1:
         return _line(workspace, n, by, label, extent, theme)
     dimensions = dimensions or plot_dimensions(workspace)
@@ -265,8 +267,11 @@ def plot_dimensions(workspace: Workspace) -> tuple[int, int]:
 def dimension_values(workspace: Workspace, axis: int, n: int, by: str, extent: float | None = None) -> Values:
     """n values of a dimension at equal steps of the prior's mass, of the latents' range, or of std."""
     if by == "quantile":
-        if workspace.generator.space.prior == "none":
-            raise NotSupported("An auto-encoder has no prior, so there are no quantiles: use --by range.")
+        if workspace.generator.space.prior != "normal":
+            raise NotSupported(
+                "This space has no normal prior, so there are no quantiles: use --by range (in "
+                "Python: by='range')."
+            )
         return normal_quantiles(n, TAIL)
     if by == "range":
         if not 0 <= axis < workspace.dim:

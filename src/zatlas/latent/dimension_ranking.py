@@ -3,10 +3,12 @@
 import numpy as np
 
 from zatlas.core.arrays import Labels, Latents, Rows, Values
+from zatlas.core.progress import late_bar
 from zatlas.core.seeds import stream
+from zatlas.models.decoding_time import affordable
 from zatlas.models.generator import Generator
 
-MAX_IMAGES = 2048  # decoded for the ranking
+MAX_IMAGES, MIN_IMAGES = 2048, 64  # decoded for the ranking
 MAX_DIMENSIONS = 512  # dimensions that are ranked: those with the largest std
 
 
@@ -19,16 +21,19 @@ def rank_dimensions(
     a latent of the data.
     """
     std = latents.std(axis=0)
-    dimensions = np.argsort(-std)[:MAX_DIMENSIONS]
-    count = int(np.clip(MAX_IMAGES // (2 * len(dimensions)), 2, min(64, max(len(latents), 2))))
+    images = affordable(MAX_IMAGES, MIN_IMAGES, generator, latents, labels)
+    dimensions = np.argsort(-std)[: min(MAX_DIMENSIONS, images // 4)]
+    count = int(np.clip(images // (2 * len(dimensions)), 2, min(64, max(len(latents), 2))))
     rows = stream(seed, "axes").choice(len(latents), count, replace=len(latents) < count)
     repeated = None if labels is None else np.repeat(labels[rows], 2)
     changes = np.empty(len(dimensions), np.float32)
-    for index, dimension in enumerate(dimensions):
-        ends = np.repeat(latents[rows], 2, axis=0)
-        ends[0::2, dimension] -= std[dimension]
-        ends[1::2, dimension] += std[dimension]
-        images = generator.decode(ends, repeated)
-        changes[index] = np.sqrt(((images[1::2] - images[0::2]) ** 2).mean())
+    with late_bar("ranking dimensions", len(dimensions), "dimensions") as advance:
+        for index, dimension in enumerate(dimensions):
+            ends = np.repeat(latents[rows], 2, axis=0)
+            ends[0::2, dimension] -= std[dimension]
+            ends[1::2, dimension] += std[dimension]
+            decoded = generator.decode(ends, repeated)
+            changes[index] = np.sqrt(((decoded[1::2] - decoded[0::2]) ** 2).mean())
+            advance(1)
     order = np.argsort(-changes, kind="stable")
     return dimensions[order], changes[order]

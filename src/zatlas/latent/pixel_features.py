@@ -12,7 +12,7 @@ from zatlas.core.progress import bar
 
 SIDE = 16  # largest side of a small copy, in pixels
 COMPONENTS = 36  # principal components
-BATCH = 256  # latents that are decoded at a time
+BATCH = 32  # latents that are decoded at a time
 
 Table = Float32[np.ndarray, "n k"]
 Decode = Callable[[Latents], Images]

@@ -31,9 +31,13 @@ class DecodedImages:
         return np.rint(255 * images.clip(0, 1)).astype(np.uint8)
 
 
-def samples(generator: Generator, cloud: Latents | None = None) -> Latents:
-    """Sample the prior, always the same, in place of encoded images; or return the first of `cloud`."""
-    count = int(np.clip(MAX_NUMBERS // generator.space.dim, MIN_SAMPLES, MAX_SAMPLES))
+def samples(generator: Generator, dim: int, cloud: Latents | None = None) -> Latents:
+    """Sample the prior, always the same, in place of encoded images; or return the first of `cloud`.
+
+    The number of samples depends on `dim`, the largest dimension of the model's latent spaces, so that all
+    of them have the same samples.
+    """
+    count = int(np.clip(MAX_NUMBERS // dim, MIN_SAMPLES, MAX_SAMPLES))
     return generator.space.sample(count, seed=0) if cloud is None else cloud[:count]
 
 

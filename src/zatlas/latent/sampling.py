@@ -33,8 +33,11 @@ def from_prior(
         return z
     if truncation < 0.1:
         raise BadRecipe(f"truncation must be at least 0.1 standard deviations, not {truncation}.")
-    if space.prior == "sphere":
-        raise BadRecipe("A spherical prior has no tails to truncate.")
+    if space.prior != "normal":
+        raise BadRecipe(
+            "Only a normal prior has tails to truncate. --temperature 0.7 (in Python: temperature=) moves "
+            "samples towards their mean instead, which is the truncation of a StyleGAN in w."
+        )
     rng = stream(seed, "truncation")
     bound = truncation * temperature
     while (outside := np.abs(z) > bound).any():

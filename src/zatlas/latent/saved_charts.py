@@ -21,6 +21,7 @@ from zatlas.store.safe_paths import file_name
 
 FORMAT = 1  # of the file that names the current chart
 CURRENT = "current.json"  # which chart was made last
+SPEED = "speed.json"  # how many latents charts decode
 RESERVED = ("latents", "layout", "labels", "seed")  # arguments of every layout
 SPLITS = ("train", "valid", "test")
 
@@ -102,6 +103,18 @@ class ChartStore:
             chart = make()
             chart.save(path)
             return chart
+
+    @property
+    def decoded(self) -> int | None:
+        """The number of latents that a chart of decoded images uses; None before the decoder is measured."""
+        try:
+            return int(json.loads(digests.read(self.folder / SPEED))["decoded"])
+        except (FileNotFoundError, ValueError, TypeError, KeyError):
+            return None
+
+    def set_decoded(self, count: int) -> None:
+        """Remember the number of latents that a chart of decoded images uses."""
+        atomic.write_file(self.folder / SPEED, atomic.as_json({"decoded": count}))
 
     def positions(self, chart: Chart, table: LatentTable, provenance: Mapping[str, Any]) -> Path:
         """Return the file of the positions of more latents on a chart; write it if there is none."""

@@ -29,7 +29,7 @@ def make_in_subprocess(latents: Latents, layout: str, labels: Labels | None = No
     if process.returncode:
         raise TooLarge(
             f"The process that fitted the chart {layout!r} ended with status {process.returncode}. It may "
-            "have run out of memory. Show fewer latents: --points"
+            "have run out of memory. Show fewer latents: --points (in Python: points=)"
         )
     with np.load(io.BytesIO(process.stdout), allow_pickle=False) as result:
         components = result["components"] if "components" in result.files else None

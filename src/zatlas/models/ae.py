@@ -51,7 +51,7 @@ class AE(Trainable):
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         """Return the latents (n, dim) of images; labels are ignored."""
-        z: Tensor = self.encoder(2 * x - 1 if self.config.signed else x)
+        z: Tensor = self.encoder(2 * x - 1 if self.config.signed else x).float()
         return z
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:

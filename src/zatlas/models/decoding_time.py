@@ -9,6 +9,7 @@ from zatlas.models.generator import Generator
 
 TIMED_IMAGES = 8
 MAX_FIRST_SECONDS = 1.0  # a decoder that takes longer for its first image is not timed again
+BUDGET_SECONDS = 60.0  # that a task without an option for its number of images may decode
 PASSES = 4  # that a gradient step takes for each image: two forward, and one backward that counts twice
 
 Measure = Callable[[Images], object]
@@ -22,13 +23,23 @@ def announce_decoding(
     *,
     labels: Labels | None = None,
     measure: Measure | None = None,
-    advice: str = "--samples N takes fewer images.",
+    advice: str = "--samples N (in Python: samples=) takes fewer images.",
 ) -> None:
     """Print how long a task takes that decodes this number of images, if that is long.
 
     The decoder is timed on a few of the latents, with `measure`, which the task does with each image.
     """
     announce(task, images * seconds_per_image(generator, latents, labels, measure), advice)
+
+
+def affordable(
+    limit: int, least: int, generator: Generator, latents: Latents, labels: Labels | None = None
+) -> int:
+    """Return how many images decode within `BUDGET_SECONDS`: `limit`, a half, a quarter ... or `least`."""
+    seconds, count = seconds_per_image(generator, latents, labels), limit
+    while count > least and count * seconds > BUDGET_SECONDS:
+        count = max(count // 2, least)
+    return count
 
 
 def seconds_per_image(

@@ -5,6 +5,7 @@ Mescheder et al. 2018, https://arxiv.org/abs/1801.04406  (R1)
 Karras et al. 2020, https://arxiv.org/abs/1912.04958  (a penalty is as good if it is computed less often)
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -22,6 +23,8 @@ from zatlas.models.noise import first_rows, normal
 from zatlas.models.trainable import Choice, Family, Terms, Trainable
 
 SMALL_SET = 1000  # training images below which the discriminator sees augmented images
+SMALL_IMAGE = 32 * 32 * 3  # values of an image above which it takes the following settings
+LARGE_IMAGE_SETTINGS = {"r1": 10.0, "training.rate": 5e-4}
 Part = Annotated[float, Within(0.0, 1.0, above=True)]
 
 
@@ -51,8 +54,14 @@ class GANConfig(Family):
     @staticmethod
     def image_defaults(shape: Shape, count: int, given: Mapping[str, Any]) -> dict[str, Choice]:
         """Return the settings that suit this number of training images."""
-        reason = f"with fewer than {SMALL_SET:,} images the discriminator would memorize them"
-        return {"augment": Choice(True, reason)} if count < SMALL_SET else {}
+        choices: dict[str, Choice] = {}
+        if count < SMALL_SET:
+            reason = f"with fewer than {SMALL_SET:,} images the discriminator would memorize them"
+            choices["augment"] = Choice(True, reason)
+        if math.prod(shape) > SMALL_IMAGE:
+            reason = f"a GAN of images of {math.prod(shape):,} values is not stable otherwise"
+            choices |= {name: Choice(value, reason) for name, value in LARGE_IMAGE_SETTINGS.items()}
+        return choices
 
     def build(self, net: Net, shape: Shape, classes: int) -> "GAN":
         """Return a new GAN for images of this shape."""
@@ -125,7 +134,7 @@ class GAN(Trainable):
 
     def _generate(self, z: Tensor, y: Tensor | None) -> Tensor:
         images: Tensor = self.generator(join(z, one_hot(y, self.classes, z)))
-        return images.tanh()
+        return images.float().tanh()
 
     def _discriminate(self, x: Tensor, y: Tensor | None) -> Tensor:
         logits: Tensor = apply_encoder(self.discriminator, x, one_hot(y, self.classes, x))

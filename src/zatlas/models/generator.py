@@ -1,7 +1,7 @@
 """`Generator`: a decoder and perhaps an encoder, called in batches on a device, with numpy in and out."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zatlas.core.arrays import ArrayLike, ClassWeights, Images, Labels, Latents, as_array, as_latents
 from zatlas.core.errors import NotSupported, ShapeError, UnknownName
-from zatlas.core.space import Space
+from zatlas.core.space import MappedSpace, Space
 from zatlas.data.image_input import ImagesLike, as_images
 from zatlas.models.trainable import Encoder
 
@@ -21,6 +21,8 @@ Decoder = Callable[[Tensor, Tensor | None], Tensor]  # latents, labels -> images
 GPUS = ("cuda", "mps")  # kinds of GPU that zatlas supports: Nvidia or AMD, and Apple
 FIRST_BATCH = 16  # latents in the first batch, which shows how large an image is
 BATCH_BYTES = 8 << 20  # bytes of images in each later batch
+MAPPED = 256  # latents that are mapped to another space at once
+INPUT = "z"  # the name of the space of a model's input
 MAX_WEIGHT_ERROR = 1e-3  # difference of a pixel between a class number and its one-hot weights
 
 
@@ -57,6 +59,9 @@ class Generator:
         Device of the tensors.
     batch : int
         Largest number of rows in one call.
+    spaces : mapping of str to Generator
+        The other latent spaces of the model by name, such as the w of a StyleGAN: each is a generator that
+        decodes from there, and its `space` maps latents to it.
 
     Examples
     --------
@@ -73,6 +78,7 @@ class Generator:
     classes: tuple[str, ...] = ()  # names of the classes of a conditional model; empty for others
     device: str = "cpu"
     batch: int = 256
+    spaces: "Mapping[str, Generator]" = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         kinds = f", {len(self.classes)} classes" if self.classes else ""
@@ -96,6 +102,55 @@ class Generator:
         label = int(numbers[0])
         encoder = None if self.encoder is None else ClassConditioned(self.encoder, label)
         return replace(self, decoder=ClassConditioned(self.decoder, label), encoder=encoder, classes=())
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes that samples can have: those of the decoder, or of the map to a space inside a model.
+
+        >>> conditional.generator.class_names
+        ('below', 'left', 'right')
+        """
+        return self.space.classes if isinstance(self.space, MappedSpace) else self.classes
+
+    @property
+    def largest_dim(self) -> int:
+        """The number of dimensions of the largest latent space.
+
+        >>> atlas.generator.largest_dim
+        2
+        """
+        return max(each.space.dim for each in (self, *self.spaces.values()))
+
+    def in_space(self, name: str) -> "Generator":
+        """Return the generator that decodes from another latent space of the model, such as "w".
+
+        "z" is the space of the model's own input.
+
+        Raises
+        ------
+        UnknownName
+            The model has no such space.
+
+        Examples
+        --------
+        >>> atlas.generator.in_space("z").space.shape
+        (2,)
+        """
+        if name == INPUT:
+            return self
+        if name not in self.spaces:
+            raise UnknownName("latent space of this model", name, (INPUT, *self.spaces))
+        return self.spaces[name]
+
+    def apply(self, function: Decoder, z: Latents, y: Labels | None = None) -> Latents:
+        """Return the rows (n, d) of a function of tensors for latents of this space, in batches."""
+        parts = []
+        for start in range(0, len(z), MAPPED):
+            rows = z[start : start + MAPPED].reshape(-1, *self.space.shape)
+            labels = None if y is None else y[start : start + MAPPED]
+            (result,) = self._call(function, rows, labels)
+            parts.append(result.reshape(len(rows), -1))
+        return np.concatenate(parts)
 
     def class_numbers(self, n: int, label: ClassLabel = None) -> Labels | None:
         """Return the class number of each of n rows, (n,); None for an unconditional generator.

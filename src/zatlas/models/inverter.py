@@ -5,7 +5,7 @@ It predicts the latent from which the generator decoded an image. One safetensor
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
@@ -45,10 +45,11 @@ class Inverter(nn.Module):
 
 def save_inverter(path: Path, inverter: Inverter, model: str) -> Path:
     """Write the encoder to one file; `model` is the digest of the weights that it was trained for."""
+    prior = inverter.space.prior
     about = {
         "format": FORMAT,
         "model": model,
-        "space": {"shape": inverter.space.shape, "prior": inverter.space.prior},
+        "space": {"shape": inverter.space.shape, "prior": prior if prior in get_args(Prior) else "none"},
         "shape": inverter.shape,
         "classes": inverter.classes,
         "net": inverter.net,

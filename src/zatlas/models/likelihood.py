@@ -111,7 +111,7 @@ class Gaussian(nn.Module):
         return mean.clamp(MARGIN, 1 - MARGIN).logit()
 
     def distortion(self, raw: Tensor, x: Tensor) -> Tensor:
-        square = (self.mean(raw) - x).square().flatten(1).sum(1)
+        square = (self.mean(raw.float()) - x).square().flatten(1).sum(1)
         count = x[0].numel()
         if self.fixed:
             return square / (2 * self.fixed**2) + count * math.log(self.fixed * math.sqrt(math.tau))
@@ -139,12 +139,12 @@ class MeanSquare(nn.Module):
         return logit / 2 if self.signed else logit
 
     def distortion(self, raw: Tensor, x: Tensor) -> Tensor:
-        error = (self.mean(raw) - x).square().flatten(1).sum(1)
+        error = (self.mean(raw.float()) - x).square().flatten(1).sum(1)
         return 4 * error if self.signed else error
 
 
 class CrossEntropy(torch.autograd.Function):
-    """Binary cross-entropy of logits, summed over each image.
+    """Binary cross-entropy of logits, summed over each image in float32.
 
     The gradient sigmoid(raw) - x takes one pass over the memory; autograd would take five.
     """
@@ -152,11 +152,12 @@ class CrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, raw: Tensor, x: Tensor) -> Tensor:
         ctx.save_for_backward(raw, x)
-        return (nn.functional.softplus(raw) - raw * x).flatten(1).sum(1)
+        full = raw.float()
+        return (nn.functional.softplus(full) - full * x).flatten(1).sum(1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         raw, x = ctx.saved_tensors
         shape = (-1,) + (1,) * (raw.ndim - 1)
-        return raw.sigmoid().sub_(x).mul_(grad.view(shape)), None
+        return raw.float().sigmoid().sub_(x).mul_(grad.view(shape)).to(raw.dtype), None

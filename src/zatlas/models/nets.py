@@ -39,6 +39,7 @@ class Net(ABC):
     """The settings of an encoder and a decoder of one architecture: a base class for a frozen dataclass."""
 
     TRAINING: ClassVar[Mapping[str, object]] = {}  # its default batch size and learning rate
+    BFLOAT16: ClassVar[bool] = False  # whether it trains as well with products in bfloat16
 
     @abstractmethod
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
@@ -61,6 +62,7 @@ class MLP(Net):
     init: Literal["torch", "kaiming"] = "torch"  # of the weights
 
     TRAINING: ClassVar[Mapping[str, object]] = {"batch": 256, "rate": 6e-3}
+    BFLOAT16: ClassVar[bool] = True
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
         """Return an MLP from pixels and labels to `out`."""
@@ -115,6 +117,7 @@ class Conv(Net):
 
     TRAINING: ClassVar[Mapping[str, object]] = {"batch": 64, "rate": 2e-3}
     STEPS: ClassVar[int] = 1000  # least number of optimizer steps of a default training
+    BFLOAT16: ClassVar[bool] = True
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
         """Return convolutions, then one or two linear layers over features and labels."""
@@ -241,8 +244,8 @@ def begin_at(decoder: nn.Module, raw: Tensor) -> None:
 
 
 def apply_encoder(encoder: nn.Module, x: Tensor, hot: Tensor | None) -> Any:
-    """Return the output of a net's encoder; one without classes is called with the images only."""
-    return encoder(x) if hot is None else encoder(x, hot)
+    """Return the float32 output of a net's encoder; one without classes is called with the images only."""
+    return (encoder(x) if hot is None else encoder(x, hot)).float()
 
 
 def one_hot(y: Tensor | None, classes: int, like: Tensor) -> Tensor | None:

@@ -93,8 +93,16 @@ class BigGANGenerator(nn.Module):
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         """Return images of class numbers (n,) or class weights (n, classes)."""
+        return self.from_rows(self.rows(z, y))
+
+    def rows(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return the latent and the embedding of the class as two rows, (n, 2, z_dim)."""
         embedded = y @ self.embedding.weight if y.ndim == 2 else self.embedding(y)
-        condition = torch.cat((self.truncation * z, embedded), dim=1)
+        return torch.stack((z, embedded), dim=1)
+
+    def from_rows(self, rows: Tensor) -> Tensor:
+        """Return images for latents and embeddings of classes (n, 2, z_dim)."""
+        condition = torch.cat((self.truncation * rows[:, 0], rows[:, 1]), dim=1)
         # The published weights order the first features as (row, column, channel).
         x = self.start(condition).unflatten(1, (START, START, -1)).permute(0, 3, 1, 2)
         for number, block in enumerate(self.blocks):

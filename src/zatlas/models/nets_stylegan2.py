@@ -101,14 +101,22 @@ class Mapping(nn.Module):
         Labels are class numbers (n,) or class weights (n, classes). Truncation moves the first `cutoff`
         layers (default: all) towards the mean of w; `psi` is the part of the distance that remains.
         """
+        return self.layered(self.single(z, label), psi, cutoff)
+
+    def single(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """Return w (n, w_dim), the same for all layers, without truncation."""
         x = normalized(z)
         if self.embedding is not None:
             assert label is not None
             x = torch.cat([x, normalized(embedded(self.embedding, label))], 1)
         for layer in self.linear:
             x = activated(layer(x))
-        w = x[:, None].expand(-1, self.layers, -1)
-        return w if psi == 1 else self.truncated(w, psi, cutoff)
+        return x
+
+    def layered(self, w: Tensor, psi: float = 1.0, cutoff: int | None = None) -> Tensor:
+        """Return one truncated row of w for each layer, (n, layers, w_dim), for w (n, w_dim)."""
+        rows = w[:, None].expand(-1, self.layers, -1)
+        return rows if psi == 1 else self.truncated(rows, psi, cutoff)
 
     def truncated(self, w: Tensor, psi: float, cutoff: int | None = None) -> Tensor:
         """Return w with its first `cutoff` layers moved towards the mean."""
@@ -136,11 +144,29 @@ class Synthesis(nn.Module):
         The noise is fixed (stored in the model), random (of torch's generator), zero, or a tensor
         (n or 1, 1, side, side) for each styled layer.
         """
-        count = w.shape[0]  # len() would fix the batch size of an export
-        x, images = self.constant.expand(count, -1, -1, -1), None
-        noises = iter(self.noises(noise, count))
+        return self.from_styles(self.styles(w), noise)
+
+    def styles(self, w: Tensor) -> list[Tensor]:
+        """Return the factors of the input channels of each modulated convolution, (n, channels) each."""
+        return [layer.style(w[:, row]) for row, layer in self.modulated()]
+
+    def modulated(self) -> "Iterator[tuple[int, Modulated]]":
+        """Yield the modulated convolutions in their order, each with the number of its row of w."""
         for number, block in enumerate(self.blocks):
-            x, images = block(x, images, w[:, max(2 * number - 1, 0) :], noises, self.taps)
+            row = max(2 * number - 1, 0)
+            assert isinstance(block, Block)
+            for part in (block.up, block.conv, block.pixels):
+                if part is not None:
+                    yield row, part.conv
+                    row += 1
+
+    def from_styles(self, styles: Sequence[Tensor], noise: Noise = "fixed") -> Tensor:
+        """Return images for the styles of all modulated convolutions."""
+        count = styles[0].shape[0]  # len() would fix the batch size of an export
+        x, images = self.constant.expand(count, -1, -1, -1), None
+        noises, remaining = iter(self.noises(noise, count)), iter(styles)
+        for block in self.blocks:
+            x, images = block(x, images, remaining, noises, self.taps)
         assert images is not None
         return images
 
@@ -175,17 +201,21 @@ class Block(nn.Module):
         self.pixels = Pixels(config, outputs) if has_pixels else None
 
     def forward(
-        self, x: Tensor, images: Tensor | None, w: Tensor, noises: Iterator[Tensor | None], taps: Tensor
+        self,
+        x: Tensor,
+        images: Tensor | None,
+        styles: Iterator[Tensor],
+        noises: Iterator[Tensor | None],
+        taps: Tensor,
     ) -> tuple[Tensor, Tensor | None]:
         """Return the features of this size, and the sum of the images up to this size."""
         shortcut = None if self.skip is None else upsampled(self.skip(x), taps)
-        row = 0
         if self.up is not None:
-            x, row = self.up(x, w[:, 0], next(noises), taps), 1
-        x = self.conv(x, w[:, row], next(noises), taps)
+            x = self.up(x, next(styles), next(noises), taps)
+        x = self.conv(x, next(styles), next(noises), taps)
         x = x if shortcut is None else x + shortcut
         if self.pixels is not None:
-            added = self.pixels(x, w[:, row + 1])
+            added = self.pixels(x, next(styles))
             images = added if images is None else upsampled(images, taps) + added
         return x, images
 
@@ -205,9 +235,9 @@ class StyledLayer(nn.Module):
         self.strength = nn.Parameter(torch.zeros(())) if config.noise else None
         self.gain, self.clamp = gain, gain * config.clamp
 
-    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, taps: Tensor) -> Tensor:
+    def forward(self, x: Tensor, style: Tensor, noise: Tensor | None, taps: Tensor) -> Tensor:
         """Return the features (n, outputs, side, side)."""
-        x = self.conv(x, w)
+        x = self.conv(x, style)
         if self.conv.up:
             x = blurred(x, taps)
         if noise is not None and self.strength is not None:
@@ -224,13 +254,16 @@ class Pixels(nn.Module):
         self.bias = nn.Parameter(torch.zeros(config.channels))
         self.clamp = config.clamp
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """Return the image (n, channels, side, side)."""
-        return limited(self.conv(x, w) + self.bias[:, None, None], self.clamp)
+        return limited(self.conv(x, style) + self.bias[:, None, None], self.clamp)
 
 
 class Modulated(nn.Module):
-    """A convolution whose input channels are scaled by w; demodulation restores the scale of the output."""
+    """A convolution whose input channels a style scales; demodulation restores the scale of the output.
+
+    `style` maps w to the style.
+    """
 
     def __init__(
         self, w_dim: int, inputs: int, outputs: int, kernel: int, *, demodulate: bool = True, up: bool = False
@@ -242,9 +275,8 @@ class Modulated(nn.Module):
         self.demodulate = demodulate
         self.up = up
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """Return the convolution (n, outputs, h, w); with `up`, (n, outputs, 2h + 1, 2w + 1)."""
-        style = self.style(w)
         x = x * style[:, :, None, None]
         if self.up:
             x = F.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2)

@@ -70,6 +70,7 @@ class Family(ABC):
     It or its net may also have `STEPS`, the least number of optimizer steps of a default training.
     """
 
+    BFLOAT16: ClassVar[bool] = False  # whether layers may multiply in bfloat16; losses must be float32
     NET: ClassVar[str] = ""  # the default net; empty to choose by the size of the images
     TRAINING: ClassVar[Mapping[str, object]] = {}  # its defaults for training, where they differ
 

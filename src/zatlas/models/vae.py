@@ -10,7 +10,7 @@ Burda et al. 2016, https://arxiv.org/abs/1509.00519  (importance weighting)
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -46,6 +46,8 @@ class VAEConfig(Family):
     reduction: Literal["sum", "mean"] = (
         "sum"  # over pixels and dimensions; with "mean" the loss is not a bound
     )
+
+    BFLOAT16: ClassVar[bool] = True
 
     @staticmethod
     def image_defaults(shape: Shape, count: int, given: Mapping[str, Any]) -> dict[str, Choice]:

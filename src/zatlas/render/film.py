@@ -1,15 +1,19 @@
 """Films: the frames of a curve as MP4, GIF, APNG or WebP, written one at a time."""
 
+import base64
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 from os import PathLike
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
 from zatlas.core.arrays import Images
 from zatlas.core.errors import ShapeError
-from zatlas.render.moving import writer
+from zatlas.render.moving import default_ending, writer
 from zatlas.render.panel import Panel as Panel
 from zatlas.render.panel import cloud_panel as cloud_panel
 from zatlas.render.panel import density_panel as density_panel
@@ -19,6 +23,30 @@ from zatlas.render.theme import LIGHT, Theme
 from zatlas.store import atomic
 
 MAX_FPS = 100
+
+
+@dataclass(frozen=True, repr=False)
+class Film:
+    """A film that a notebook shows and plays in a loop: MP4, or WebP without the extra `video`."""
+
+    data: bytes  # of the file
+    ending: str  # .mp4 or .webp
+
+    def __repr__(self) -> str:
+        return f"<Film of {len(self.data) / 1e3:,.0f} kB>"
+
+    def _repr_html_(self) -> str:
+        text = base64.b64encode(self.data).decode()
+        if self.ending == ".mp4":
+            return f'<video src="data:video/mp4;base64,{text}" autoplay loop muted controls></video>'
+        return f'<img src="data:image/webp;base64,{text}">'
+
+
+def unsaved_film(frames: Iterable[Images], **options: Any) -> Film:
+    """Return `film` of these frames without a file."""
+    ending = default_ending()
+    with TemporaryDirectory(prefix="zatlas-") as folder:
+        return Film(film(frames, Path(folder) / f"film{ending}", **options).read_bytes(), ending)
 
 
 def film(

@@ -13,15 +13,18 @@ from typing import Any, Protocol
 from zatlas.core.system import SYSTEM
 from zatlas.data import sources
 from zatlas.data.image_dataset import ImageDataset
+from zatlas.models.generator import INPUT
 from zatlas.models.importers import ImportedModel, imported_model_of
 from zatlas.models.importers.imported import as_shape
 from zatlas.server.messages import error_payload
+from zatlas.site.page_cache import cache_folder
 from zatlas.store import run as runs
 from zatlas.store.run import Run
 from zatlas.training.recipe import Recipe, make_recipe, read_recipe
 from zatlas.workspace import Workspace
 
 CHECK_SECONDS = 2.0  # between two checks of the run's files
+PREPARING = "This is a PCA of some images. zatlas is computing the map with all of them."
 MAX_FAILURES = 3  # failed checks in a row until the page says so
 RETRY_FACTOR = 20  # the next check of the weights waits this many times the duration of the last update
 
@@ -42,6 +45,7 @@ class FollowedRun:
     run: Run
     id: str
     tree: Callable[..., Any]  # of a workspace and an id; `light` while it is being trained
+    space: str = INPUT  # the latent space of the model
     shown_tree: Any = None  # the last tree
     last_stamp: object = None  # of its weights
     light: bool = False  # whether the last tree is light
@@ -63,6 +67,9 @@ class FollowedRun:
     @property
     def sizes(self) -> tuple[int, tuple[int, int, int]]:
         """The latent dimension, and the shape of an image."""
+        if self.space != INPUT:
+            workspace = Workspace.open(self.run.folder, space=self.space)
+            return workspace.dim, workspace.description.shape
         if self.imported is not None:
             return math.prod(self.imported.shape), as_shape(self.imported.image)
         return int(self.recipe.model["dim"]), self.images.shape
@@ -97,6 +104,23 @@ class FollowedRun:
         epochs = self.recipe.training.epochs
         return {"epoch": epoch, "epochs": epochs, "running": running, "metrics": metrics}
 
+    @property
+    def training_now(self) -> bool:
+        """Whether the run is being trained."""
+        return self.imported is None and self.run.lock_holder is not None
+
+    @property
+    def cold(self) -> bool:
+        """Whether the run has images, and its page is not computed yet."""
+        workspace = Workspace.open(self.run.folder)
+        pages = cache_folder(workspace).glob(f"{self.id}-*/entry.json")
+        return workspace.source.kind == "image" and next(iter(pages), None) is None
+
+    def show_quickly(self, display: Display) -> None:
+        """Show a few points on a PCA, so that the page opens before its layout is computed."""
+        self._show(display, stamp(self.model_file), None, light=True)
+        display.update(self.id, notice=PREPARING)
+
     def check(self, display: Display) -> None:
         """Show what has changed since the last check."""
         training = self.training()
@@ -111,7 +135,7 @@ class FollowedRun:
 
     def _show(self, display: Display, state: object, training: dict[str, Any] | None, *, light: bool) -> None:
         begin = time.monotonic()
-        workspace = Workspace.open(self.run.folder)
+        workspace = Workspace.open(self.run.folder, space=self.space)
         if self.imported is None and not workspace.source.generated:
             workspace = replace(workspace, opened_dataset=self.images)
         tree = self.tree(workspace, self.id, light=light)
@@ -166,6 +190,6 @@ def stamp(path: Path) -> object:
     return result.st_ino, result.st_mtime_ns, result.st_size
 
 
-def follow_run(folder: Path, id: str, tree: Callable[..., Any]) -> FollowedRun:
-    """The run in this folder, ready to be followed."""
-    return FollowedRun(runs.open_run(folder), id, tree)
+def follow_run(folder: Path, id: str, tree: Callable[..., Any], space: str = INPUT) -> FollowedRun:
+    """The run in this folder and in a latent space of its model, ready to be followed."""
+    return FollowedRun(runs.open_run(folder), id, tree, space)

@@ -44,12 +44,12 @@ class Decoder:
     """The decoder of a run, and the number of rows that it decodes in one pass."""
 
     decode: Decode
-    rows: int = SLICE
+    rows: int = 1  # a slow decoder must not keep a newer request waiting
 
     def measure(self, rows: int, seconds: float) -> None:
         """Adapt the number of rows to a measured duration."""
         target = int(rows * PASS_SECONDS / max(seconds, 1e-6))
-        self.rows = int(np.clip((self.rows + target) // 2, SLICE // 2, MAX_ROWS))
+        self.rows = int(np.clip((self.rows + target) // 2, 1, MAX_ROWS))
 
 
 @dataclass(eq=False)

@@ -154,9 +154,9 @@ def listen(host: str, port: int | None) -> socket.socket:
 
 def _listen_error(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} is in use by another program. Leave out --port to use a free one."
+        return f"Port {port} is in use by another program. Choose another, or none to use a free one."
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"Port {port} is reserved for the system. Choose one above 1023, or leave out --port."
+        return f"Port {port} is reserved for the system. Choose one above 1023, or none."
     return f"This machine has no address {host!r}: {error.strerror or error}."
 
 

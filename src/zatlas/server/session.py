@@ -14,6 +14,7 @@ import torch
 from zatlas.core.errors import BadRecipe, Interrupted
 from zatlas.core.logs import LOG
 from zatlas.core.system import SYSTEM
+from zatlas.models.generator import INPUT
 from zatlas.server.background import CHECK_SECONDS, Background
 from zatlas.server.follow import FollowedRun, follow_run
 from zatlas.server.placeholder import placeholder
@@ -34,6 +35,7 @@ def explore(
     port: int | None = None,
     points: int | None = None,
     prior: str | None = None,
+    space: str = INPUT,
     token: bool = False,
     opened: bool = True,
     print_url: Print = print,
@@ -42,9 +44,9 @@ def explore(
     if not 1 <= len(folders) <= len(IDS):
         raise BadRecipe(f"The explorer shows one run or two side by side, not {len(folders)}.")
     if points is not None and points < 1:
-        raise BadRecipe(f"--points takes a number of points, at least 1, not {points}.")
+        raise BadRecipe(f"The explorer shows at least 1 point, not {points}.")
     tree = partial(run_tree, max_points=points or MAX_POINTS, prior=prior, tiled=points is None)
-    runs = [follow_run(folder, id, tree) for folder, id in zip(folders, IDS, strict=False)]
+    runs = [follow_run(folder, id, tree, space) for folder, id in zip(folders, IDS, strict=False)]
     largest = max(max_message_bytes(*run.sizes) for run in runs)
     server = Server(largest, host=host, port=port, token=token)
     preparation = Background(partial(prepare, runs, server), "zatlas-page")
@@ -94,15 +96,22 @@ def prepare(runs: Sequence[FollowedRun], server: Server) -> None:
         torch.set_num_threads(1)  # more threads would wait for each other on a busy core
     server.begin()
     for run in runs:
+        if run.light and not run.training_now:
+            run.check(server)  # the complete page replaces the quick one
+            LOG.info(summary(run.shown_tree.entry))
+    for run in runs:
         run.start(server)
 
 
 def show_first(run: FollowedRun, server: Server) -> None:
-    """Show a run for the first time, with or without weights."""
+    """Show a run for the first time: quickly if its page is not computed yet, and without weights too."""
     training = run.training()
     if training is not None and training["running"]:
         torch.set_num_threads(1)  # leave the other cores to the training
     if run.model_file.exists():
+        if run.cold and not run.training_now:
+            run.show_quickly(server)
+            return
         run.check(server)
         assert run.shown_tree is not None
         LOG.info(summary(run.shown_tree.entry))

@@ -109,8 +109,8 @@ def _write_single(out: Path, template: bytes, files: Files, limit: float) -> Pat
     if size > limit:
         raise NotSupported(
             f"{out} would take {size:.1f} MB, more than the limit of {limit:g} MB. Show fewer points "
-            f"(--points), raise the limit (--limit {size + 1:.0f}), or export a folder, whose files are "
-            f"loaded on demand: leave out .html."
+            f"(--points; in Python: points=), raise the limit (--limit {size + 1:.0f}), or export a folder, "
+            "whose files are loaded on demand: leave out .html."
         )
     atomic.write_file(out, data)
     LOG.info(f"{size:.1f} MB. A double click opens it; it needs no network.")

@@ -235,7 +235,7 @@ class RunPage:
             self.workspace.generator,
             self._examples,
             labels=subset_labels(self.workspace, self.subset.rows[:EXAMPLES]),
-            advice="--points N shows fewer.",
+            advice="--points N (in Python: points=) shows fewer.",
         )
 
     def _compute(self) -> None:

@@ -30,7 +30,7 @@ class RunIdentity(TypedDict):
     fingerprint: str  # of the data set: runs with the same one have the same images
     family: str  # "vae", "ae", "gan" ...
     dim: int
-    prior: Literal["normal", "sphere", "none"]
+    prior: Literal["normal", "sphere", "none", "mapped"]
     image: Shape
     classes: list[str]  # class names of a conditional model, otherwise empty
     kind: RowKind

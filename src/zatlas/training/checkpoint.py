@@ -66,7 +66,7 @@ def save_checkpoint(
     if bad:
         raise Diverged(
             f"At step {cursor.step:,} {bad[0]} contains NaN or infinity, so nothing was saved. "
-            "Try a lower learning rate: --set training.rate=..."
+            "Try a lower learning rate: the setting training.rate."
         )
     data = save(dict(tensors))
     meta = atomic.as_json({**context, "cursor": cursor.to_json()})

@@ -25,7 +25,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from zatlas.core.errors import BadRecipe, PeerLost
 from zatlas.core.process_group import ProcessGroup
-from zatlas.core.shell import shell_command
+from zatlas.core.shell import how_to_set, shell_command
 from zatlas.models.trainable import Trainable
 from zatlas.training import checkpoint
 from zatlas.training.recipe import Recipe
@@ -63,7 +63,7 @@ def check_strategy(model: nn.Module, fabric: Fabric) -> None:
     if is_sharded(fabric) and len(players) > 1:
         raise BadRecipe(
             f"FSDP cannot train {' and '.join(players)} of one model in turns. "
-            "Use DDP: --set training.strategy=ddp"
+            f"Use DDP: {how_to_set('training.strategy', 'ddp')}"
         )
 
 

@@ -9,17 +9,20 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
+from torch import nn
 
 from zatlas.core.errors import TooLarge
 from zatlas.core.logs import log_level
 from zatlas.core.process_group import process_group
 from zatlas.core.seeds import derive
+from zatlas.core.shell import how_to_set
 from zatlas.core.system import SYSTEM
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.models.description import Description
 from zatlas.models.generator import resolve_device
 from zatlas.models.trainable import Trainable
 from zatlas.store.run import FORMAT
+from zatlas.training.precision import bfloat16_gain, choose_precision
 from zatlas.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -43,7 +46,6 @@ def launch(recipe: Recipe, description: Description, device: str = "auto") -> "F
             devices=group.local_world_size,
             num_nodes=group.machines,
             strategy=choose_strategy(recipe, group, players),
-            precision=recipe.training.precision,
             plugins=plugins,
         )
         fabric.launch()
@@ -85,14 +87,14 @@ def explain_out_of_memory(recipe: Recipe) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and "memory" not in str(error).lower():
             raise
+        smaller = how_to_set("training.batch", max(recipe.training.batch // 2, 1))
         raise TooLarge(
-            "The model and a batch do not fit into memory. Use smaller images (--size), smaller batches "
-            f"(--set training.batch={max(recipe.training.batch // 2, 1)}) or a smaller net. "
-            "The checkpoints are unchanged."
+            "The model and a batch do not fit into memory. Use smaller images (--size; in Python: size=), a "
+            f"smaller net, or smaller batches: {smaller}. The checkpoints are unchanged."
         ) from error
 
 
-def machine(fabric: "Fabric") -> dict[str, Any]:
+def machine(recipe: Recipe, fabric: "Fabric") -> dict[str, Any]:
     """Return what two trainings must have in common to give the same bits."""
     from zatlas.training.distributed import is_sharded
 
@@ -102,13 +104,16 @@ def machine(fabric: "Fabric") -> dict[str, Any]:
         "device": torch.cuda.get_device_name(fabric.device) if cuda else str(fabric.device),
         "processor": SYSTEM.processor_name(),
         "threads": torch.get_num_threads(),
+        "precision": choose_precision(recipe, fabric.device).name,
         "processes": fabric.world_size,
         "strategy": "single process" if fabric.world_size == 1 else "fsdp" if is_sharded(fabric) else "ddp",
     }
 
 
-def provenance(recipe: Recipe, images: ImageDataset, fabric: "Fabric") -> dict[str, Any]:
-    """Return the contents of a run's made.json: versions, seed, data and machine."""
+def provenance(recipe: Recipe, images: ImageDataset, fabric: "Fabric", model: nn.Module) -> dict[str, Any]:
+    """Return the contents of a run's made.json: versions, seed, data, machine, and the precision's reason."""
+    steps = recipe.training.epochs * -(-len(images.rows("train")) // recipe.training.batch)
+    single = fabric.world_size == 1
     return {
         "format": FORMAT,
         "zatlas": version("zatlas"),
@@ -117,5 +122,7 @@ def provenance(recipe: Recipe, images: ImageDataset, fabric: "Fabric") -> dict[s
         "seed": recipe.seed,
         "dataset": images.describe(),
         "fingerprint": images.fingerprint,
-        **machine(fabric),
+        **machine(recipe, fabric),
+        "precision_reason": choose_precision(recipe, fabric.device).reason,
+        "bfloat16_gain": bfloat16_gain(model, recipe, images.shape, steps, fabric.device) if single else None,
     }

@@ -7,6 +7,7 @@ from typing import Any
 from zatlas.models.nets import Shape
 from zatlas.models.trainable import Choice
 
+TRAINING = "training."  # before the name of a setting that is not one of the model
 MIN_STEPS = 2000  # least number of optimizer steps of a default training; a family or net may have its own
 MAX_EPOCHS = 500  # most epochs of a default training, for sets of very few images
 FEW_STEPS = 0.5  # part of the least number of steps, below which the user gets a warning
@@ -51,10 +52,16 @@ class TrainingLength:
         return ""
 
 
-def choices_for(family: type, shape: Shape, count: int, given: Mapping[str, Any]) -> dict[str, Choice]:
-    """Return the model settings whose defaults depend on the images and are not given, with the reasons."""
+def choices_for(
+    family: type, shape: Shape, count: int, model: Mapping[str, Any], training: Mapping[str, Any]
+) -> dict[str, Choice]:
+    """Return the settings whose defaults depend on the images and are not given, with the reasons.
+
+    They are settings of the model, or of the training with "training." before the name.
+    """
     choose = getattr(family, "image_defaults", None)
-    choices = {} if choose is None else choose(shape, count, given)
+    choices = {} if choose is None else choose(shape, count, model)
+    given = {*model, *(TRAINING + name for name in training)}
     return {name: choice for name, choice in choices.items() if name not in given}
 
 
@@ -66,6 +73,7 @@ def least_steps(family: type, net: type) -> int:
 def explain_choices(choices: Mapping[str, Choice]) -> list[str]:
     """Return a sentence for each setting that was chosen."""
     return [
-        f"Chosen for these images: model.{name}={str(choice.value).lower()}, because {choice.reason}."
+        f"Chosen for these images: {name if '.' in name else f'model.{name}'}={str(choice.value).lower()}, "
+        f"because {choice.reason}."
         for name, choice in choices.items()
     ]

@@ -1,7 +1,6 @@
 """The state of a training as named tensors, which a checkpoint stores."""
 
 import copy
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
@@ -17,6 +16,8 @@ from zatlas.core.seeds import derive
 from zatlas.models.noise import BatchPart, SharedNoise
 from zatlas.models.trainable import Terms, Trainable
 from zatlas.training import distributed
+from zatlas.training.latest_losses import LatestLosses
+from zatlas.training.precision import choose_precision
 from zatlas.training.recipe import Recipe, Training
 
 
@@ -25,6 +26,7 @@ class Learner:
 
     def __init__(self, fabric: Fabric, model: nn.Module, recipe: Recipe) -> None:
         self.fabric, self.training, self.seed = fabric, recipe.training, recipe.seed
+        self.precision = choose_precision(recipe, fabric.device)
         # With sharded weights, evaluation uses a copy that holds all of them.
         self.full_copy = copy.deepcopy(model).to("meta") if distributed.is_sharded(fabric) else None
         self.module = fabric.setup_module(model)
@@ -42,15 +44,17 @@ class Learner:
         self.noise = SharedNoise(fabric.device)
         self.noise.manual_seed(derive(recipe.seed, "noise", 0))
         self.gpu: Any = None if fabric.device.type == "cpu" else torch.get_device_module(fabric.device)
+        self.latest = LatestLosses(fabric.device)
         self.steps = 0
 
     def step(self, x: Tensor, y: Tensor | None, part: BatchPart, epoch: float, rate: float) -> Terms | None:
         """Update the weights of each player once with this part of a batch.
 
-        Returns the terms of the losses, as means over the batch of all processes; None if a loss is NaN
-        or infinite. Such a loss updates no weights.
+        Returns the terms of the losses, as means over the batch of all processes; None if a loss of the
+        previous step was NaN or infinite. No step waits for its own losses.
         """
         result: Terms = {}
+        losses = []
         self.noise.part = part
         world = self.fabric.world_size
         weight = part.images * world / part.total  # DDP averages gradients over the processes
@@ -60,10 +64,10 @@ class Learner:
         for name, optimizer in self.optimizers.items():
             self._freeze_others(name)
             optimizer.zero_grad()
-            terms = self.module.loss(x, labels, name, self.noise, epoch)
+            with self.precision.autocast():
+                terms = self.module.loss(x, labels, name, self.noise, epoch)
             means = self._batch_means(terms, part)
-            if not math.isfinite(means["loss"].item()):
-                return None
+            losses.append(means["loss"])
             self.fabric.backward(terms["loss"] if weight == 1 else terms["loss"] * weight)
             if self.training.clip:
                 self.fabric.clip_gradients(self.module, optimizer, max_norm=self.training.clip)
@@ -74,7 +78,13 @@ class Learner:
             result |= {prefix + key: term for key, term in means.items()}
         self.steps += 1
         self._update_average()
-        return result
+        previous = self.is_finite()
+        self.latest.put(losses)
+        return result if previous else None
+
+    def is_finite(self) -> bool:
+        """Return whether all losses of the last step are finite; wait for it to end."""
+        return self.latest.is_finite()
 
     @contextmanager
     def evaluation_model(self) -> Iterator[Trainable]:

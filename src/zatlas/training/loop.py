@@ -15,7 +15,7 @@ import torch
 from lightning_fabric import Fabric
 
 from zatlas.core.errors import BadRecipe, BadRun, Damaged, Diverged, Interrupted, ZatlasError
-from zatlas.core.shell import shell_command
+from zatlas.core.shell import how_to_set, shell_command
 from zatlas.data import sources
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.models.description import Description, save_weights
@@ -75,7 +75,7 @@ def fit(
         all_files = {
             **files,
             "recipe.toml": recipe.to_toml().encode(),
-            "made.json": atomic.as_json(provenance(recipe, images, fabric)),
+            "made.json": atomic.as_json(provenance(recipe, images, fabric, model)),
             "data_report.json": atomic.as_json({"dataset": images.describe(), **images.report}),
         }
         if fabric.is_global_zero:
@@ -159,7 +159,7 @@ def _train_run(
         if fabric.is_global_zero and earlier not in (None, recipe):
             atomic.write_file(run.recipe_file, recipe.to_toml().encode())
         if fabric.is_global_zero and restart:
-            atomic.write_file(run.provenance_file, atomic.as_json(provenance(recipe, images, fabric)))
+            atomic.write_file(run.provenance_file, atomic.as_json(provenance(recipe, images, fabric, model)))
         with ExitStack() as stack:
             for callback in callbacks:
                 stack.callback(callback.on_train_end)
@@ -176,7 +176,7 @@ def _context(recipe: Recipe, images: ImageDataset, fabric: Fabric) -> dict[str, 
         "data": images.fingerprint,
         "shape": images.shape,
         "classes": images.classes,
-        "machine": machine(fabric),
+        "machine": machine(recipe, fabric),
     }
 
 
@@ -255,10 +255,8 @@ def _epoch(s: TrainingSession, cursor: Cursor, epoch: int) -> Cursor:
         part = batches.part(index)
         rate = rate_at(training, cursor.step, len(batches))
         x, y = batches.select(batches.own_rows(order, index), flips)
-        terms = s.learner.step(x, y, part, epoch + index / len(batches), rate)
-        if terms is None:
-            rows = batches.batch(order, index).tolist()
-            raise _diverged(s, cursor.step, epoch, index, rows, rate)
+        if (terms := s.learner.step(x, y, part, epoch + index / len(batches), rate)) is None:
+            raise _diverged(s, cursor)
         tally.add(terms, part.total)
         cursor = replace(cursor, step=cursor.step + 1, batch=index + 1)
         try:
@@ -278,6 +276,8 @@ def _epoch(s: TrainingSession, cursor: Cursor, epoch: int) -> Cursor:
 
 def _close_epoch(s: TrainingSession, cursor: Cursor, epoch: int, started: float) -> Cursor:
     """Evaluate, write the row of metrics.jsonl, and save a checkpoint."""
+    if not s.learner.is_finite():
+        raise _diverged(s, cursor)
     row: Row = {"epoch": epoch + 1, "step": cursor.step}
     row["rate"] = rate_at(s.recipe.training, cursor.step - 1, len(s.batches["train"]))
     row |= {f"train/{name}": value for name, value in means(cursor.totals).items()}
@@ -328,6 +328,8 @@ def _score(s: TrainingSession, row: Row) -> float:
 
 def _save(s: TrainingSession, cursor: Cursor) -> Cursor:
     """Save a checkpoint, and the weights file if this step is the best so far."""
+    if not s.learner.is_finite():
+        raise _diverged(s, cursor)
     elapsed = cursor.elapsed + time.monotonic() - s.started
     tensors = s.learner.tensors()
     if s.fabric.is_global_zero:
@@ -383,14 +385,16 @@ def _interrupted(s: TrainingSession, cursor: Cursor) -> Interrupted:
     )
 
 
-def _diverged(
-    s: TrainingSession, step: int, epoch: int, batch: int, rows: list[int], rate: float
-) -> Diverged:
+def _diverged(s: TrainingSession, cursor: Cursor) -> Diverged:
+    """Return the error of the step before this cursor."""
     steps = checkpoint.steps(s.run.checkpoints)
     saved = f"The last good checkpoint is step {steps[-1]:,}." if steps else "Nothing was saved yet."
+    batches, batch = s.batches["train"], max(cursor.batch - 1, 0)
+    rows = batches.batch(batches.order(s.recipe.seed, cursor.epoch), batch).tolist()
     images = ", ".join(map(str, rows[:4])) + (", ..." if len(rows) > 4 else "")
+    rate = rate_at(s.recipe.training, max(cursor.step - 1, 0), len(batches))
     return Diverged(
-        f"The loss is NaN or infinite at step {step + 1:,} (epoch {epoch + 1}, batch {batch + 1}, "
+        f"The loss is NaN or infinite at step {cursor.step:,} (epoch {cursor.epoch + 1}, batch {batch + 1}, "
         f"images {images}; learning rate {rate:.2g}). {saved} "
-        f"Try a lower rate: --set training.rate={s.recipe.training.rate / 10:.2g}"
+        f"Try a lower rate: {how_to_set('training.rate', float(f'{s.recipe.training.rate / 10:.2g}'))}"
     )

@@ -17,7 +17,7 @@ from zatlas.models.description import Description
 from zatlas.models.nets import USUAL_NETS, Shape, usual_net
 from zatlas.store import digests, retry
 from zatlas.store.run import Run
-from zatlas.training.image_defaults import TrainingLength, choices_for, explain_choices, least_steps
+from zatlas.training.image_defaults import TRAINING, TrainingLength, choices_for, explain_choices, least_steps
 from zatlas.training.presets import presets
 
 Share = Annotated[float, Within(0.0, 1.0, below=True)]
@@ -49,7 +49,9 @@ class Training:
     best: Literal["loss", "ssim", "last"] = "loss"  # metric that selects the epoch whose weights are saved
     preview: Steps = 5  # epochs between two previews; 0 for none
     save_steps: Steps = 0  # steps between two checkpoints inside an epoch; 0 for one at its end only
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"  # of the arithmetic
+    precision: Literal["auto", "32-true", "bf16-mixed"] = (
+        "auto"  # of the arithmetic; auto is bfloat16 where the device and the model suit it
+    )
     strategy: Literal["ddp", "fsdp"] = "ddp"  # whether each process holds all weights or a shard of each
 
 
@@ -115,12 +117,17 @@ def make_recipe(tables: Mapping[str, Any], shape: Shape | None = None, count: in
     kind = MODELS.get(family)
     net_name = checked_value(net.pop("name", ""), str, "net.name") or kind.NET or _default_net(shape, net)
     style = NETS.get(net_name)
-    choices = choices_for(kind, shape, count, model) if shape and count else {}
-    model |= {key: choice.value for key, choice in choices.items()}
+    chosen = choices_for(kind, shape, count, model, given) if shape and count else {}
+    choices = {key: choice.value for key, choice in chosen.items()}
+    optimization = {
+        key.removeprefix(TRAINING): choices.pop(key) for key in chosen if key.startswith(TRAINING)
+    }
+    model |= choices
     config, layers = fill(kind, model, "model"), fill(style, net, "net")
-    usual = {**style.TRAINING, **kind.TRAINING}
-    if rates := [each.TRAINING["rate"] for each in (style, kind) if "rate" in each.TRAINING]:
-        usual["rate"] = min(rates)  # what is stable for the net and for the family
+    levels: tuple[Mapping[str, Any], ...] = (style.TRAINING, kind.TRAINING, optimization)
+    usual = {key: value for level in levels for key, value in level.items()}
+    if rates := [level["rate"] for level in levels if "rate" in level]:
+        usual["rate"] = min(rates)  # what is stable for the net, the family and the images
     training = fill(Training, {**usual, **given}, "training")
     if count and "epochs" not in given:
         length = _length(kind, style, training, count)
@@ -143,7 +150,7 @@ def explain_defaults(tables: Mapping[str, Any], recipe: Recipe, shape: Shape, co
     kind, given = MODELS.get(recipe.family), _table(tables, "training")
     usual = _length(kind, NETS.get(recipe.net), recipe.training, count)
     length = replace(usual, epochs=recipe.training.epochs)
-    lines = explain_choices(choices_for(kind, shape, count, _table(tables, "model")))
+    lines = explain_choices(choices_for(kind, shape, count, _table(tables, "model"), given))
     return [*lines, *filter(None, [length.sentence(chosen="epochs" not in given)])]
 
 

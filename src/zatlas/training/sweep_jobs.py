@@ -48,7 +48,7 @@ class SweepJob:
         if changes := self.recipe.differences(make_recipe(read_recipe(self.run.recipe_file))):
             raise BadRecipe(
                 f"{self.folder} was trained with another recipe: {'; '.join(changes)}. "
-                "Undo the changes, or sweep into another folder with --out."
+                "Undo the changes, or sweep into another folder: --out (in Python: out=)."
             )
 
 

@@ -20,6 +20,7 @@ export interface Anchor {
   about: string; // where it comes from: "image 4,213", "a point on the map"
   label?: number; // class in which a conditional model decodes it; by default that of its image
   sample?: SampleName; // of a numbered sample
+  coverage?: number; // data coverage of its position, if it comes from a chart
 }
 
 /** The name of a row: its kind and its number in the data set. */
@@ -39,19 +40,26 @@ export function commandName(anchor: Anchor, run: { entry: RunEntry; table: Table
 
 export const sampleText = ({ prior, number }: SampleName): string => `${prior}:${number}`;
 
-/** An anchor as text: a sample by its number, a real image by its row, any other by its coordinates as float16. */
+/**
+ * An anchor as text: a sample by its number, a real image by its row, any other by its coordinates as float16, with the
+ * data coverage in percent if they come from a chart.
+ */
 export function anchorText(anchor: Anchor): string {
   if (anchor.sample) return sampleText(anchor.sample).replace(":", "-");
-  return anchor.row === null ? `z${vectorText(anchor.z)}` : `r${anchor.row}`;
+  if (anchor.row !== null) return `r${anchor.row}`;
+  const coverage = anchor.coverage === undefined ? "" : `~${Math.round(100 * anchor.coverage)}`;
+  return `z${vectorText(anchor.z)}${coverage}`;
 }
 
 /** The coordinates, the row or the sample in such a text; null if it is none of them. */
-export function readAnchor(text: string, dim: number): { z: Float32Array } | { row: number } | { sample: SampleName } | null {
+export function readAnchor(text: string, dim: number): Pick<Anchor, "z" | "coverage"> | { row: number } | { sample: SampleName } | null {
   const [, prior, number] = /^(random|mixture|flow)-(\d+)$/.exec(text) ?? [];
   if (prior) return { sample: { prior: prior as SamplePrior, number: Number(number) } };
   if (/^r\d+$/.test(text)) return { row: Number(text.slice(1)) };
-  const z = text.startsWith("z") ? readVector(text.slice(1)) : null;
-  return z && z.length === dim ? { z } : null;
+  const [, vector, coverage] = /^z([^~]*)(?:~(\d+))?$/.exec(text) ?? [];
+  const z = vector === undefined ? null : readVector(vector);
+  if (z?.length !== dim) return null;
+  return coverage === undefined ? { z } : { z, coverage: Math.min(Number(coverage) / 100, 1) };
 }
 
 /** Names for pins: A to Z, then A2 ... */

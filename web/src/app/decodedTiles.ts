@@ -2,7 +2,7 @@
 
 import { THEMES } from "../contract";
 import type { View } from "../types";
-import { toPixel, toPosition } from "../map";
+import { toPixel, toPosition, type Grid } from "../map";
 import { paint } from "../media";
 import type { RunState } from "./run.svelte";
 
@@ -33,8 +33,8 @@ export class DecodedTiles {
     this.tiles.clear();
   }
 
-  /** Draw the tiles that are decoded already. */
-  draw(context: CanvasRenderingContext2D, view: View, width: number, height: number): void {
+  /** Draw the tiles that are decoded already, where one of the points is at most half a tile away. */
+  draw(context: CanvasRenderingContext2D, view: View, width: number, height: number, points: Grid | null): void {
     const step = stepOf(view);
     const side = step * view.scale;
     context.imageSmoothingEnabled = side < 2 * this.run.entry.image.width;
@@ -42,11 +42,13 @@ export class DecodedTiles {
     context.lineWidth = 1;
     for (const cell of this.cells(view, width, height)) {
       const tile = this.tiles.get(cell.key);
-      if (!tile) continue;
+      if (!tile || (points && points.nearest(cell.x, cell.y, 0.7 * step) < 0)) continue;
       const [px, py] = toPixel(view, width, height, cell.x, cell.y);
       context.globalAlpha = Math.min(1, cell.coverage * 1.1);
-      context.drawImage(tile, px - side / 2 + 1, py - side / 2 + 1, side - 2, side - 2);
-      context.strokeRect(px - side / 2 + 0.5, py - side / 2 + 0.5, side - 1, side - 1);
+      const scale = side / Math.max(tile.width, tile.height);
+      const [w, h] = [tile.width * scale, tile.height * scale];
+      context.drawImage(tile, px - w / 2 + 1, py - h / 2 + 1, w - 2, h - 2);
+      context.strokeRect(px - w / 2 + 0.5, py - h / 2 + 0.5, w - 1, h - 1);
     }
     context.globalAlpha = 1;
   }

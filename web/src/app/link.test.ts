@@ -15,7 +15,7 @@ const STATE: LinkState = {
   amounts: { Smiling: 1.5, "a, b: 100 %": -2 },
   held: ["Male", "x,y"],
   label: 3,
-  decodeAll: true,
+  layer: "points",
   arithmetic: "A - B + Smiling",
   created: { "my:name": "AAAA" },
 };
@@ -25,7 +25,7 @@ test("a link holds the whole state and restores it", () => {
 });
 
 test("disabled flags are not written", () => {
-  expect(writeLink({ loop: false, decodeAll: false, filter: "" })).toBe("");
+  expect(writeLink({ loop: false, layer: undefined, filter: "" })).toBe("");
 });
 
 test("invalid parts of a link are ignored", () => {

@@ -14,7 +14,7 @@ export interface LinkState {
   held?: string[]; // attributes held constant
   prior?: string; // "model": sample from the model's own prior instead of a fitted one
   label?: number; // class index for a conditional model
-  decodeAll?: boolean; // decoded tiles over the map
+  layer?: string; // what the map shows: points, images or decoded images
   arithmetic?: string; // the equation
   groups?: Record<string, string>; // name to members, as anchorText writes them, separated by points
   created?: Record<string, string>; // directions created in the page: name to vector
@@ -24,7 +24,7 @@ export interface LinkState {
 
 const LISTS = new Set(["pins", "held"]);
 const TABLES = new Set(["amounts", "created", "groups"]);
-const FLAGS = new Set(["loop", "decodeAll"]);
+const FLAGS = new Set(["loop"]);
 const NUMBERS = new Set(["at", "label", "run"]);
 
 export function writeLink(state: LinkState): string {

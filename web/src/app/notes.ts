@@ -22,7 +22,7 @@ function generated(page: Page): Note {
       "An orange frame marks an image that the model has just generated; a blue frame marks an image of the data set. Between two points of the map the model generates images that are not in the data set.",
       "Generated images fade where there is no data, because training never corrected the model there.",
     ],
-    tries: [{ title: "Decode all positions of the map", go: () => (page.decodeAll = true) }],
+    tries: [{ title: "Decode all positions of the map", go: () => (page.layer = "decoded") }],
   };
 }
 
@@ -48,7 +48,7 @@ function charts(page: Page): Note | null {
 
 function shell(page: Page): Note | null {
   const { entry } = page.run;
-  if (entry.prior === "none" || entry.dim < 8) return null;
+  if (entry.prior === "none" || entry.prior === "mapped" || entry.dim < 8) return null;
   const radius = Math.sqrt(entry.dim);
   return {
     name: "shell",

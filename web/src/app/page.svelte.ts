@@ -3,7 +3,9 @@
 import type { Column } from "../contract";
 import type { Images } from "../types";
 import { separation } from "../data";
+import { readImage } from "../media";
 import { Arithmetic } from "./arithmetic.svelte";
+import { History } from "./history.svelte";
 import { Sliders } from "./sliders.svelte";
 import { readLink, writeLink, type LinkState } from "./link";
 import type { RunState } from "./run.svelte";
@@ -11,8 +13,10 @@ import { letter, readAnchor, anchorText, type Anchor } from "./anchor";
 import { Preference } from "./preference.svelte";
 import { Walk } from "./walk.svelte";
 
-export type Panel = "point" | "walk" | "sliders" | "arithmetic" | "preference" | "notes" | "training";
+export type Panel = "map" | "point" | "data" | "walk" | "sliders" | "arithmetic" | "preference" | "notes" | "training";
 export type Tool = "move" | "lasso" | "draw";
+export const LAYERS = ["points", "images", "decoded"] as const;
+export type Layer = (typeof LAYERS)[number];
 
 /** The latent that the large image shows, with its decoded image and neighbors. */
 export interface Here {
@@ -21,7 +25,7 @@ export interface Here {
   images: Images | null;
   position: [number, number];
   distance: number; // relative distance from the data
-  coverage: number; // data coverage at its position on the map; 1 if the position does not come from the map
+  coverage: number; // data coverage at its position on the map
   nearest: number[]; // rows of the nearest real images
 }
 
@@ -32,7 +36,7 @@ export class Page {
   panel = $state<Panel>("point");
   colour = $state("");
   filter = $state("");
-  decodeAll = $state(false);
+  layer = $state<Layer>("images"); // what the map shows
   tool = $state<Tool>("move");
   note = $state("");
   pins = $state.raw<Anchor[]>([]);
@@ -44,6 +48,9 @@ export class Page {
   view = $state.raw<[number, number, number] | null>(null); // a view requested by a link
   ownImage = $state.raw<Images | null>(null); // the last image dropped on the page
   across = $state.raw<Images | null>(null); // the same image reconstructed by the other run
+  toast = $state<{ text: string; undo: boolean } | null>(null);
+  readonly history = new History();
+  private known = new Map<string, Anchor>(); // pins of this visit by their text in a link, which holds less
   private following = $state<string | null>(null); // a link that is still being applied
   private inside = false; // the pointer is over a map
   readonly walk: Walk;
@@ -58,6 +65,7 @@ export class Page {
     this.arithmetic = new Arithmetic(this);
     this.preference = new Preference(this);
     this.colour = defaultColour(this.run);
+    this.layer = defaultLayer(this.run);
   }
 
   get run(): RunState {
@@ -68,18 +76,17 @@ export class Page {
     return this.hovered ?? this.shown;
   }
 
-  /** The anchor that the sliders start from: the chosen pin, or the mean latent. */
+  /** The anchor that the sliders start from: the chosen pin, or a real image of the densest region. */
   readonly subject = $derived.by((): Anchor => {
     const pin = this.chosen === null ? undefined : this.pins[this.chosen];
-    return pin ?? { z: this.run.typical, row: null, name: "mean", about: "the mean latent" };
+    return pin ?? { ...this.run.anchor(this.run.densest), name: "" };
   });
 
   /** Decode the latent under a position of the map. */
   async hover(run: RunState, x: number, y: number, row: number | null = null): Promise<void> {
     const anchor = row === null ? anchorUnder(run, x, y) : run.anchor(row);
-    const coverage = row === null ? run.coverage(x, y) : 1;
     this.inside = true;
-    const result = await this.look(run, anchor, [x, y], coverage, "hover");
+    const result = await this.look(run, anchor, [x, y], "hover");
     if (result && this.inside) this.hovered = result;
   }
 
@@ -90,6 +97,10 @@ export class Page {
 
   /** Pin two real images that are far apart on the map. */
   async pinApart(): Promise<void> {
+    if (this.run.table.count < 2) {
+      this.toast = { text: "This run has a single point, so there is no walk.", undo: false };
+      return;
+    }
     const { positions, site } = this.run.chart;
     const [left, bottom, right, top] = site.box;
     const [x, y] = [(left + right) / 2, (bottom + top) / 2];
@@ -113,6 +124,18 @@ export class Page {
     const z = await this.run.encode(image);
     this.ownImage = image;
     this.pin({ z, row: null, name: "", about: name });
+  }
+
+  /** Encode the first of these image files and pin it. */
+  async pinFile(files: FileList | null | undefined): Promise<void> {
+    const file = files?.[0];
+    if (!file || !this.run.encodes) return;
+    try {
+      const { width, height } = this.run.entry.image;
+      await this.pinImage(await readImage(file, { width, height }), file.name);
+    } catch (error) {
+      this.toast = { text: (error as Error).message, undo: false };
+    }
   }
 
   /** Decode, with the other run, the image nearest to the shown latent. */
@@ -146,14 +169,23 @@ export class Page {
   /** Show an anchor in the large image while the pointer is not over the map. */
   async show(anchor: Anchor): Promise<void> {
     const run = this.run;
-    const result = await this.look(run, anchor, run.positionOf(anchor), 1, "shown");
+    const result = await this.look(run, anchor, run.positionOf(anchor), "shown");
     if (result && run === this.run) this.shown = result;
   }
 
-  /** Put an anchor into the group that is being filled, while the arithmetic is open; otherwise pin it. */
-  take(anchor: Anchor): void {
-    if (this.panel === "arithmetic" && this.arithmetic.filling) this.arithmetic.toggle(anchor);
-    else this.pin(anchor);
+  /** Put an anchor into the group that is being filled, while the arithmetic is open; otherwise pin it. Returns how to take it back. */
+  take(anchor: Anchor): () => void {
+    if (this.panel === "arithmetic" && this.arithmetic.filling) {
+      this.arithmetic.toggle(anchor);
+      return () => this.arithmetic.toggle(anchor);
+    }
+    const before = this.chosen;
+    this.pin(anchor);
+    const pin = this.pins.at(-1);
+    return () => {
+      this.pins = this.pins.filter((item) => item !== pin);
+      this.choose(before);
+    };
   }
 
   pin(anchor: Anchor): void {
@@ -192,13 +224,29 @@ export class Page {
   }
 
   clear(): void {
+    if (!this.pins.length) return;
+    this.history.record(this.link()); // also if it has just changed
+    const count = this.pins.length;
     this.pins = [];
     this.choose(null);
+    this.toast = { text: count === 1 ? "Removed 1 pin" : `Removed ${count} pins`, undo: true };
+    this.announcement = `${this.toast.text}. Control Z restores them.`;
+  }
+
+  /** Go one step back or forward. */
+  async step(by: -1 | 1): Promise<void> {
+    this.history.record(this.link()); // also what has just changed
+    const link = this.history.step(by);
+    if (link === null) return;
+    this.toast = null;
+    this.announcement = by < 0 ? "Undone" : "Redone";
+    await this.follow(link);
   }
 
   /** Switch the active run of a comparison. Pinned images move along; other pins belong to the other latent space and go. */
   activate(index: number): void {
     if (index === this.active) return;
+    this.known.clear();
     const rows = this.pins.flatMap((pin) => (pin.row === null || !this.alike() ? [] : [this.runs[this.active].table.index[pin.row]]));
     this.active = index;
     this.colour = this.columnOf(this.run)?.name ?? "";
@@ -221,10 +269,14 @@ export class Page {
       filter: this.filter,
       view: this.view ?? undefined,
       panel: this.panel === "point" ? undefined : this.panel,
-      pins: this.pins.map(anchorText),
+      pins: this.pins.map((pin) => {
+        const text = anchorText(pin);
+        this.known.set(text, pin);
+        return text;
+      }),
       label: run.label || undefined,
       prior: run.fromModelPrior ? "model" : undefined,
-      decodeAll: this.decodeAll,
+      layer: this.layer === defaultLayer(run) ? undefined : this.layer,
       note: this.note,
       run: this.active || undefined,
       ...this.walk.link(),
@@ -254,7 +306,7 @@ export class Page {
     this.filter = link.filter ?? "";
     this.view = link.view ?? null;
     this.panel = (link.panel as Panel) ?? "point";
-    this.decodeAll = link.decodeAll ?? false;
+    this.layer = LAYERS.find((layer) => layer === link.layer) ?? defaultLayer(run);
     this.note = link.note ?? "";
     run.fromModelPrior = link.prior === "model";
     run.label = Math.min(link.label ?? 0, Math.max(run.entry.classes.length - 1, 0));
@@ -264,7 +316,7 @@ export class Page {
     await run.ready;
     if (overtaken()) return;
     this.pins = (link.pins ?? []).flatMap((text, i) => {
-      const anchor = this.anchorOf(text);
+      const anchor = this.known.get(text) ?? this.anchorOf(text);
       return anchor ? [{ ...anchor, name: letter(i) }] : [];
     });
     this.arithmetic.followGroups(link);
@@ -278,16 +330,16 @@ export class Page {
     const result = readAnchor(text, run.entry.dim);
     if (!result) return null;
     if ("sample" in result) return run.numbered(result.sample);
-    if ("z" in result) return { z: result.z, row: null, name: "", about: "a latent from a link" };
+    if ("z" in result) return { ...result, row: null, name: "", about: "a latent from a link" };
     return result.row < run.entry.count ? run.anchor(result.row) : null;
   }
 
-  private async look(run: RunState, anchor: Anchor, position: [number, number], coverage: number, stream: string): Promise<Here | null> {
+  private async look(run: RunState, anchor: Anchor, position: [number, number], stream: string): Promise<Here | null> {
     const decoding = run.problem ? null : run.decode(anchor.z, 1, stream, run.labelOf(anchor));
     const nearest = await run.nearest(anchor.z, stream);
     const images = await decoding;
     if ((decoding && !images) || !nearest) return null;
-    return { run, anchor, images, position, coverage, distance: nearest.distance, nearest: nearest.rows };
+    return { run, anchor, images, position, coverage: run.coverageOf(anchor), distance: nearest.distance, nearest: nearest.rows };
   }
 
   private nextLetter(): number {
@@ -299,7 +351,12 @@ export class Page {
 }
 
 export function anchorUnder(run: RunState, x: number, y: number): Anchor {
-  return { z: run.lift(x, y), row: null, name: "here", about: "a point on the map" };
+  return { z: run.lift(x, y), row: null, name: "here", about: "a point on the map", coverage: run.coverage(x, y) };
+}
+
+/** What the map shows at first: decoded images, if the page decodes them itself. */
+function defaultLayer({ entry }: RunState): Layer {
+  return entry.decoder ? "decoded" : "images";
 }
 
 const defaults = new WeakMap<object, string>(); // per run, computed once
@@ -314,7 +371,8 @@ export function defaultColour({ entry, table }: RunState): string {
     const share = ({ name, kind }: Column) => separation(kind === "flag" ? table.flag(name) : table.classOf(name), positions);
     const grouping = columns.filter(({ name, kind }) => kind !== "number" && name !== "split");
     const ranked = grouping.map((column) => ({ column, share: share(column) })).sort((a, b) => b.share - a.share);
-    defaults.set(entry, (result = (ranked[0]?.column ?? columns[0])?.name ?? ""));
+    const other = columns.find(({ kind }) => kind === "number") ?? columns[0]; // the split says little
+    defaults.set(entry, (result = (ranked[0]?.column ?? other)?.name ?? ""));
   }
   return result;
 }

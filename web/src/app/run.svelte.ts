@@ -4,22 +4,17 @@ import type { ChartEntry, RunEntry } from "../contract";
 import type { Decoder, Encoder, Files, Images } from "../types";
 import { countIn, fromHalf, readLatents, readTable, Tiling, type Latents, type Condition, type Count, type Table } from "../data";
 import { chooseDecoder, chooseEncoder, latentOf, geodesic, nearestLatents, newChart, pageClassifier, realImage, type Socket } from "../decoder";
-import { draw, mean, openPrior, relativeDistances, openSearch, dimensionChart, PlaneInverse, read, readField, stdFrom, stdOf, uniform, type Lattice, type Prior, type Probes, type NeighborSearch } from "../latent";
-import { Grid, tileOf, type Box } from "../map";
+import { draw, mean, openPrior, relativeDistances, openSearch, dimensionChart, PlaneInverse, read, stack, stdFrom, stdOf, uniform, type Lattice, type Prior, type Probes, type NeighborSearch } from "../latent";
+import { Grid, landmarks, tileOf, type Box } from "../map";
+import { readDirections } from "./directions";
+import { movedFrom, reversed, type LaidChart } from "./laidChart";
 import type { Slider } from "./sliders.svelte";
 import { imageName, type Anchor, type SampleName, type SamplePrior } from "./anchor";
 import { shellWord } from "./format";
+import { type Place } from "./place";
 
 const NEAREST = 6; // nearest images that are shown
-
-/** A chart with the positions of the points. */
-export interface LaidChart {
-  site: ChartEntry;
-  positions: Float32Array;
-  grid: Grid;
-  inverse: PlaneInverse;
-  first: { positions: Float32Array; grid: Grid }; // without points from tiles: a uniform sample
-}
+const LANDMARKS = 4; // dense regions of the map that the page shows first
 
 export class RunState {
   readonly entry: RunEntry;
@@ -35,6 +30,7 @@ export class RunState {
   samples = $state.raw<Partial<Record<SamplePrior, Float32Array>>>({}); // numbered samples, of each prior
   fromModelPrior = $state(false); // sample from the model's own prior although one was fitted
   label = $state(0); // class index for a conditional model
+  loaded = $state(false); // latents, directions and decoder
   where = $state<"page" | "server" | "">("");
   problem = $state("");
   ready: Promise<void> = Promise.resolve(); // resolves when latents, directions and decoder are loaded
@@ -44,6 +40,8 @@ export class RunState {
   private decoding: Promise<Decoder>;
   private search: NeighborSearch | null = null;
   private normals: Float32Array | null = null;
+  picture: (() => HTMLCanvasElement) | null = null; // draws the map as the page shows it
+  before: RunState | null = null; // the same run as the page showed it until now
   private rows: Map<number, number> | null = null;
   private sheets: Promise<ImageBitmap>[] = []; // sprite sheets
   private first!: Table; // the points of the first file
@@ -67,8 +65,9 @@ export class RunState {
   }
 
   /** Load enough to draw the map and decode from it; `ready` resolves when all is loaded. */
-  static async open(entry: RunEntry, files: Files, socket: Socket | null, chart?: string): Promise<RunState> {
+  static async open(entry: RunEntry, files: Files, socket: Socket | null, chart?: string, before?: RunState): Promise<RunState> {
     const run = new RunState(entry, files, socket);
+    if (before?.entry.fingerprint === entry.fingerprint) run.before = before;
     run.first = run.table = await readTable(files, entry);
     await run.show(chart ?? entry.charts[0].name);
     run.ready = run.complete();
@@ -76,11 +75,14 @@ export class RunState {
   }
 
   private async complete(): Promise<void> {
-    const [latents] = await Promise.all([readLatents(this.files, this.entry), this.readDirections(), this.readPrior(), this.readSamples(), this.decoding.catch(() => null)]);
+    if (this.entry.sprites) void this.tile(this.densest).catch(() => null); // the page shows it first
+    const [latents] = await Promise.all([readLatents(this.files, this.entry), this.directions(), this.readPrior(), this.readSamples(), this.decoding.catch(() => null)]);
     this.latents = latents;
-    if (!latents) return;
-    this.search = openSearch(latents.values, latents.dim);
-    this.refine(this.chart);
+    if (latents) {
+      this.search = openSearch(latents.values, latents.dim);
+      this.refine(this.chart);
+    }
+    this.loaded = true;
   }
 
   // Charts
@@ -168,6 +170,13 @@ export class RunState {
     return this.chart.inverse.coverage(x, y);
   }
 
+  /** Data coverage of an anchor: at its position, if it comes from a chart or the chart is the latent space; otherwise 1. */
+  coverageOf({ z, coverage }: Anchor): number {
+    if (coverage !== undefined) return coverage;
+    const position = this.entry.dim <= 2 && this.chart.site.projection ? this.chart.inverse.forward(z) : null;
+    return position ? this.coverage(...position) : 1;
+  }
+
   positionOf(anchor: Anchor): [number, number] {
     if (anchor.row !== null) return [this.chart.positions[2 * anchor.row], this.chart.positions[2 * anchor.row + 1]];
     return this.chart.inverse.forward(anchor.z) ?? [NaN, NaN];
@@ -224,10 +233,25 @@ export class RunState {
     return this.rows.get(index);
   }
 
+  /** Positions from which the points move to their first chart: where the page showed them until now. */
+  get startPositions(): Float32Array | null {
+    const { before } = this;
+    this.before = null;
+    return before && movedFrom(this.chart.positions, this.first.index, before.chart.positions, (index) => before.rowOf(index));
+  }
+
   meanOf(rows: ArrayLike<number>): Float32Array {
     if (!this.latents || !rows.length) return this.typical;
     return mean(this.latents.values, this.latents.dim, rows);
   }
+
+  /** The row whose neighborhood on the first points of the map is the densest. */
+  get densest(): number {
+    return this.dense[0] ?? 0;
+  }
+
+  /** Rows in dense regions of the map, the densest first, far from each other. */
+  readonly dense = $derived.by((): number[] => landmarks(this.chart.first.grid, LANDMARKS));
 
   get typical(): Float32Array {
     return Float32Array.from(this.entry.mean);
@@ -316,11 +340,13 @@ export class RunState {
     return { rows: Array.from(result.rows.subarray(0, NEAREST)), distance: density ? relativeDistances(result, z, density)[0] : NaN };
   }
 
-  /** The relative distance from the data of each latent; empty where it is not known. */
-  async distancesOf(z: Float32Array): Promise<number[]> {
+  /** How far each anchor is from the data. */
+  async placesOf(anchors: Anchor[]): Promise<Place[]> {
     const { density } = this.entry;
+    const z = stack(anchors.map((anchor) => anchor.z));
     const result = density && (await this.search?.nearest(z, density.neighbors));
-    return result ? relativeDistances(result, z, density) : [];
+    const distances = result ? relativeDistances(result, z, density) : [];
+    return anchors.map((anchor, i) => ({ distance: distances[i] ?? NaN, coverage: this.coverageOf(anchor) }));
   }
 
   /** Latents of the geodesic between two anchors: precomputed, or computed by the server. */
@@ -336,25 +362,9 @@ export class RunState {
 
   // Directions
 
-  private async readDirections(): Promise<void> {
-    const { directions, dim, dimensions, std } = this.entry;
-    const read = async (url: string) => new Float32Array(await this.files.bytes(url));
-    const [vectors, normals, weights] = await Promise.all([directions.vectors, directions.normals, directions.weights].map(read));
-    this.normals = normals;
-    this.probes = { names: directions.probes.map((item) => item.name), weights, offsets: directions.probes.map((item) => item.offset) };
-    const fields = await Promise.all(directions.list.map(async ({ field }) => field && readField(field, await read(field.url))));
-    const named = directions.list.map((site, i): Slider => {
-      const vector = vectors.subarray(i * dim, (i + 1) * dim);
-      return { name: site.name, title: site.title, kind: site.kind, vector, std: site.std, field: fields[i], site };
-    });
-    const axes = dimensions.map(({ index }): Slider => {
-      const vector = new Float32Array(dim);
-      vector[index] = 1;
-      const title = `dimension ${index}`;
-      const name = named.some((slider) => slider.name === title) ? `the ${title}` : title; // a class may have the same name
-      return { name, title, kind: "dimension", vector, std: std[index] || 1, site: null };
-    });
-    this.sliders = [...named, ...axes];
+  private async directions(): Promise<void> {
+    const { sliders, probes, normals } = await readDirections(this.files, this.entry);
+    [this.sliders, this.probes, this.normals] = [sliders, probes, normals];
   }
 
   /** Linear-probe probabilities for a latent, the highest first. */
@@ -386,11 +396,4 @@ export class RunState {
   /** Standard deviation of the latents along a unit vector. */
   std = (vector: Float32Array): number =>
     this.latents ? stdOf(vector, this.latents.values) : stdFrom(vector, this.entry.std);
-}
-
-function reversed(rows: Float32Array, dim: number): Float32Array {
-  const count = rows.length / dim;
-  const result = new Float32Array(rows.length);
-  for (let i = 0; i < count; i++) result.set(rows.subarray((count - 1 - i) * dim, (count - i) * dim), i * dim);
-  return result;
 }

@@ -3,18 +3,29 @@
 import { SvelteMap } from "svelte/reactivity";
 import type { DirectionEntry } from "../contract";
 import type { Images } from "../types";
-import { effects, move, orthogonalTo, stepOf, type Direction } from "../latent";
+import { effects, move, orthogonalTo, stack, stepOf, type Direction } from "../latent";
+import { meanChange, subset } from "../media";
 import type { LinkState } from "./link";
 import type { Page } from "./page.svelte";
 import { readVector, vectorText, type Anchor } from "./anchor";
 
 const BATCH = 12; // samples that are moved together
+const END = 2; // standard deviations to the ends of a slider without an evaluated range
+const STEP = 0.1; // of an amount
+const STOP = 0.6; // standard deviations that a slider is held at the end of its range
+const DECODED = 16; // images at a time
 
 /** A direction with a slider: of the run, of a latent dimension, or created in the page. */
 export interface Slider extends Direction {
   title: string;
   kind: DirectionEntry["kind"] | "dimension" | "created";
   site: DirectionEntry | null;
+}
+
+/** What a slider does to the chosen anchor: the images at both ends, and how far they differ. */
+export interface Ends {
+  images: Images; // of the low end and the high end
+  effect: number; // mean change of a pixel from one end to the other, from 0 to 1
 }
 
 /** The predictions of the run's classifier for the image of an anchor. */
@@ -31,6 +42,9 @@ export class Sliders {
   seed = $state(1);
   batch = $state.raw<Images | null>(null);
   predictions = $state.raw<Predictions | null>(null); // for the image that was classified last
+  readonly ends = new SvelteMap<string, Ends>(); // by the name of a slider
+  before = $state.raw<Images | null>(null); // the image of the chosen anchor
+  private measuring = 0;
   private classifying = false;
   private readonly page: Page;
 
@@ -65,12 +79,56 @@ export class Sliders {
     const subject = this.page.subject;
     if (!this.turned.length) return subject;
     const moves = this.turned.map(({ slider, amount }) => `${slider.title} ${amount.toFixed(1)}`);
-    return { z: move(subject.z, this.turned), row: null, name: `${subject.name}'`, about: `${subject.name}, ${moves.join(", ")}` };
+    return { z: move(subject.z, this.turned), row: null, name: `${subject.name}'`, about: `${subject.name || subject.about}, ${moves.join(", ")}` };
   });
 
   set(name: string, amount: number): void {
     this.amounts.set(name, amount);
     this.show();
+  }
+
+  /** An amount of the slider's input: it stops at the ends of the evaluated range before it goes beyond. */
+  softStop(slider: Slider, amount: number): number {
+    const [low, high] = slider.site?.range ?? [-Infinity, Infinity];
+    const end = amount > high ? high : amount < low ? low : amount;
+    return Math.abs(amount - end) < STOP ? Math.round(end / STEP) * STEP : amount;
+  }
+
+  /** The amounts at the ends of a slider. */
+  endsOf(slider: Slider): [number, number] {
+    const [low, high] = slider.site?.range ?? [-END, END];
+    return [low < 0 ? low : -END, high > 0 ? high : END];
+  }
+
+  /** Decode the ends of these sliders; a newer call cancels an older one. */
+  async measure(sliders: Slider[]): Promise<void> {
+    const ticket = ++this.measuring;
+    const { run, subject } = this.page;
+    const label = run.labelOf(subject);
+    const before = await run.decode(subject.z, 1, undefined, label);
+    if (ticket !== this.measuring) return;
+    this.before = before;
+    for (let i = 0; i < sliders.length; i += DECODED / 2) {
+      const part = sliders.slice(i, i + DECODED / 2);
+      const z = part.flatMap((slider) => this.endsOf(slider).map((amount) => move(subject.z, [{ direction: slider, amount }])));
+      const images = await run.decode(stack(z), z.length, undefined, label);
+      if (ticket !== this.measuring || !images) return;
+      part.forEach((slider, j) => {
+        const pair = subset(images, 2 * j, 2);
+        this.ends.set(slider.name, { images: pair, effect: meanChange(pair) });
+      });
+    }
+  }
+
+  /** The anchors from the chosen one to the moved one, in n equal steps. */
+  steps(n: number): Anchor[] {
+    const { subject } = this.page;
+    const { label, about } = this.result;
+    return Array.from({ length: n }, (_, i) => {
+      const share = i / Math.max(n - 1, 1);
+      const z = move(subject.z, this.turned.map((item) => ({ ...item, amount: item.amount * share })));
+      return { z, row: null, name: "edit", about, label: label ?? this.page.run.labelOf(subject) };
+    });
   }
 
   toggle(name: string): void {

@@ -1,10 +1,11 @@
 /** The walk through the pins: its curve, its strip of images, and the current position. */
 
 import type { Images } from "../types";
-import { at as along, changes, curve, freehand, loop, nearestMark, overChart, placed, sample, spiral, spline, stack, steady, defaultBlend, type Curve } from "../latent";
+import { at as along, changes, curve, freehand, loop, nearestMark, originalTime, overChart, placed, sample, spiral, spline, stack, steady, defaultBlend, type Curve } from "../latent";
 import type { LinkState } from "./link";
 import type { Page } from "./page.svelte";
 import type { Anchor } from "./anchor";
+import type { Place } from "./place";
 
 export const METHODS = ["lerp", "slerp", "spline", "geodesic", "drawn", "spiral"] as const;
 export type Method = (typeof METHODS)[number];
@@ -26,7 +27,7 @@ export class Walk {
   curve = $state.raw<Curve | null>(null);
   path = $state.raw<Float32Array | null>(null); // its positions on the map
   strip = $state.raw<Images | null>(null);
-  distances = $state.raw<number[]>([]); // of each image of the strip
+  places = $state.raw<Place[]>([]); // of each image of the strip
   problem = $state("");
   working = $state(false);
   fromLink = $state(false); // a link asks for this position: it is shown as soon as there is a curve
@@ -55,12 +56,13 @@ export class Walk {
       }
       if (this.fromLink) void this.go(this.at).finally(() => (this.fromLink = false));
       this.path = this.plane?.knots ?? (await this.page.run.positionsOf(sample(result, TRACED)));
-      const z = sample(result, TILES);
-      const strip = await this.page.run.decode(z, TILES, "strip", this.labels(result, TILES));
-      const distances = await this.page.run.distancesOf(z);
+      const { run } = this.page;
+      const anchors = this.steps(TILES);
+      const strip = await run.decode(stack(anchors.map(({ z }) => z)), TILES, "strip", anchors.map((anchor) => run.labelOf(anchor)));
+      const places = await run.placesOf(anchors);
       if (stale() || !strip) return;
       this.strip = strip;
-      this.distances = distances;
+      this.places = places;
     } catch (error) {
       if (!stale()) this.fail(error as Error);
     } finally {
@@ -76,7 +78,22 @@ export class Walk {
   }
 
   anchorAt(at: number): Anchor {
-    return { z: along(this.curve!, [at]), row: null, name: ON_THE_WALK, about: `${Math.round(at * 100)} % of the walk`, label: this.labelAt(this.curve!, at) };
+    const curve = this.curve!;
+    const about = `${Math.round(at * 100)} % of the walk`;
+    return { z: along(curve, [at]), row: null, name: ON_THE_WALK, about, label: this.labelAt(curve, at), coverage: this.coverageAt(curve, at) };
+  }
+
+  /** The anchors of n equal steps. */
+  steps(n: number): Anchor[] {
+    return Array.from({ length: n }, (_, i) => this.anchorAt(i / Math.max(n - 1, 1)));
+  }
+
+  /** Data coverage at the position of a walk over the map; undefined for a walk through the latent space. */
+  private coverageAt(curve: Curve, at: number): number | undefined {
+    const plane = this.plane;
+    if (!plane) return undefined;
+    const [x, y] = along(plane, [this.constantRate ? originalTime(curve, at) : at]);
+    return this.page.run.coverage(x, y);
   }
 
   /** The class of each of n equal steps, for a conditional model. */
@@ -169,14 +186,14 @@ export class Walk {
   }
 
   /** The curve in the plane of the chart, for a drawn path or a spiral; otherwise null. */
-  private get plane(): Curve | null {
+  private readonly plane = $derived.by((): Curve | null => {
     const { run, chosen, pins } = this.page;
     if (this.method === "drawn") return this.stroke && freehand(this.stroke);
     if (this.method !== "spiral") return null;
     const [left, bottom, right, top] = run.chart.site.box;
     const [x, y] = chosen === null ? [(left + right) / 2, (bottom + top) / 2] : run.positionOf(pins[chosen]);
     return placed(spiral({ turns: TURNS, extent: 1 }), x, y, Math.min(right - left, top - bottom) / 3);
-  }
+  });
 
   private fail(error: Error): void {
     this.problem = error.message;

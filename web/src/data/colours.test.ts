@@ -30,6 +30,16 @@ describe("colours", () => {
     }
   });
 
+  it("follow the names of the classes if all are different colours", () => {
+    const column: Column = { name: "hair", title: "Hair", kind: "class", values: ["black", "blond", "gray"] };
+    const made = colouring(column, tableOf(Uint8Array.of(0, 1, 2)), "light");
+    const [r, g, b] = colourOf(made, 1);
+    expect(r > g && g > 2 * b).toBe(true); // yellow
+    expect(lightness(`#${colourOf(made, 0).map((value) => value.toString(16).padStart(2, "0")).join("")}`)).toBeLessThan(0.05);
+    const mixed = { ...column, values: ["black", "blond", "cat"] };
+    expect(colourOf(colouring(mixed, tableOf(Uint8Array.of(0)), "light"), 0)).toEqual(rgbOf(COLOURS.light.classes[0]));
+  });
+
   it("distinguish the twenty-four most frequent of many classes", () => {
     const values = Array.from({ length: 300 }, (_, i) => `${i}`);
     const rows = Uint16Array.from({ length: 5000 }, (_, i) => (i < 300 ? i : 270 + (i % 30)));

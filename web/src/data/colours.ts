@@ -46,7 +46,7 @@ export function colouring(column: Column | null, table: Table, name: ThemeName):
   const theme = COLOURS[name];
   if (!column) return plain(table, theme);
   if (column.kind === "number") return byNumber(column, table, theme);
-  return column.kind === "flag" ? byFlag(column, table, theme) : byClass(column, table, theme);
+  return column.kind === "flag" ? byFlag(column, table, theme) : byClass(column, table, theme, name);
 }
 
 function plain(table: Table, theme: Theme): Colouring {
@@ -73,7 +73,7 @@ function byFlag(column: Column, table: Table, theme: Theme): Colouring {
  * Up to twelve classes get one colour each. Of more classes, the most frequent twenty-four are distinguished, the
  * second twelve by paler shades of the first twelve; all others share the colour of "other".
  */
-function byClass(column: Column, table: Table, theme: Theme): Colouring {
+function byClass(column: Column, table: Table, theme: Theme, name: ThemeName): Colouring {
   const values = table.classOf(column.name);
   const names = column.values ?? [];
   const counts = new Int32Array(names.length + 1); // the last one counts missing values
@@ -81,7 +81,7 @@ function byClass(column: Column, table: Table, theme: Theme): Colouring {
   const shown = distinct(names.length, counts, theme.classes.length);
   const entries: LegendEntry[] = shown.map((value, index) => ({
     text: names[value],
-    colour: shade(index, theme),
+    colour: namedColour(names, names[value], name) ?? shade(index, theme),
     values: [value],
     count: counts[value],
   }));
@@ -98,6 +98,33 @@ function byClass(column: Column, table: Table, theme: Theme): Colouring {
   if (count > 0)
     entries.push({ text: others.length ? "other" : "missing", colour: theme.missing, values: others, count });
   return { indices, palette, legend: { kind: "class", title: column.title, entries } };
+}
+
+/** Colours of classes whose names are colours, for a light and a dark page. */
+const WORDS: Record<string, [light: string, dark: string]> = {
+  black: ["#2d2a2a", "#6b6565"],
+  white: ["#d9d4c5", "#f4f1e8"],
+  gray: ["#8f959b", "#a9afb5"],
+  grey: ["#8f959b", "#a9afb5"],
+  brown: ["#8a5a34", "#b07c50"],
+  blond: ["#dcb13c", "#ecca66"],
+  blonde: ["#dcb13c", "#ecca66"],
+  red: ["#cc3b2f", "#ee6a5c"],
+  auburn: ["#a4452c", "#cf7254"],
+  orange: ["#ea7d24", "#ff9f55"],
+  yellow: ["#e3c11d", "#f2d955"],
+  green: ["#2f8f3e", "#5fc26e"],
+  blue: ["#3467c9", "#6f9cf2"],
+  purple: ["#7d44b8", "#ac7ce0"],
+  violet: ["#7d44b8", "#ac7ce0"],
+  pink: ["#e06a9f", "#f595c0"],
+};
+
+/** The colour that a class is named after; only if all classes are named after different colours. */
+function namedColour(names: readonly string[], name: string, theme: ThemeName): string | null {
+  const at = theme === "light" ? 0 : 1;
+  const all = names.map((item) => WORDS[item.toLowerCase()]?.[at]);
+  return all.length > 1 && all.every(Boolean) && new Set(all).size === all.length ? WORDS[name.toLowerCase()][at] : null;
 }
 
 function distinct(classes: number, counts: Int32Array, colours: number): number[] {

@@ -46,7 +46,8 @@ export function inlinedFiles(page: Document): Files {
   });
 }
 
-function filesOf(bytes: (url: string) => Promise<ArrayBuffer>): Files {
+/** Files from a function that reads the bytes of a URL. */
+export function filesOf(bytes: (url: string) => Promise<ArrayBuffer>): Files {
   return { bytes, image: async (url) => createImageBitmap(new Blob([await bytes(url)]), { premultiplyAlpha: "none" }) };
 }
 

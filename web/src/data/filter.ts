@@ -57,12 +57,20 @@ const INDEX: Column = { name: "index", title: "index", kind: "number" };
 export function parseQuery(text: string, columns: readonly Column[]): Query {
   const query: Query = { conditions: [], problems: [] };
   const all = columns.some((column) => column.name === "index") ? columns : [...columns, INDEX];
-  for (const word of text.match(/(?:"(?:[^"\\]|\\.)*"?|[^\s"])+/gs) ?? []) {
+  for (const word of wordsOf(text)) {
     const result = condition(word, all);
     if (typeof result === "string") query.problems.push(result);
     else query.conditions.push(result);
   }
   return query;
+}
+
+const wordsOf = (text: string): string[] => text.match(/(?:"(?:[^"\\]|\\.)*"?|[^\s"])+/gs) ?? [];
+
+/** The text with this condition instead of all others on the column; without it if `word` is null. */
+export function replaced(text: string, columns: readonly Column[], column: string, word: string | null): string {
+  const others = wordsOf(text).filter((item) => parseQuery(item, columns).conditions[0]?.column !== column);
+  return [...others, ...(word === null ? [] : [word])].join(" ");
 }
 
 function condition(word: string, columns: readonly Column[]): Condition | string {

@@ -3,4 +3,4 @@
 export { chooseDecoder, chooseEncoder } from "./choose";
 export { pageClassifier } from "./page";
 export { latentOf, geodesic, nearestLatents, newChart, realImage } from "./server";
-export { openSocket, type Socket } from "./socket";
+export { openSocket, type Line, type Socket } from "./socket";

@@ -38,8 +38,23 @@ const SENTENCES: Record<SocketState, string> = {
 };
 const WAITS = [250, 500, 1000, 2000, 4000]; // milliseconds before each new try
 
-export function openSocket(url: string): Socket {
-  return new Connection(new URL(url, document.baseURI).href.replace(/^http/, "ws"));
+/** What a connection uses of a WebSocket; a notebook has its own. */
+export interface Line {
+  send(frame: Uint8Array<ArrayBuffer>): void;
+  close(): void;
+  onopen: (() => void) | null;
+  onmessage: ((event: { data: ArrayBuffer }) => void) | null;
+  onclose: (() => void) | null;
+}
+
+export function openSocket(url: string, connect = () => webSocket(url)): Socket {
+  return new Connection(connect);
+}
+
+function webSocket(url: string): Line {
+  const socket = new WebSocket(new URL(url, document.baseURI).href.replace(/^http/, "ws"));
+  socket.binaryType = "arraybuffer";
+  return socket as unknown as Line; // a frame of the server is always binary
 }
 
 interface Sent {
@@ -51,14 +66,14 @@ interface Sent {
 
 class Connection implements Socket {
   state: SocketState = "connecting";
-  #socket!: WebSocket;
+  #socket!: Line;
   #listeners = new Set<(state: SocketState, sentence: string) => void>();
   #pending = new Map<number, Sent>(); // sent, or waiting for the connection
   #lastId = 0;
   #tries = 0;
   #closed = false;
 
-  constructor(readonly url: string) {
+  constructor(readonly connect: () => Line) {
     this.#connect();
   }
 
@@ -86,14 +101,13 @@ class Connection implements Socket {
   }
 
   #connect(): void {
-    this.#socket = new WebSocket(this.url);
-    this.#socket.binaryType = "arraybuffer";
+    this.#socket = this.connect();
     this.#socket.onopen = () => {
       this.#tries = 0;
       this.#turn("open");
       for (const { frame } of this.#pending.values()) this.#socket.send(frame);
     };
-    this.#socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => this.#settle(data);
+    this.#socket.onmessage = ({ data }) => this.#settle(data);
     this.#socket.onclose = () => this.#lose();
   }
 

@@ -127,6 +127,12 @@ export function steady(given: Curve, changes: ArrayLike<number>): Curve {
   return curve(sample(given, pieces + 1), given.dim, "lerp", clock, marks);
 }
 
+/** The time of the given curve at time t of its `steady` curve. */
+export function originalTime({ times }: Curve, t: number): number {
+  const piece = segmentAt(times, t);
+  return (piece + (t - times[piece]) / (times[piece + 1] - times[piece])) / (times.length - 1);
+}
+
 /** The knots, followed by the first knot. */
 export function closed(knots: Float32Array, dim: number): Float32Array {
   const result = new Float32Array(knots.length + dim);

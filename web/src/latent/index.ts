@@ -3,7 +3,7 @@
 export { combine, meanLatent, type Summand } from "./arithmetic";
 export { dimensionChart } from "./dimensions";
 export { type Lattice, PlaneInverse } from "./chart";
-export { at, changes, type Curve, curve, loop, nearestMark, sample, steady, defaultBlend, walk } from "./curves";
+export { at, changes, type Curve, curve, loop, nearestMark, originalTime, sample, steady, defaultBlend, walk } from "./curves";
 export {
   byExample,
   type Direction,

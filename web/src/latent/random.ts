@@ -31,7 +31,7 @@ export function normals(count: number, random: () => number): Float32Array {
 }
 
 /**
- * n latents from the prior. Without a prior, from a normal distribution with the mean of the latents, and with their
+ * n latents from the prior. Without a prior of that space, from a normal distribution with the mean of the latents, and with their
  * covariance if the page has them, otherwise with the std of each dimension.
  */
 export function draw(
@@ -41,7 +41,7 @@ export function draw(
 ): Float32Array {
   const random = uniform(seed);
   const { dim } = run;
-  if (run.prior === "none" && latents) return mixed(run, n, random, temperature, latents);
+  if ((run.prior === "none" || run.prior === "mapped") && latents) return mixed(run, n, random, temperature, latents);
   const z = normals(n * dim, random);
   if (run.prior === "sphere") return onSphere(z, dim);
   if (run.prior === "normal") return z.map((value) => value * temperature);

@@ -35,10 +35,13 @@ export function fit(box: Box, width: number, height: number, margin = 0): View {
   return { x: (left + right) / 2, y: (bottom + top) / 2, scale };
 }
 
-/** From a quarter to 4000 times the fitted scale; float32 positions are still a pixel apart there. */
-export function limitsOf(box: Box, width: number, height: number): Limits {
+/**
+ * From a quarter to 4000 times the fitted scale; float32 positions are still a pixel apart there. With the number of
+ * points, the scale is limited so that several of them stay visible.
+ */
+export function limitsOf(box: Box, width: number, height: number, count = Infinity): Limits {
   const { scale } = fit(box, width, height);
-  return { minScale: scale / 4, maxScale: scale * 4000, box };
+  return { minScale: scale / 4, maxScale: scale * Math.min(4000, Math.max(10, Math.sqrt(count) / 2.5)), box };
 }
 
 /** The nearest view within the limits. */
@@ -95,6 +98,19 @@ export function between(a: View, b: View, t: number, width = 1000): View {
   const share = (w0 / (CURVATURE ** 2 * distance)) * (Math.cosh(r0) * Math.tanh(s) - Math.sinh(r0));
   const visible = (w0 * Math.cosh(r0)) / Math.cosh(s);
   return { x: a.x + (b.x - a.x) * share, y: a.y + (b.y - a.y) * share, scale: width / visible };
+}
+
+const FLIGHT = 700; // milliseconds
+
+/** Move smoothly from one view to another. */
+export function flight(from: View, to: View, width: number, move: (view: View) => void): void {
+  const begun = performance.now();
+  const turn = (now: number) => {
+    const t = Math.min(Math.max((now - begun) / FLIGHT, 0), 1);
+    move(between(from, to, t * t * (3 - 2 * t), width));
+    if (t < 1) requestAnimationFrame(turn);
+  };
+  requestAnimationFrame(turn);
 }
 
 /** The smallest box around the positions; NaN is ignored. */

@@ -5,6 +5,7 @@ export { Grid } from "./grid";
 export { rowsInside } from "./lasso";
 export { contoursOf, drawContours, type Contour } from "./density";
 export { classCenters, placeLabels } from "./labels";
+export { landmarks } from "./landmarks";
 export { attachPointer } from "./pointer";
 export { PointMap } from "./points";
 export { Thumbnails, tileOf } from "./thumbnails";

@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { attachPointer, type Mode, wheelFactor } from "./pointer";
 
@@ -23,6 +23,8 @@ beforeEach(() => {
     leave: tell("leave"),
     click: tell("click"),
     double: tell("double"),
+    look: tell("look"),
+    hold: tell("hold"),
     pan: tell("pan"),
     zoom: tell("zoom"),
     cancel: tell("cancel"),
@@ -126,6 +128,40 @@ describe("a pointer", () => {
       ["pan", 50, 0],
       ["zoom", 2, 200, 100],
       ["pan", 0, 10],
+    ]);
+  });
+
+  it("looks with one finger, and pans or zooms only with two", () => {
+    const one = { pointerId: 1, pointerType: "touch" };
+    send("pointerdown", 100, 100, one);
+    send("pointermove", 104, 100, one); // within the slack of a tap
+    send("pointermove", 130, 100, one);
+    send("pointerup", 130, 100, one);
+    expect(calls).toEqual([
+      ["look", 130, 100, true],
+      ["look", 130, 100, false],
+    ]);
+  });
+
+  it("reports a finger that stays", () => {
+    vi.useFakeTimers();
+    const one = { pointerId: 1, pointerType: "touch" };
+    send("pointerdown", 100, 90, one);
+    vi.advanceTimersByTime(1000);
+    send("pointerup", 100, 90, one);
+    vi.useRealTimers();
+    expect(calls).toEqual([["hold", 100, 90]]);
+  });
+
+  it("makes two clicks in one place a double click, and two in two places none", () => {
+    for (const x of [10, 11, 80]) {
+      send("pointerdown", x, 10);
+      send("pointerup", x, 10);
+    }
+    expect(calls).toEqual([
+      ["click", 10, 10],
+      ["double", 11, 10],
+      ["click", 80, 10],
     ]);
   });
 

@@ -7,6 +7,8 @@ export type Mode = "move" | "lasso" | "draw";
 export interface PointerHandlers {
   mode?(): Mode; // called when a drag begins; with shift it is always a lasso
   hover?(px: number, py: number): void;
+  look?(px: number, py: number, down: boolean): void; // one finger looks at the map; false when it is lifted
+  hold?(px: number, py: number): void; // a finger stayed where it was put
   leave?(): void;
   click?(px: number, py: number, event: PointerEvent): void;
   double?(px: number, py: number): void;
@@ -18,6 +20,9 @@ export interface PointerHandlers {
 }
 
 const SLACK = 4; // pixels that a click may move
+const TOUCH_SLACK = 10; // pixels that a tap may move
+const DOUBLE = 350; // milliseconds between the two clicks of a double click
+const LONG = 550; // milliseconds of a long press
 const NOTCH = 1 / 400; // of a wheel: a power of e a pixel
 const KEYS: Record<string, [number, number]> = {
   ArrowLeft: [-1, 0],
@@ -41,7 +46,6 @@ export function attachPointer(element: HTMLElement, handlers: PointerHandlers): 
     signal,
     passive: true,
   });
-  element.addEventListener("dblclick", (event) => handlers.double?.(...hand.at(event)), { signal, passive: true });
   element.addEventListener("wheel", hand.wheel, { signal, passive: false });
   element.addEventListener("keydown", hand.key, { signal });
   return () => end.abort();
@@ -56,7 +60,9 @@ export function wheelFactor(event: Pick<WheelEvent, "deltaY" | "deltaMode" | "ct
 /** The active pointers and the current gesture. */
 class Hand {
   private readonly fingers = new Map<number, [number, number]>();
-  private doing: "press" | "pan" | "pinch" | "lasso" | "draw" | null = null;
+  private doing: "press" | "held" | "look" | "pan" | "pinch" | "lasso" | "draw" | null = null;
+  private last = { time: -Infinity, x: 0, y: 0 }; // the last click
+  private holding = 0;
   private start: [number, number] = [0, 0];
   private line: number[] = [];
   private wanted: Mode = "move";
@@ -73,9 +79,12 @@ class Hand {
 
   readonly down = (event: PointerEvent): void => {
     if (event.pointerType === "mouse" && event.button !== 0) return;
+    if (event.target !== this.element && (event.target as Element).closest("button")) return;
+    clearTimeout(this.holding);
     this.fingers.set(event.pointerId, this.at(event));
     if (this.fingers.size === 2) {
       if (this.stroking) this.handlers.cancel?.();
+      if (this.doing === "look") this.handlers.look?.(...this.at(event), false);
       this.doing = "pinch";
       this.hold();
     } else if (this.fingers.size === 1) {
@@ -83,6 +92,7 @@ class Hand {
       this.line = [...this.start];
       this.wanted = event.shiftKey ? "lasso" : (this.handlers.mode?.() ?? "move");
       this.doing = "press";
+      if (this.looks(event)) this.holding = window.setTimeout(() => this.stay(), LONG);
     }
   };
 
@@ -94,11 +104,14 @@ class Hand {
       if (event.pointerType !== "touch") this.handlers.hover?.(...now);
       return;
     }
-    if (this.doing === "press" && Math.hypot(now[0] - this.start[0], now[1] - this.start[1]) > SLACK) {
-      this.doing = this.wanted === "move" ? "pan" : this.wanted;
+    const slack = event.pointerType === "touch" ? TOUCH_SLACK : SLACK;
+    if (this.doing === "press" && Math.hypot(now[0] - this.start[0], now[1] - this.start[1]) > slack) {
+      clearTimeout(this.holding);
+      this.doing = this.looks(event) ? "look" : this.wanted === "move" ? "pan" : this.wanted;
       this.hold();
     }
     if (this.doing === "press") return;
+    if (this.doing === "look") this.handlers.look?.(...now, true);
     if (this.doing === "pinch") this.pinch(event.pointerId, now);
     this.fingers.set(event.pointerId, now);
     if (this.doing === "pan") this.handlers.pan?.(now[0] - last[0], now[1] - last[1]);
@@ -106,6 +119,7 @@ class Hand {
   };
 
   readonly up = (event: PointerEvent): void => {
+    clearTimeout(this.holding);
     if (!this.fingers.delete(event.pointerId)) return;
     const { doing } = this;
     if (this.fingers.size === 1 && doing === "pinch") {
@@ -114,13 +128,16 @@ class Hand {
     }
     if (this.fingers.size > 0) return;
     this.doing = null;
-    if (doing === "press") this.handlers.click?.(...this.at(event), event);
+    if (doing === "press") this.click(event);
+    if (doing === "look") this.handlers.look?.(...this.at(event), false);
     if (doing === "lasso" || doing === "draw") this.handlers.stroke?.(this.line, true, doing);
   };
 
   readonly lose = (event: PointerEvent): void => {
+    clearTimeout(this.holding);
     if (!this.fingers.delete(event.pointerId)) return;
     if (this.stroking) this.handlers.cancel?.();
+    if (this.doing === "look") this.handlers.look?.(...this.at(event), false);
     this.doing = this.fingers.size === 1 ? "pan" : null;
   };
 
@@ -141,6 +158,27 @@ class Hand {
     else return;
     event.preventDefault();
   };
+
+  /** Whether this pointer looks at the map instead of moving it. */
+  private looks(event: PointerEvent): boolean {
+    return event.pointerType === "touch" && this.wanted === "move" && this.handlers.look !== undefined;
+  }
+
+  private stay(): void {
+    if (this.doing !== "press") return;
+    this.doing = "held";
+    this.handlers.hold?.(...this.start);
+  }
+
+  /** A click, or the second click of a double click. */
+  private click(event: PointerEvent): void {
+    const [x, y] = this.at(event);
+    const slack = event.pointerType === "touch" ? 3 * TOUCH_SLACK : 2 * SLACK;
+    const double = event.timeStamp - this.last.time < DOUBLE && Math.hypot(x - this.last.x, y - this.last.y) <= slack;
+    this.last = { time: double ? -Infinity : event.timeStamp, x, y };
+    if (double) this.handlers.double?.(x, y);
+    else this.handlers.click?.(x, y, event);
+  }
 
   /** Capture the pointers; only when dragging starts, or buttons on the map would get no clicks. */
   private hold(): void {

@@ -96,6 +96,11 @@ export class Thumbnails {
     return this.tiles.map(({ row }) => row);
   }
 
+  /** Draw no tiles, so that none is under the pointer. */
+  hide(): void {
+    this.tiles = [];
+  }
+
   /** The row whose tile, as last drawn, is under a pixel; -1 if there is none. */
   rowAt(px: number, py: number): number {
     const { width, height } = this.side;

@@ -21,6 +21,17 @@ export function paint(canvas: HTMLCanvasElement, images: Images, index = 0): HTM
   return canvas;
 }
 
+/** The images as they look on paper, each with its own opacity. */
+export function faded(images: Images, opacities: readonly number[], paper: string): Images {
+  const ground = [1, 3, 5].map((at) => parseInt(paper.slice(at, at + 2), 16));
+  const size = images.width * images.height * 4;
+  const rgba = images.rgba.map((value, i) => {
+    const alpha = opacities[Math.floor(i / size)];
+    return i % 4 === 3 || alpha === 1 ? value : Math.round(alpha * value + (1 - alpha) * ground[i % 4]);
+  });
+  return { ...images, rgba };
+}
+
 /** The integer factor that makes the longer side at least `least` pixels. */
 export function wholeFactor(images: Images, least: number): number {
   return Math.max(Math.ceil(least / Math.max(images.width, images.height)), 1);

@@ -1,8 +1,10 @@
 /** Image, film and strip files. */
 
-export { paint } from "./enlarge";
+export { difference, meanChange, subset } from "./compare";
+export { faded, paint } from "./enlarge";
 export { film } from "./film";
 export { gif } from "./gif";
+export { poster } from "./poster";
 export { readImage } from "./read";
 export { save } from "./save";
 export { strip } from "./strip";

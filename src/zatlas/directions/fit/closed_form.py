@@ -1,6 +1,7 @@
 """Directions from the decoder alone: singular vectors of its first weights, or of its Jacobian."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from zatlas.directions.decoding import (
     progress_bar,
     require_gradient,
 )
-from zatlas.directions.layers import LayerRange, layer_subset
+from zatlas.directions.layers import LayerRange, LayerSubset, layer_subset
 from zatlas.directions.types import Direction, LinearDirection
 from zatlas.models.decoding_time import PASSES, announce_decoding
 from zatlas.models.generator import Generator
@@ -25,6 +26,7 @@ SOURCES = ("weights", "metric")
 JACOBIANS = 24  # latents whose Jacobians are averaged
 MAX_DENSE_DIM = 256  # dimensions up to which the Jacobian is computed; above, by random products
 PRODUCTS, BATCH = 1024, 32
+SAME_ROW = 0.9999  # cosine above which a layer takes this row of a latent
 MAX_LABEL_INPUTS = 1000  # inputs of a conditional decoder's first layer, besides the latent
 
 
@@ -40,11 +42,12 @@ def fit(
     seed: int = 0,
     show: bool = False,
 ) -> list[Direction]:
-    """The directions to which the decoder's first layer, or its images, are most sensitive.
+    """The directions to which the first layers that take the latent, or the images, are most sensitive.
 
     source=weights: right singular vectors of the first layer, Shen and Zhou 2021 (SeFa),
-    https://arxiv.org/abs/2007.06600. source=metric: those of the Jacobian, averaged over latents, as in
-    Ramesh, Choi and LeCun 2018, https://arxiv.org/abs/1812.01161. The default is the weights if the
+    https://arxiv.org/abs/2007.06600. In w and w+ of a StyleGAN these are all layers that take w, and a
+    direction moves the selected layers alike. source=metric: those of the Jacobian, averaged over latents, as
+    in Ramesh, Choi and LeCun 2018, https://arxiv.org/abs/1812.01161. The default is the weights if the
     decoder has them. Of latents with layers, `layers` selects some, as layers=0-6. `samples` is the number of
     latents whose Jacobians are averaged, by default 24, or 1024 in more than 256 dimensions.
 
@@ -53,14 +56,19 @@ def fit(
     subset = layer_subset(generator.space, layers)
     if source is not None and source not in SOURCES:
         raise UnknownName("source of closed-form directions", source, SOURCES)
-    weight = None if source == "metric" else first_weight(generator)
+    weight = None if source == "metric" else style_weight(generator, subset)
+    repeats = 1 if weight is None else len(subset.columns) // weight.shape[1]
+    if weight is None and source != "metric":
+        weight = first_weight(generator)
     if source == "weights" and weight is None:
         raise NotSupported(
             "This decoder does not begin with a linear or transposed convolution layer of torch: take "
             "source=metric, which works for any decoder."
         )
     rows = _jacobian(generator, latents, samples, seed, show) if weight is None else weight
-    values, vectors = _singular_vectors(subset.select(rows), count)
+    selected = rows if rows.shape[1] * repeats == len(subset.columns) else subset.select(rows)
+    values, vectors = _singular_vectors(selected, count)
+    vectors = np.tile(vectors, repeats) / np.float32(np.sqrt(repeats))
     source = "metric" if weight is None else "weights"
     total = float((rows.astype(np.float64) ** 2).sum()) or 1.0
     result: list[Direction] = []
@@ -69,6 +77,43 @@ def fit(
         name = names[i] if i < len(names) else f"closed form {i + 1}"
         result.append(subset.embed(LinearDirection(name, vector, facts=facts), latents))
     return result
+
+
+def style_weight(generator: Generator, subset: LayerSubset) -> np.ndarray | None:
+    """The weights (outputs, width) of all linear layers that take one of the selected rows of a latent.
+
+    The latents of w are one row, those of w+ one for each layer. None if the space has no such layers.
+    """
+    space, module = generator.space, decoder_module(generator)
+    if space.prior != "mapped" or module is None:
+        return None
+    width = space.shape[-1]
+    chosen = set((subset.columns // width).tolist())
+    inputs: list[list[tuple[nn.Linear, np.ndarray]]] = [[], []]
+    z = stream(0, "rows").standard_normal((2, space.dim), dtype=np.float32)
+    layers = [each for each in module.modules() if isinstance(each, nn.Linear) and each.in_features == width]
+    for latent, recorded in zip(z, inputs, strict=True):
+
+        def record(layer: nn.Module, taken: tuple[Tensor, ...], to: list[Any] = recorded) -> None:
+            to.append((layer, taken[0].detach().float().cpu().numpy().ravel()))
+
+        hooks = [layer.register_forward_pre_hook(record) for layer in layers]
+        try:
+            generator.decode(latent[None])
+        finally:
+            for hook in hooks:
+                hook.remove()
+    # Truncation may scale a row before the layer takes it, so only the angle of its change counts.
+    changes = (z[1] - z[0]).reshape(-1, width)
+    unit = changes / np.linalg.norm(changes, axis=1, keepdims=True)
+    weights = []
+    for (layer, before), (_, after) in zip(*inputs, strict=True):
+        if len(before) != width:
+            continue
+        cosine = unit @ (after - before) / max(float(np.linalg.norm(after - before)), 1e-12)
+        if cosine.max() > SAME_ROW and int(cosine.argmax()) in chosen:
+            weights.append(layer.weight.detach().float().cpu().numpy())
+    return np.concatenate(weights) if weights else None
 
 
 def first_weight(generator: Generator) -> np.ndarray | None:

@@ -154,6 +154,9 @@ def prior_samples(generator: Generator, latents: Latents, samples: int, seed: in
     """Samples of the prior in batches; where there is no prior, latents with a little noise."""
     space, rng = generator.space, stream(seed, "drawn")
     std = latents.std(axis=0)
+    if space.prior == "mapped":
+        yield from np.array_split(space.sample(samples, seed=seed), -(-samples // CHUNK))
+        return
     for start in range(0, samples, CHUNK):
         n = min(CHUNK, samples - start)
         noise = rng.standard_normal((n, space.dim), np.float32)

@@ -19,14 +19,17 @@ from zatlas.models.description import Description, load_weights
 from zatlas.models.description import generator as trained
 from zatlas.models.generator import Generator
 from zatlas.models.importers import (
+    biggan_plain,
     importer,
     latents_file,
     onnx_model,
+    plain,
     probe,
     progan,
     programs,
     run_files,
     state_dict,
+    stylegan_light,
 )
 from zatlas.models.importers.description_table import HALVES, digest_of_all, programs_of, read_table
 from zatlas.models.importers.imported import (
@@ -47,8 +50,9 @@ from zatlas.store import atomic, digests
 from zatlas.store.run import Run, check_free
 
 PICKLE_SUFFIXES = (".pt", ".pth", ".tar", ".ckpt", ".bin", ".torchscript", ".ts", ".model")
-RECOGNIZERS = (progan.recognize,)  # of nets of zatlas among state dicts
-RECOGNIZED = {"progan": progan.load}
+# Of nets among state dicts, the most specific first.
+RECOGNIZERS = (progan.recognize, stylegan_light.recognize, biggan_plain.recognize, plain.recognize)
+RECOGNIZED = {"progan": progan.load, "biggan_plain": biggan_plain.load, "plain": plain.load}
 
 
 @dataclass(frozen=True)
@@ -226,7 +230,7 @@ def _programs(decoder: str, side: Path, options: ImportOptions) -> SourceInfo:
     if options.encoder is not None:
         path = Path(options.encoder)
         if not path.is_file():
-            raise NotFound(f"There is no encoder at {path}. Check the path of --encoder.")
+            raise NotFound(f"There is no encoder at {path}. Check its path.")
         encoder = _program(path, side, "encoder")
         if encoder is None:
             raise NotSupported(

@@ -16,6 +16,7 @@ from zatlas.core.settings import fill
 from zatlas.models.importers.imported import (
     Halves,
     ImportOptions,
+    InnerSpace,
     SourceInfo,
     as_float,
     file_of,
@@ -76,7 +77,7 @@ class BigGAN(Importer):
         lines = (
             f"A BigGAN-deep of {config.side} pixels with {config.num_classes} classes.",
             f"Truncation: {truncation:g}, the factor on the latents, with its own statistics in the norms. "
-            "--truncation 0.4 makes images more typical and less varied.",
+            "--truncation 0.4 (in Python: truncation=) makes images more typical and less varied.",
         )
         return SourceInfo(
             "biggan",
@@ -98,8 +99,10 @@ class BigGAN(Importer):
         net = build_checked(lambda: BigGANGenerator(config), as_float(read(path)), path)
         assert isinstance(net, BigGANGenerator)
         net.set_truncation(float(truncation))
-        net = no_gradient(net)
-        return Halves(net, None, net, last="tanh", labelled=True, batch=BATCH)
+        no_gradient(net)
+        rows = InnerSpace((2, config.z_dim), net.rows, net.from_rows)
+        spaces = {"embedding": rows}
+        return Halves(net, None, net, last="tanh", labelled=True, batch=BATCH, spaces=spaces)
 
 
 def renamed(state: Mapping[str, Tensor], config: BigGANDeep, source: Path) -> dict[str, Tensor]:

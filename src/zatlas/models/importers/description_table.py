@@ -26,6 +26,8 @@ SETTINGS: dict[str, tuple[dict[str, type], dict[str, type]]] = {
     "stylegan": ({"net": str, "config": dict, "psi": float}, {"cutoff": int}),
     "biggan": ({"config": dict, "truncation": float}, {}),
     "progan": ({"config": dict}, {}),
+    "biggan_plain": ({"config": dict, "truncation": float}, {}),
+    "plain": ({"config": dict}, {}),
     "latents": ({"label": str}, {}),
     "function": ({}, {"class": str}),
 }
@@ -37,6 +39,8 @@ REQUIRED_FILE = {
     "stylegan": "weights",
     "biggan": "weights",
     "progan": "weights",
+    "biggan_plain": "weights",
+    "plain": "weights",
     "latents": "latents",
 }
 HALVES = ("decoder", "encoder")  # files that are programs

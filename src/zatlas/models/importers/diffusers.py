@@ -7,6 +7,7 @@ Rombach et al. 2022, https://arxiv.org/abs/2112.10752
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +21,7 @@ from zatlas.models.importers.programs import quiet
 from zatlas.models.installed import imported, python_path
 
 CONFIG, WEIGHTS = "config.json", "diffusion_pytorch_model.safetensors"
-NAMES = ("AutoencoderKL", "AutoencoderTiny")
+NAMES = ("AutoencoderKL", "AutoencoderTiny", "AutoencoderDC", "VQModel")
 MAX_GROWTH = 2  # number of weights of the net over that of the file
 DEFAULT_SIDE = 64  # pixels, if neither the configuration nor the user gives the size
 
@@ -48,17 +49,21 @@ class Diffusers(Importer):
         exact = [path for path in files if path.name == WEIGHTS]
         shutil.copyfile((exact or files)[0], folder / WEIGHTS)
         shutil.copyfile(source / CONFIG, folder / CONFIG)
-        channels, factor = int(config["latent_channels"]), _factor(config)
+        channels, factor = int(config.get("vq_embed_dim") or config["latent_channels"]), _factor(config)
         side_pixels = int(config.get("sample_size") or DEFAULT_SIDE)
         shape = options.shape or (channels, max(side_pixels // factor, 1), max(side_pixels // factor, 1))
         scale = float(config.get("scaling_factor") or 1.0)
-        lines = (
+        lines: tuple[str, ...] = (
             f"A diffusers {config['_class_name']}: each latent has {channels} channels of "
             f"{shape[-2]}x{shape[-1]}, 1/{factor} of the image's side. "
-            f"Other sizes work too, as --shape {channels},32,32.",
+            f"Other sizes work too, as {channels},32,32 (--shape; in Python: shape=).",
             f"Latents have the scale of diffusion models ({scale:g} times the net's own). The normal prior "
             "is only a substitute for the diffusion model, which defines which latents are images.",
         )
+        if config["_class_name"] == "VQModel":
+            how = f"moves each to the nearest of {config.get('num_vq_embeddings')} codebook vectors first"
+            how = how if _quantizes(config) else "takes them as they are, as its pipelines do"
+            lines = (*lines, f"Latents are not quantized; the decoder {how}.")
         return SourceInfo(
             "diffusers",
             {"config": CONFIG, "weights": WEIGHTS},
@@ -127,7 +132,9 @@ class AutoEncoder(nn.Module):
         self.scale = float(config.get("scaling_factor") or 1.0)
         self.shift = float(config.get("shift_factor") or 0.0)
         self.net_encode = cast(Callable[..., Any], net.encode)
-        self.net_decode = cast(Callable[..., Any], net.decode)
+        decode = cast(Callable[..., Any], net.decode)
+        quantizes = config.get("_class_name") != "VQModel" or _quantizes(config)
+        self.net_decode = decode if quantizes else partial(decode, force_not_quantize=True)
 
     def decode(self, z: Tensor) -> Tensor:
         images: Tensor = self.net_decode(z / self.scale + self.shift, return_dict=False)[0]
@@ -147,7 +154,13 @@ def _inner(folder: Path) -> Path:
 
 def _factor(config: Mapping[str, Any]) -> int:
     """Return the downsampling factor between image and latent."""
-    return 2 ** (len(config.get("block_out_channels") or [0]) - 1)
+    blocks = config.get("block_out_channels") or config.get("encoder_block_out_channels") or [0]
+    return 2 ** (len(blocks) - 1)
+
+
+def _quantizes(config: Mapping[str, Any]) -> bool:
+    """Return whether a VQModel decodes codebook vectors; those with spatial norms decode any latents."""
+    return config.get("norm_type") != "spatial"
 
 
 def _config(folder: Path) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, get_args
@@ -23,7 +24,7 @@ from zatlas.core.errors import (
     ZatlasError,
     first_line,
 )
-from zatlas.core.space import Prior, Space
+from zatlas.core.space import MappedSpace, Prior, Space
 from zatlas.models.generator import Generator
 from zatlas.models.nets import Shape
 from zatlas.store.headers import check_header
@@ -60,13 +61,15 @@ class ImportOptions:
         for name, kind in (("prior", Prior), ("pixels", PixelRange), ("layout", Layout)):
             value = getattr(self, name)
             if value is not None and value not in get_args(kind):
-                raise UnknownName(f"value of --{name}", str(value), get_args(kind))
+                raise UnknownName(name, str(value), get_args(kind))
         if self.shape is not None and (not self.shape or min(self.shape) < 1):
             raise UnknownName("shape of a latent", str(self.shape), ("100", "100,1,1", "4,64,64"))
         if self.truncation is not None and not 0 <= self.truncation <= MAX_TRUNCATION:
-            raise BadRecipe(f"--truncation goes from 0 to {MAX_TRUNCATION}, not {self.truncation:g}.")
+            raise BadRecipe(f"The truncation goes from 0 to {MAX_TRUNCATION}, not {self.truncation:g}.")
         if self.truncation_layers is not None and self.truncation_layers < 1:
-            raise BadRecipe(f"--truncation-layers must be at least 1, not {self.truncation_layers}.")
+            raise BadRecipe(
+                f"The number of truncated layers must be at least 1, not {self.truncation_layers}."
+            )
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,17 @@ class Halves:
     last: str = ""  # name of its last operation, if known
     labelled: bool = False  # it takes a label with each latent
     batch: int = 256  # maximum number of rows per call
+    spaces: "Mapping[str, InnerSpace]" = field(default_factory=dict)  # inside it, in this order
+
+
+@dataclass(frozen=True)
+class InnerSpace:
+    """A latent space inside a model: what maps the space before it there, and what decodes from there."""
+
+    shape: tuple[int, ...]
+    map: Half  # takes latents of the space before it; those of the input with their labels
+    decode: Half
+    mean: Tensor | None = None  # the center of its latents, if the model stores it
 
 
 @dataclass(frozen=True)
@@ -171,7 +185,26 @@ def generator(info: ImportedModel, halves: Halves, device: str = "cpu") -> Gener
     model = Adapter(info, halves).to(device).eval()
     encode = None if halves.encode is None else model.encode
     space = Space(tuple(info.shape), info.prior)
-    return Generator(space, model.decode, encode, info.classes, device, halves.batch)
+    outer = Generator(space, model.decode, encode, info.classes, device, halves.batch)
+    return replace(outer, spaces=_inner_generators(outer, info, halves))
+
+
+def _inner_generators(outer: Generator, info: ImportedModel, halves: Halves) -> dict[str, Generator]:
+    """Return the generators that decode from the spaces inside a model."""
+    result, before = {}, outer
+    for name, inner in halves.spaces.items():
+        decoder = replace(halves, decode=inner.decode, encode=None, labelled=False, spaces={})
+        space = MappedSpace(
+            inner.shape,
+            source=before.space,
+            map=partial(before.apply, inner.map),
+            classes=info.classes,
+            mean=None if inner.mean is None else inner.mean.reshape(1, -1).cpu().numpy(),
+        )
+        adapter = Adapter(info, decoder).to(outer.device).eval()
+        before = Generator(space, adapter.decode, None, (), outer.device, halves.batch)
+        result[name] = before
+    return result
 
 
 def tensor_of(output: Any, *names: str) -> Tensor:

@@ -52,7 +52,7 @@ def write_latents(source: Path, side: Path, options: ImportOptions) -> SourceInf
     if int(np.prod(shape)) != latents.shape[1]:
         raise BadData(
             f"{source} has {latents.shape[1]} numbers per row, which do not fit the shape "
-            f"{shape_text(shape)}. Give another --shape."
+            f"{shape_text(shape)}. Give another shape (--shape; in Python: shape=)."
         )
     origin = f" from {name}" if name else ""
     lines = [f"{len(latents):,} latents of shape {shape_text(shape)}{origin}, without a decoder."]
@@ -71,7 +71,7 @@ def write_cloud(
 ) -> tuple[SourceInfo, Latents]:
     """Write latents for a decoder into the run; return its description with them, and the latents."""
     if source.suffix.lower() not in SUFFIXES or not source.is_file():
-        raise BadData(f"--latents takes a file of latents ({', '.join(SUFFIXES)}), not {source}.")
+        raise BadData(f"The latents of a decoder are a file ({', '.join(SUFFIXES)}), not {source}.")
     shapes = taken.shapes if len(taken.shapes) == 1 else ()
     written = write_latents(source, side, replace(options, key=None))
     (shape,) = written.shapes

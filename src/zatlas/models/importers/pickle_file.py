@@ -25,10 +25,11 @@ MEAN = "g_ema"  # key of the mean weights of a generator, which is chosen by def
 PREFERRED = ("state_dict", MEAN, "generator_smooth")
 
 
-def state_of(source: Path, into: Path, key: str | None) -> str:
-    """Write the weights under a key as safetensors; return that key, "" for the top level."""
+def state_of(source: Path, into: Path, key: str | None) -> tuple[str, list[str]]:
+    """Write the weights under a key as safetensors; return that key and their order."""
     refuse_bombs(source)
-    return str(in_child(__name__, source, {"into": str(into), "key": key})["key"])
+    answer = in_child(__name__, source, {"into": str(into), "key": key})
+    return str(answer["key"]), list(answer["names"])
 
 
 def in_child(module: str, source: Path, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,7 +84,7 @@ def main(request: Mapping[str, Any]) -> dict[str, Any]:
         )
     except Exception as error:  # a damaged file can fail in any way
         return {"error": _reason(error, memory)}
-    return {"key": key}
+    return {"key": key, "names": list(state)}
 
 
 def _mean_weights(content: Any) -> dict[str, dict[str, Any]]:

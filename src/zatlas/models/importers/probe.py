@@ -103,7 +103,7 @@ def infer(
     if prior == "none" and cloud is None and halves.encode is None:
         lines.append(
             "Without a prior, latents and an encoder, only decoding works. Add latents that the decoder "
-            "takes: --latents w.npy"
+            "takes: --latents w.npy (in Python: latents=)"
         )
     if classes:
         lines.append(f"It is conditional, with {len(classes)} classes.")
@@ -139,7 +139,7 @@ def _probe(taken: SourceInfo, halves: Halves, options: ImportOptions, cloud: Lat
     shapes_text += " or others" if len(shapes) > MAX_SHAPES else ""
     raise BadData(
         f"The decoder does not take latents of shape {shapes_text}: {reason}. Give the shape, as "
-        "--shape 100,1,1."
+        "--shape 100,1,1 (in Python: shape=)."
     )
 
 
@@ -163,7 +163,7 @@ def _layout(raw: Tensor, given: Layout | None) -> tuple[Layout, tuple[int, ...]]
     if not torch.isfinite(raw).all():
         raise BadData(
             "The decoder returns NaN or infinity for standard normal latents. Its weights are damaged, or it "
-            "needs another --shape."
+            "needs latents of another shape (--shape; in Python: shape=)."
         )
     guess: Layout | None = given
     if guess is None and len(sizes) == 3:
@@ -189,7 +189,7 @@ def _layout(raw: Tensor, given: Layout | None) -> tuple[Layout, tuple[int, ...]]
     if len(image) != 3 or image[0] not in (1, 3):
         raise NotSupported(
             f"The decoder returns an array of shape {sizes}, which is not an image of 1, 3 or 4 channels"
-            + (f" with --layout {given}" if given else "")
+            + (f" with the layout {given}" if given else "")
             + ". Wrap it in a module that returns (n, channels, height, width)."
         )
     return guess or "nchw", image
@@ -237,7 +237,7 @@ def _second_output(
     except Exception as error:  # third-party code
         raise BadData(
             f"The encoder does not take the decoder's images {tuple(rows.shape[1:])}: {first_line(error)}. "
-            "Give another --encoder or --layout."
+            "Give another encoder, or the layout of its images (--layout; in Python: layout=)."
         ) from error
     size = Space(shape).dim
     if mean.numel() != len(x) * size:

@@ -34,7 +34,7 @@ def recipe_of(data: str, info: ImportedModel, side: Path) -> tuple[bytes, str]:
     elif images.shape != info.image:
         raise BadData(
             f"The images of {data} are {shape_text(images.shape)} (channels, height, width), but those of "
-            f"this model are {shape_text(info.image)}. Give images of that shape, or no --data."
+            f"this model are {shape_text(info.image)}. Give images of that shape, or none."
         )
     table = {"source": name, "size": size, **options}
     lines = [f"{key} = {json.dumps(value)}" for key, value in table.items() if value is not None]

@@ -50,12 +50,13 @@ def write_weights(
         if described(source):
             shutil.copyfile(source, target)
             return _from_zatlas(target)
-        save_file(part_of(read(source), options.key, source), target)
-        key = options.key or ""
+        key, state = options.key or "", part_of(read(source), options.key, source)
     else:
-        key = state_of(source, target, options.key)
+        key, order = state_of(source, target, options.key)
+        state = read(target)
+        state = {name: state[name] for name in order}  # safetensors sorts them
     lines = (f"Weights: {f'those under {key!r}' if key else 'the whole file'}, saved as safetensors.",)
-    state = without_prefix(read(target))
+    state = without_prefix(state)
     save_file(state, target)
     if options.module:
         return _with_module(options.module, state, target, lines)
@@ -156,7 +157,7 @@ def load_exactly(model: nn.Module, state: Mapping[str, Tensor], name: str) -> No
     if reasons:
         raise BadData(
             f"These weights do not fit {name}: they {' and '.join(reasons)}. Choose a part of the file "
-            "with --key, or another net."
+            "with --key (in Python: key=), or another net."
         )
     model.load_state_dict(dict(state))
 
@@ -173,7 +174,7 @@ def module_of(text: str, config: Mapping[str, Any] | None = None, find: Find = i
     except ZatlasError:
         raise
     except AttributeError:
-        raise NotSupported(f"{module} has no class {name}. Check --module.") from None
+        raise NotSupported(f"{module} has no class {name}. Check the name.") from None
     except Exception as error:  # the user's own code
         raise NotSupported(
             f"{module} cannot be imported: {first_line(error)}. Install it, or add its folder to PYTHONPATH; "
@@ -244,6 +245,7 @@ def every_shape(state: Mapping[str, Tensor]) -> tuple[tuple[int, ...], ...]:
 def _from_zatlas(path: Path) -> SourceInfo:
     description, model = load_weights(path)
     space = generator(description, model).space
+    assert space.prior != "mapped"  # a trained model has one space
     lines = (f"Weights that zatlas wrote: {description.family} with the net {description.net}.",)
     return SourceInfo(
         "weights",
@@ -290,14 +292,15 @@ def _dcgan(source: Path, state: dict[str, Tensor], target: Path, lines: tuple[st
         match = re.fullmatch(r"(?:.*\.)?(\d+)\.(\w+)", name)
         if match is None:
             raise BadData(
-                f"{source} has weights {name!r}, which a dcgan does not have. Choose another --key."
+                f"{source} has weights {name!r}, which a dcgan does not have. Choose another part of the "
+                "file: --key (in Python: key=)."
             )
         renamed[int(match[1]), match[2]] = tensor
     layers = [renamed[key] for key in sorted(renamed) if renamed[key].ndim == 4]
     if len(layers) < 2 or any(tuple(layer.shape[2:]) != (4, 4) for layer in layers):
         raise BadData(
             f"The weights of {source} are not those of a dcgan, which has transposed convolutions of 4x4. "
-            "Give your own class with --module."
+            "Give your own class: --module package.module:Class (in Python: module=)."
         )
     dim, channels = int(layers[0].shape[0]), int(layers[-1].shape[1])
     width, side = int(layers[-1].shape[0]), 2 ** (len(layers) + 1)

@@ -31,16 +31,25 @@ from zatlas.models.importers.imported import (
 )
 from zatlas.models.importers.importer import Importer
 from zatlas.models.importers.network_pickle import Network, read_network
+from zatlas.models.importers.style_spaces import style_spaces
 from zatlas.models.nets_stylegan2 import StyleGAN2, StyleNet
+from zatlas.models.nets_stylegan2_light import StyleGAN2Light
 from zatlas.models.nets_stylegan3 import StyleGAN3
 from zatlas.models.safe_build import build_checked
 
 FILE = "weights.safetensors"
 SUFFIX = ".pkl"
-CONFIGS = {"stylegan2": StyleGAN2, "stylegan3": StyleGAN3}
+Config = StyleGAN2 | StyleGAN3 | StyleGAN2Light
+CONFIGS: dict[str, type[Config]] = {
+    "stylegan2": StyleGAN2,
+    "stylegan3": StyleGAN3,
+    "stylegan2light": StyleGAN2Light,
+}
 RATE = 0.01  # of the mapping network: the factor of its weights and biases
 SAMPLES = 4096  # latents whose mean w is the center of truncation, if the file has none
-NO_TRUNCATION = " (none); smaller values, as --truncation 0.7, give more typical images"
+NO_TRUNCATION = (
+    " (none); smaller values, as --truncation 0.7 (in Python: truncation=), give more typical images"
+)
 BATCH_PIXELS = 1 << 22  # of the images of a batch
 
 # Names in the files, and zatlas's names.
@@ -100,11 +109,12 @@ def from_network(network: Network, source: Path, side: Path, options: ImportOpti
     state = as_float(read(target))
     if stylegan3.FIRST in state:
         sizes, tensors = stylegan3.converted(state, network, source)
-        return _written(source, target, sizes, tensors, options, f"StyleGAN3, {network.key} of the file")
+        return written(source, target, sizes, tensors, options, f"StyleGAN3, {network.key} of the file")
     if "synthesis.b4.const" not in state:
         raise NotSupported(
             f"{source} holds a {network.kind} under {network.key!r}, which is not a generator of StyleGAN2 "
-            "or StyleGAN3. Choose another network of the file with --key, or export it as ONNX."
+            "or StyleGAN3. Choose another network of the file with --key (in Python: key=), or "
+            "export it as ONNX."
         )
     converted = _from_ada(state, source)
     first = network.attributes.get("mapping.fc0", {})
@@ -112,7 +122,7 @@ def from_network(network: Network, source: Path, side: Path, options: ImportOpti
     config = config_of(
         converted, _taps(state["synthesis.b4.resample_filter"], source), _clamp(network, source)
     )
-    return _written(source, target, config, converted, options, f"StyleGAN2-ADA, {network.key} of the file")
+    return written(source, target, config, converted, options, f"StyleGAN2-ADA, {network.key} of the file")
 
 
 def matches(state: Mapping[str, Tensor]) -> bool:
@@ -127,7 +137,7 @@ def write_state(source: Path, side: Path, state: Mapping[str, Tensor], options: 
     kernel = next((value for name, value in state.items() if name.endswith("blur.kernel")), None)
     taps = (1.0, 3.0, 3.0, 1.0) if kernel is None else _taps(kernel, source)
     config = config_of(converted, taps, 0.0)
-    return _written(
+    return written(
         source, side / FILE, config, converted, options, "StyleGAN2, as rosinality's code saves it"
     )
 
@@ -138,9 +148,11 @@ def load(files: Mapping[str, Path], settings: Mapping[str, Any]) -> Halves:
     config = fill(CONFIGS[settings["net"]], settings["config"], "imported.settings.config")
     net = no_gradient(build_checked(config.build, read(path), path))
     assert isinstance(net, StyleNet)
-    decode = partial(net, psi=float(settings["psi"]), cutoff=settings.get("cutoff"))
+    psi, cutoff = float(settings["psi"]), settings.get("cutoff")
     batch = max(BATCH_PIXELS // config.side**2, 1)
-    return Halves(decode, None, net, labelled=config.classes > 0, batch=batch)
+    spaces = style_spaces(net, psi, cutoff)
+    decode = partial(net, psi=psi, cutoff=cutoff)
+    return Halves(decode, None, net, labelled=config.classes > 0, batch=batch, spaces=spaces)
 
 
 def with_gains(state: Mapping[str, Tensor], rate: float, *, convolutions: bool) -> dict[str, Tensor]:
@@ -285,13 +297,8 @@ def _clamp(network: Network, source: Path) -> float:
     return float(max(limits, default=0.0))
 
 
-def _written(
-    source: Path,
-    target: Path,
-    config: StyleGAN2 | StyleGAN3,
-    state: dict[str, Tensor],
-    options: ImportOptions,
-    about: str,
+def written(
+    source: Path, target: Path, config: Config, state: dict[str, Tensor], options: ImportOptions, about: str
 ) -> SourceInfo:
     """Write the tensors and return what is known about the generator."""
     if isinstance(config, StyleGAN2):
@@ -312,8 +319,7 @@ def _written(
     lines = (
         f"{about}: {config.side}x{config.side} pixels, {config.layers} layers of w{kind}.",
         "zatlas ran no code of the file, and does not keep the discriminator.",
-        f"Truncation: psi {psi:g}"
-        + (" (none); smaller values, as --truncation 0.7, give more typical images." if psi == 1 else "."),
+        f"Truncation: psi {psi:g}" + (NO_TRUNCATION if psi == 1 else "") + ".",
     )
     classes = tuple(map(str, range(config.classes)))
     return SourceInfo(
@@ -329,7 +335,7 @@ def _written(
 
 
 @torch.no_grad()
-def _mean_w(net: StyleNet, config: StyleGAN2 | StyleGAN3) -> Tensor:
+def _mean_w(net: StyleNet, config: Config) -> Tensor:
     z = torch.from_numpy(stream(0, "mean w").standard_normal((SAMPLES, config.z_dim), dtype="float32"))
     mean: Tensor = net.mapping(z)[:, 0].mean(0)
     return mean

@@ -1,0 +1,37 @@
+/** Charts with the positions of their points. */
+
+import type { ChartEntry } from "../contract";
+import type { PlaneInverse } from "../latent";
+import type { Grid } from "../map";
+
+/** A chart with the positions of the points. */
+export interface LaidChart {
+  site: ChartEntry;
+  positions: Float32Array;
+  grid: Grid;
+  inverse: PlaneInverse;
+  first: { positions: Float32Array; grid: Grid }; // without points from tiles: a uniform sample
+}
+
+/** The positions, but of each point that has an old position that one. */
+export function movedFrom(
+  positions: Float32Array,
+  index: ArrayLike<number>,
+  old: Float32Array,
+  rowOf: (index: number) => number | undefined,
+): Float32Array {
+  const result = positions.slice();
+  for (let row = 0; row < index.length; row++) {
+    const before = rowOf(index[row]);
+    if (before !== undefined) result.set(old.subarray(2 * before, 2 * before + 2), 2 * row);
+  }
+  return result;
+}
+
+/** The rows in reverse order. */
+export function reversed(rows: Float32Array, dim: number): Float32Array {
+  const count = rows.length / dim;
+  const result = new Float32Array(rows.length);
+  for (let i = 0; i < count; i++) result.set(rows.subarray((count - 1 - i) * dim, (count - i) * dim), i * dim);
+  return result;
+}

@@ -1,0 +1,53 @@
+/** Histograms of the columns, of all points and of those that meet a filter. */
+
+import type { Column } from "../contract";
+import { maskOf, type Condition } from "./filter";
+import type { Table } from "./table";
+
+export const BINS = 24; // of a number
+
+/** A class, a value of a flag, or a range of numbers. */
+export interface Bin {
+  text: string;
+  value: number; // of a class or flag; otherwise the number of the bin
+  low: number; // of a number
+  high: number;
+  all: number; // points
+  shown: number; // points that meet the conditions on the other columns
+}
+
+/** The bins of a column. Conditions on the column itself are ignored, so that its other values can still be chosen. */
+export function histogram(column: Column, table: Table, conditions: readonly Condition[]): Bin[] {
+  const others = conditions.filter((item) => item.column !== column.name);
+  const mask = others.length ? maskOf(others, table) : null;
+  const bins = emptyBins(column);
+  const binOf = finder(column, table, bins.length);
+  for (let row = 0; row < table.count; row++) {
+    const bin = bins[binOf(row)];
+    if (!bin) continue; // a missing value
+    bin.all += 1;
+    if (!mask || mask[row]) bin.shown += 1;
+  }
+  return bins;
+}
+
+function emptyBins(column: Column): Bin[] {
+  const empty = { low: NaN, high: NaN, all: 0, shown: 0 };
+  if (column.kind === "class") return (column.values ?? []).map((text, value) => ({ ...empty, text, value }));
+  if (column.kind === "flag") return [0, 1].map((value) => ({ ...empty, text: value ? "yes" : "no", value }));
+  const [low, high] = column.range ?? [0, 1];
+  const edge = (i: number) => low + ((high - low) * i) / BINS;
+  return Array.from({ length: BINS }, (_, value) => ({ ...empty, text: "", value, low: edge(value), high: edge(value + 1) }));
+}
+
+/** The bin of a row; values beyond the range of a number are in the first or the last bin. */
+function finder(column: Column, table: Table, count: number): (row: number) => number {
+  if (column.kind !== "number") {
+    const values = column.kind === "class" ? table.classOf(column.name) : table.flag(column.name);
+    return (row) => values[row];
+  }
+  const values = table.number(column.name);
+  const [low, high] = column.range ?? [0, 1];
+  const step = count / (high - low || 1);
+  return (row) => (Number.isNaN(values[row]) ? -1 : Math.min(Math.max(Math.floor((values[row] - low) * step), 0), count - 1));
+}
