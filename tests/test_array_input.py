@@ -66,6 +66,7 @@ OF_LATENTS = {
     "Atlas.nearest": lambda atlas, z: atlas.nearest(z, 2)[1],
     "Workspace.decode": lambda atlas, z: atlas.workspace.decode(z),
     "Workspace.nearest": lambda atlas, z: atlas.workspace.nearest(z, 2)[1],
+    "Generator.apply": lambda atlas, z: atlas.generator.apply(lambda rows, y: 2 * rows, z),
     "Generator.decode": lambda atlas, z: atlas.generator.decode(z),
     "Generator.decode_batches": lambda atlas, z: next(atlas.generator.decode_batches(z)),
     "Chart.transform": lambda atlas, z: atlas.chart("pca").transform(z),

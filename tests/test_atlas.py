@@ -53,6 +53,7 @@ def test_the_table_of_codes_is_for_people_too(portraits):
     assert (table["Smiling"] == portraits.dataset.attributes["Smiling"][rows]).all()
 
 
+@pytest.mark.slow
 def test_codes_are_queried_with_sql(digits):
     result = digits.query("select label, count(*) as n from test group by label order by label")
     labels = digits.labels(digits.rows("test"))

@@ -143,6 +143,7 @@ def strings(path):
             yield ": zatlas " + " ".join(map(str, words))
 
 
+@pytest.mark.slow
 def test_every_command_in_a_message_exists_with_its_options():
     wrong, count = [], 0
     for path in SOURCES:

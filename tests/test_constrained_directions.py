@@ -26,6 +26,7 @@ def flip_shares(direction, latents, flags):
     return (red != flags["red"]).mean(), (left != flags["left"]).mean()
 
 
+@pytest.mark.slow
 def test_a_constrained_direction_flips_its_attribute_and_keeps_the_other(data):
     latents, flags = data
     results = {

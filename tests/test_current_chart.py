@@ -204,6 +204,7 @@ def test_the_explorer_and_the_metrics_use_a_chart_by_images_too(rival):
     assert trust.value > 0.7 and "look alike" in trust.about
 
 
+@pytest.mark.slow
 def test_directions_of_a_model_without_an_encoder_are_closed_form_by_default(rival, capsys, tmp_path):
     command(rival, capsys, "directions", "find", "--set", "count=1", "--out", str(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["direction-closed_form-closed-form-1.png"]

@@ -60,6 +60,7 @@ def test_training_and_loading_go_to_the_gpu_of_apple(monkeypatch, digits, blobs,
             work()
 
 
+@pytest.mark.slow
 def test_one_function_chooses_the_device():
     found = [
         f"{path.relative_to(SOURCE)}:{node.lineno}"

@@ -249,6 +249,7 @@ def test_a_predictor_in_numpy_works(soft_spot):
     assert abs(direction.vector_field.step[2]) > 0.95 * np.linalg.norm(direction.vector_field.step)
 
 
+@pytest.mark.slow
 def test_a_local_direction_changes_what_no_linear_direction_can():
     """The attribute is true where two dimensions have the same sign, so no linear direction reaches it."""
     latents = Space((4,)).sample(2000, seed=0)

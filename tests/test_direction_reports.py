@@ -157,6 +157,7 @@ def test_images_are_downsampled_by_the_mean_of_blocks():
     assert thumbnails.shape == (1, 21 * 22) and thumbnails[0, 0] == images[0, 0, :3, :3].mean()
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table_draws_figures_and_saves(portraits, tmp_path, capsys):
     run = str(portraits.run.folder)
     words_said = ["directions", "evaluate", run, "Male", "Bald", "--method", "joint", "--save", "--out"]
@@ -219,6 +220,7 @@ def test_a_local_direction_adds_a_fringe_better_than_a_linear_one(faces):
     assert nonlinear.effect.value > 1.2 * linear.effect.value
 
 
+@pytest.mark.slow
 def test_the_summary_of_a_random_field_says_that_it_is_random(portraits):
     field = VectorField(initial_network(portraits.cloud, portraits.dim, seed=4))
     length = np.sqrt((field.network(portraits.cloud) ** 2).sum(axis=1).mean())

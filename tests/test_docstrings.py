@@ -70,6 +70,7 @@ EXAMPLES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "example"), EXAMPLES)
 def test_an_example_of_a_docstring_runs(name, example, place, tmp_path, monkeypatch):
     shutil.copytree(place / "runs", tmp_path / "runs")

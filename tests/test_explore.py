@@ -248,6 +248,7 @@ def test_the_manifest_waits_until_there_is_something_to_show(digits):
         server.close()
 
 
+@pytest.mark.slow
 def test_a_first_start_shows_a_pca_before_the_map_is_computed(tmp_path, wide):
     folder = tmp_path / "fresh"
     shutil.copytree(wide.run.folder, folder, ignore=shutil.ignore_patterns("site", "charts", "latents"))

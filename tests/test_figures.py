@@ -144,10 +144,10 @@ def test_an_interpolation_begins_and_ends_at_the_decoded_anchors(digits):
 
 @pytest.mark.parametrize("direction", ["mean_difference", "median_difference", "linear", "medians", "chart"])
 def test_attributes_are_moved_by_every_method(portraits, tmp_path, direction):
-    paths = run("edit", portraits, "Bald", "--method", direction, "--frames", 5, out=tmp_path / "a.png")
+    paths = run("edit", portraits, "Gray_Hair", "--method", direction, "--frames", 5, out=tmp_path / "a.png")
     assert seen(paths[0])
-    far = attribute(portraits, "Bald", method=direction).curves[0].sample(2)
-    moved = find_direction(portraits, "Bald")
+    far = attribute(portraits, "Gray_Hair", method=direction).curves[0].sample(2)
+    moved = find_direction(portraits, "Gray_Hair")
     assert (far @ moved.vector)[1] > (far @ moved.vector)[0]
 
 

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -96,7 +97,7 @@ def test_the_tolerance_that_the_error_suggests_is_sufficient(tmp_path, broken):
     fill(tmp_path / "photos", 100, broken)
     with pytest.raises(BadData) as refused:
         sources.load(str(tmp_path / "photos"), size=16)
-    share = float(str(refused.value).rpartition("=")[2])
+    share = float(re.search(r"data\.tolerate=([\d.]+)", str(refused.value))[1])
     assert len(sources.load(str(tmp_path / "photos"), size=16, tolerate=share)) == 100 - broken
 
 

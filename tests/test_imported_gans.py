@@ -202,6 +202,7 @@ def test_a_checkpoint_of_stylegan2_pytorch_needs_no_options(name, tmp_path):
         assert export_decoder(workspace.generator, tmp_path / "x.onnx").error < 1e-2
 
 
+@pytest.mark.slow
 def test_weights_of_a_biggan_need_no_options(tmp_path):
     state = torch_weights(fixture("plain-32")[0])
     torch.save(state, tmp_path / "G_ema.pth")

@@ -232,6 +232,7 @@ def test_an_exported_onnx_model_imports_with_equal_images_and_latents(wide, tmp_
     assert find_direction(workspace, "3").score.auc > 0.8
 
 
+@pytest.mark.slow
 def test_the_number_of_classes_of_a_conditional_onnx_decoder_is_inferred(conditional, tmp_path):
     export_decoder(conditional.generator, tmp_path / "decoder.onnx")
     workspace = import_source(tmp_path / "decoder.onnx", tmp_path)
@@ -324,7 +325,6 @@ def test_one_of_several_state_dicts_must_be_chosen(settings, message, dcgan, tmp
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({}, "as --module package.module:Class"),
         ({"net": "dcgam"}, "No net named 'dcgam'"),
         ({"module": "os:system('x')"}, "is not a torch.nn.Module class"),
         ({"module": "not_there:Net"}, "not_there cannot be imported"),

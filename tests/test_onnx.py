@@ -59,6 +59,7 @@ def test_a_conditional_model_takes_the_class_as_input(family, tmp_path):
         np.testing.assert_allclose(run(encoder.path, x=x, y=y), model.encode(x, y), atol=1e-2)
 
 
+@pytest.mark.slow
 def test_weights_are_stored_in_16_bits(tmp_path):
     file = export_decoder(exported(), tmp_path / "decoder.onnx")
     weights = onnx.load(file.path).graph.initializer

@@ -293,6 +293,7 @@ def embedding():
     return nn.Sequential(nn.Embedding(1000, 16), nn.LayerNorm(16))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make", [classifier, denoiser, many_classes, discriminator, with_attention, embedding]
 )

@@ -304,6 +304,7 @@ def test_a_page_has_the_prior_that_it_is_asked_for(fitted):
     assert tree.entry["stamp"] != bare.entry["stamp"]
 
 
+@pytest.mark.slow
 def test_an_export_has_it_too(fitted, tmp_path):
     export([fitted], tmp_path / "site", points=50, prior="mixture")
     file = tmp_path / "site" / "data" / "a" / "prior-mixture.safetensors"

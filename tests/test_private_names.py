@@ -15,7 +15,12 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from uvicorn.server import ServerState
 
 SOURCES = Path(__file__).parent.parent / "src" / "zatlas"
-PRIVATE = {"uvicorn._types", "_pg_registry"}
+PRIVATE = {
+    "uvicorn._types",
+    "_pg_registry",
+    "torch.cpu._is_amx_tile_supported",
+    "torch.cpu._is_avx512_bf16_supported",
+}
 PACKAGES = ("torch", "uvicorn", "lightning_fabric", "numpy", "np", "starlette", "onnx", "ray", "matplotlib")
 
 
@@ -48,6 +53,7 @@ def test_a_package_with_private_names_in_use_has_an_upper_bound(package):
 def test_torch_has_its_private_names():
     assert torch._C._len_torch_dispatch_stack() == 0
     assert not torch._C._get_tracing_state()
+    assert {torch.cpu._is_amx_tile_supported(), torch.cpu._is_avx512_bf16_supported()} <= {True, False}
     names = DeviceMesh.__init__.__code__.co_names
     assert "_pg_registry" in names or "_dim_group_names" in names  # torch 2.10 holds names, and no groups
 

@@ -17,7 +17,7 @@ ALLOWED = {
     "layouts.md": 1,
     "security.md": 1,
     "speed.md": 1,
-    "training.md": 3,
+    "training.md": 2,
 }
 
 

@@ -62,6 +62,7 @@ def biggan(tmp_path_factory):
     return import_model(folder / "model", folder / "run", truncation=0.4, verbose=False).run.folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_a_sample_decodes_to_the_same_image_in_every_space(name, imported):
     workspace = Workspace.open(imported(CASES[name]))
@@ -86,6 +87,7 @@ def test_the_spaces_have_the_shapes_of_their_latents(run):
         workspace.in_space("v")
 
 
+@pytest.mark.slow
 def test_temperature_in_w_is_the_truncation_psi(run, tmp_path):
     w = Workspace.open(run).in_space("w")
     mean = w.generator.space.mean

@@ -60,6 +60,7 @@ def test_a_blend_of_some_layers_keeps_the_others(pair, tmp_path):
         assert value.equal(expected[name]), name
 
 
+@pytest.mark.slow
 def test_models_of_different_architectures_cannot_be_blended(pair, tmp_path, capsys):
     source = stylegan_files.write(THREE, tmp_path)
     import_model(source, tmp_path / "three", verbose=False)
@@ -71,6 +72,7 @@ def test_models_of_different_architectures_cannot_be_blended(pair, tmp_path, cap
         blend(pair[0], Workspace.open(tmp_path / "three"), tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_stylegan3_blends_in_layers(tmp_path):
     source = stylegan_files.write(THREE, tmp_path)
     first = import_model(source, tmp_path / "three", verbose=False)

@@ -45,7 +45,7 @@ def blend(
     2020 (layers), https://arxiv.org/abs/2010.05334
     """
     if not 0 <= amount <= 1:
-        raise BadRecipe(f"--amount goes from 0 (the first model) to 1 (the second), not {amount:g}.")
+        raise BadRecipe(f"The amount goes from 0 (the first model) to 1 (the second), not {amount:g}.")
     check_free(out)
     info, net = _own_net(first)
     other_info, other_net = _own_net(second)
@@ -59,7 +59,7 @@ def blend(
     names = [name for name, value in state.items() if value.is_floating_point()]
     if layers != "":
         if not isinstance(net, StyleNet):
-            raise NotSupported("Only a StyleGAN has layers to blend. Omit --layers.")
+            raise NotSupported("Only a StyleGAN has layers to blend, so blend all weights: omit the layers.")
         rows = layer_subset(Space((net.mapping.layers, 1)), layers).columns.tolist()
         names = [name for name in names if row_of_weights(net, name) in rows]
     blended = {name: torch.lerp(state[name], other[name], amount) for name in names}
@@ -103,7 +103,10 @@ def tune(
     check_free(out)
     info, _ = _own_net(workspace)
     if workspace.generator.classes:
-        raise NotSupported("Tune a conditional model in a space without classes: add --space w or embedding.")
+        raise NotSupported(
+            "Tune a conditional model in a space without classes: add --space w or --space embedding (in "
+            "Python: atlas.space('w'))."
+        )
     # A second copy of the model changes; the first one says what other latents decode to.
     copy = Workspace.open(workspace.run.folder, device=workspace.generator.device, space=workspace.space)
     _, net = _own_net(copy)

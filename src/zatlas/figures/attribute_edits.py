@@ -80,12 +80,14 @@ def edited_layers(
 ) -> tuple[Workspace, LinearDirection]:
     """Return the run in w+, and the direction with steps in these layers only."""
     if not isinstance(direction, LinearDirection):
-        raise NotSupported(f"{direction.name!r} is nonlinear, so it moves all layers. Omit --layers.")
+        raise NotSupported(f"{direction.name!r} is nonlinear, so it moves all layers: omit the layers.")
     wide, step = layered(workspace), direction.vector * np.float32(direction.std)
     space, own = wide.generator.space, workspace.generator.space
     if wide is not workspace:
         if not isinstance(space, MappedSpace) or space.source != own or not isinstance(own, MappedSpace):
-            raise NotSupported(f"{direction.name!r} is no direction of w or w+. Add --space w.")
+            raise NotSupported(
+                f"{direction.name!r} is no direction of w or w+. Add --space w (in Python: atlas.space('w'))."
+            )
         start = own.center()  # truncation shortens a step of w on its way to w+
         step = (space.map(start + step, None) - space.map(start, None))[0]
     return wide, in_layers(direction, step, space, layers)

@@ -85,7 +85,10 @@ def truncation_sheet(
     """Samples in rows, and their distance from the center of the space in columns: psi."""
     space = workspace.generator.space
     if not isinstance(space, MappedSpace):
-        raise NotSupported(f"{workspace.name} has no center of mapped latents: open it in w, with --space w.")
+        raise NotSupported(
+            f"{workspace.name} has no center of mapped latents: open it in w, with --space w (in Python: "
+            "atlas.space('w'))."
+        )
     z, center = space.sample(count, seed=0), space.center()
     factors = np.asarray(psi, np.float32)[:, None]
     rows = [center + factors * (row - center) for row in z]

@@ -142,9 +142,9 @@ class Generator:
             raise UnknownName("latent space of this model", name, (INPUT, *self.spaces))
         return self.spaces[name]
 
-    def apply(self, function: Decoder, z: Latents, y: Labels | None = None) -> Latents:
+    def apply(self, function: Decoder, z: ArrayLike, y: Labels | None = None) -> Latents:
         """Return the rows (n, d) of a function of tensors for latents of this space, in batches."""
-        parts = []
+        z, parts = as_latents(z, *self.space.shape), []
         for start in range(0, len(z), MAPPED):
             rows = z[start : start + MAPPED].reshape(-1, *self.space.shape)
             labels = None if y is None else y[start : start + MAPPED]

@@ -121,8 +121,8 @@ class Block(nn.Module):
         # The original code swaps rows and columns of the noise.
         noise = noise[:side, :side].t()[..., None]
         for conv, strength in ((self.conv1, self.noise1), (self.conv2, self.noise2)):
-            x = F.leaky_relu(conv(x, w) + strength(noise).permute(2, 0, 1), SLOPE)
-        return x, self.pixels(x, w)
+            x = F.leaky_relu(conv(x, conv.style(w)) + strength(noise).permute(2, 0, 1), SLOPE)
+        return x, self.pixels(x, self.pixels.style(w))
 
 
 class Attention(nn.Module):

@@ -107,7 +107,7 @@ def _chosen(
     activation = f"{config.hidden}, as the statistics of the norms show," if errors[best] else config.hidden
     lines = [
         f"Activations are not in the file: {activation} and a final {last} by convention. If the images look "
-        "wrong, give your class with --module, or another end with --pixels."
+        "wrong, give your class with --module, or another end with --pixels (in Python: module=, pixels=)."
     ]
     nets = [replace(config, encoder=encoder, heads=heads) for encoder, heads in encoders]
     scores = [recovered(_net(net, result, state, path), z) for net in nets]
