@@ -38,7 +38,7 @@ KINDS = {
 def recipe_of(kind, source, **training):
     """Batches of 29 images: two processes have one more and one less, and the last has few."""
     result = KINDS[kind]
-    default = {"epochs": 3, "batch": 29}
+    default = {"epochs": 3, "batch": 29, "precision": "32-true"}
     training = {**default, **result["training"], **training}
     family = result["model"]["family"]
     return recipe(family, data={"source": source}, model=result["model"], training=training)

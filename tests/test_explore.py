@@ -52,11 +52,13 @@ def test_explore_prints_its_address_and_stops_on_a_signal(digits, wide, number):
         assert manifest["socket"] == "socket"
         with Page(address, run="b") as page:
             assert page.request("latent", row=3)[0]["shape"] == [1, 12]
+        lines = (line for line in explorer.stderr if "decoded in the page (" in line)
+        assert [next(lines).partition(":")[0] for _ in range(2)] == [digits.name, wide.name]
         explorer.send_signal(number)
         output, messages = explorer.communicate(timeout=30)
     assert explorer.returncode == 128 + number
     assert output == "" and messages.splitlines()[-1] == "zatlas: The explorer is closed."
-    assert "decoded in the page (" in messages and "Traceback" not in messages
+    assert "Traceback" not in messages
 
 
 STUCK = """

@@ -21,7 +21,7 @@ def test_every_tutorial_of_the_list_is_followed():
     assert listed == TUTORIALS
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize("name", TUTORIALS)
 def test_a_tutorial_runs_word_for_word(name, own_cache, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

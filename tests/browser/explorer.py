@@ -242,5 +242,6 @@ def latent_text(z):
 
 
 def latent_of(text):
+    text = text.partition("~")[0]  # the data coverage of a position of a chart
     data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     return np.frombuffer(data, "<f2").astype(np.float32)

@@ -61,7 +61,7 @@ def test_imported_latents_have_a_map_without_decoded_images(mode, explore, tmp_p
     map = page.get_by_role("application")
     map.wait_for()
     page.get_by_text("This run has latents but no decoder, so there are no decoded images.").wait_for()
-    assert [tab.inner_text() for tab in page.get_by_role("tab").all()] == ["Point"]
+    assert [tab.inner_text() for tab in page.get_by_role("tab").all()] == ["Point", "Data"]
     assert page.get_by_role("radio", name="Decoded").count() == 0
     neighbors = page.get_by_role("tabpanel").get_by_role("button", name=re.compile("^latent "))
     neighbors.first.click()

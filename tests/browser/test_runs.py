@@ -93,7 +93,7 @@ def test_two_runs_are_compared_under_one_pointer(mode, explore, digits, plain):
 def test_each_of_two_maps_has_a_colour_column_of_its_run(explore, portraits, digits):
     page = explore("server", portraits, digits).page
     expect(page.get_by_label("Colour by")).to_have_value("hair_colour")
-    expect(page.get_by_role("figure").nth(1).get_by_text("7", exact=True)).to_be_attached()
+    expect(page.get_by_role("figure").nth(1).get_by_role("button", name="7")).to_be_attached()
     page.get_by_role("button", name="digits", exact=True).click()
     expect(page.get_by_label("Colour by")).to_have_value("label")
     page.get_by_role("button", name="portraits", exact=True).click()
