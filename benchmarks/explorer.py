@@ -292,7 +292,8 @@ def code(text: str) -> np.ndarray:
     """The latent of a pin in a link."""
     import base64
 
-    data = base64.urlsafe_b64decode(text[1:] + "=" * (-len(text[1:]) % 4))
+    text = text[1:].partition("~")[0]  # the data coverage of a position of a chart
+    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     return np.frombuffer(data, "<f2").astype(np.float32)
 
 

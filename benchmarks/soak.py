@@ -15,6 +15,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -140,8 +141,12 @@ async def reload(url: str, over: asyncio.Event, measured: Measured) -> None:
 
 def load(url: str) -> None:
     """Load the files of a page."""
-    with urlopen(url + "data/manifest.json") as answer:
-        entry = json.load(answer)["runs"][0]
+    while True:  # the first page of a run has no decoder yet
+        with urlopen(url + "data/manifest.json") as answer:
+            entry = json.load(answer)["runs"][0]
+        if entry["decoder"] is not None:
+            break
+        time.sleep(0.2)
     names = [entry["table"], entry["latents"], entry["charts"][0]["coverage"]]
     names += [entry["charts"][0]["lattice"]["url"], entry["decoder"]["url"]]
     for name in [*names, *entry["sprites"]["sheets"], ""]:
