@@ -9,6 +9,7 @@ import pytest
 from torch import nn
 
 import zatlas
+from tests import stylegan_files
 from tests.test_tutorials import TUTORIALS
 from tests.write_docs import DOCS
 from zatlas.core.registry import LAYOUTS
@@ -27,6 +28,8 @@ def folder(tmp_path_factory, digits, rival):
     for name, run in (("digits", digits), ("digits-vae", digits), ("gan", rival)):
         shutil.copytree(run.run.folder, result / "runs" / name)
     unpack(result / "zatlas-demo" / "faces-vae")
+    network = stylegan_files.write(stylegan_files.CASES["skip"], result)
+    zatlas.import_model(network, result / "runs" / "portraits", verbose=False)
     shipped = Path(zatlas.__file__).parent / "shipped" / "faces-classifier.safetensors"
     shutil.copy(shipped, result / "faces.safetensors")
     return result

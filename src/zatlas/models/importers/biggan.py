@@ -27,6 +27,7 @@ from zatlas.models.importers.importer import Importer
 from zatlas.models.importers.pickle_file import state_of
 from zatlas.models.importers.state_dict import FILE
 from zatlas.models.nets_biggan import CHANNELS, BigGANDeep, BigGANGenerator
+from zatlas.models.nets_biggan_plain import BigGANPlain
 from zatlas.models.safe_build import build_checked
 
 CONFIG, WEIGHTS = "config.json", ("pytorch_model.bin", "model.safetensors")
@@ -45,6 +46,22 @@ ATTENTION = {
     "snconv1x1_o_conv.weight": "out.weight",
     "gamma": "strength",
 }
+
+
+def biggan_info(
+    kind: str, config: BigGANDeep | BigGANPlain, classes: int, truncation: float, lines: tuple[str, ...]
+) -> SourceInfo:
+    """Return what is known about a BigGAN of either kind."""
+    return SourceInfo(
+        kind,
+        {"weights": FILE},
+        {"config": asdict(config), "truncation": truncation},
+        ((config.z_dim,),),
+        pixels="signed",
+        layout="nchw",
+        lines=lines,
+        classes=tuple(map(str, range(classes))),
+    )
 
 
 class BigGAN(Importer):
@@ -79,16 +96,7 @@ class BigGAN(Importer):
             f"Truncation: {truncation:g}, the factor on the latents, with its own statistics in the norms. "
             "--truncation 0.4 (in Python: truncation=) makes images more typical and less varied.",
         )
-        return SourceInfo(
-            "biggan",
-            {"weights": FILE},
-            {"config": asdict(config), "truncation": truncation},
-            ((config.z_dim,),),
-            pixels="signed",
-            layout="nchw",
-            lines=lines,
-            classes=tuple(map(str, range(config.num_classes))),
-        )
+        return biggan_info("biggan", config, config.num_classes, truncation, lines)
 
     def load(self, files: Mapping[str, Path], settings: Mapping[str, Any], device: str) -> Halves:
         """Return the generator with its weights."""

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch.nn.functional import normalize
 
 from zatlas.core.errors import BadData
 from zatlas.core.settings import fill
+from zatlas.models.importers.biggan import biggan_info
 from zatlas.models.importers.imported import (
     Halves,
     ImportOptions,
@@ -22,7 +22,6 @@ from zatlas.models.importers.imported import (
     no_gradient,
     read,
 )
-from zatlas.models.importers.state_dict import FILE
 from zatlas.models.nets_biggan_plain import BigGANPlain
 from zatlas.models.safe_build import build_checked
 
@@ -66,16 +65,7 @@ def recognize(
         f"Truncation: {factor:g}, the factor on the latents. The norms keep the statistics of the file; "
         "the authors compute them anew for each truncation.",
     )
-    return SourceInfo(
-        "biggan_plain",
-        {"weights": FILE},
-        {"config": asdict(config), "truncation": factor},
-        ((config.z_dim,),),
-        pixels="signed",
-        layout="nchw",
-        lines=(*lines, *about),
-        classes=tuple(map(str, range(config.classes))),
-    )
+    return biggan_info("biggan_plain", config, config.classes, factor, (*lines, *about))
 
 
 def load(files: Mapping[str, Path], settings: Mapping[str, Any]) -> Halves:
