@@ -77,6 +77,15 @@ def decode(self, *args, **kwargs):
 Generator.decode = decode
 sys.exit(main(["explore", "--no-open", *sys.argv[1:]]))
 """
+COMPUTING = """
+import sys
+from zatlas.cli import main
+from zatlas.server import session
+def show_first(run, server):
+    while True: pass
+session.show_first = show_first
+sys.exit(main(["explore", "--no-open", *sys.argv[1:]]))
+"""
 
 
 @pytest.mark.posix
@@ -91,6 +100,19 @@ def test_ctrl_c_ends_an_explorer_whose_model_never_returns(digits):
             begun = time.monotonic()
             explorer.send_signal(signal.SIGINT)
             _, messages = explorer.communicate(timeout=30)
+    assert time.monotonic() - begun < MAX_SECONDS
+    assert explorer.returncode == 128 + signal.SIGINT
+    assert messages.splitlines()[-1] == "zatlas: The explorer is closed." and "Traceback" not in messages
+
+
+@pytest.mark.posix
+@pytest.mark.slow
+def test_ctrl_c_ends_an_explorer_while_the_first_page_is_computed(digits):
+    with process("-c", COMPUTING, digits.run.folder, "--points", 100) as explorer:
+        assert explorer.stdout.readline().startswith("http://127.0.0.1:")
+        begun = time.monotonic()
+        explorer.send_signal(signal.SIGINT)
+        _, messages = explorer.communicate(timeout=30)
     assert time.monotonic() - begun < MAX_SECONDS
     assert explorer.returncode == 128 + signal.SIGINT
     assert messages.splitlines()[-1] == "zatlas: The explorer is closed." and "Traceback" not in messages

@@ -24,6 +24,7 @@ from zatlas.site import run_tree
 from zatlas.site.tree import MAX_POINTS
 
 Print = Callable[[str], None]
+STOP_SECONDS = 1.0  # for the preparation to end by itself; a longer one ends with the process
 SHOW_CURSOR = "\x1b[?25h"  # for a terminal whose cursor a progress bar has hidden
 SMALL_WEIGHTS = 32 << 20  # bytes; one thread decodes such a model in milliseconds
 
@@ -74,7 +75,7 @@ def close(runs: Sequence[FollowedRun], server: Server, preparation: Background) 
     """Stop everything; returns whether all threads have ended."""
     for run in runs:
         run.stopped.set()
-    prepared = preparation.stop()
+    prepared = preparation.ended_within(STOP_SECONDS)
     return server.close() and prepared
 
 
