@@ -88,6 +88,15 @@ sys.exit(main(["explore", "--no-open", *sys.argv[1:]]))
 """
 
 
+def assert_ctrl_c_ends(explorer):
+    begun = time.monotonic()
+    explorer.send_signal(signal.SIGINT)
+    _, messages = explorer.communicate(timeout=30)
+    assert time.monotonic() - begun < MAX_SECONDS
+    assert explorer.returncode == 128 + signal.SIGINT
+    assert messages.splitlines()[-1] == "zatlas: The explorer is closed." and "Traceback" not in messages
+
+
 @pytest.mark.posix
 @pytest.mark.slow
 def test_ctrl_c_ends_an_explorer_whose_model_never_returns(digits):
@@ -97,12 +106,7 @@ def test_ctrl_c_ends_an_explorer_whose_model_never_returns(digits):
         with Page(address) as page:
             page.send("decode", sample_latents(digits, 1, seed=0).tobytes(), n=1)
             assert page.request("latent", row=3)[0]["shape"] == [1, 2]
-            begun = time.monotonic()
-            explorer.send_signal(signal.SIGINT)
-            _, messages = explorer.communicate(timeout=30)
-    assert time.monotonic() - begun < MAX_SECONDS
-    assert explorer.returncode == 128 + signal.SIGINT
-    assert messages.splitlines()[-1] == "zatlas: The explorer is closed." and "Traceback" not in messages
+            assert_ctrl_c_ends(explorer)
 
 
 @pytest.mark.posix
@@ -110,12 +114,7 @@ def test_ctrl_c_ends_an_explorer_whose_model_never_returns(digits):
 def test_ctrl_c_ends_an_explorer_while_the_first_page_is_computed(digits):
     with process("-c", COMPUTING, digits.run.folder, "--points", 100) as explorer:
         assert explorer.stdout.readline().startswith("http://127.0.0.1:")
-        begun = time.monotonic()
-        explorer.send_signal(signal.SIGINT)
-        _, messages = explorer.communicate(timeout=30)
-    assert time.monotonic() - begun < MAX_SECONDS
-    assert explorer.returncode == 128 + signal.SIGINT
-    assert messages.splitlines()[-1] == "zatlas: The explorer is closed." and "Traceback" not in messages
+        assert_ctrl_c_ends(explorer)
 
 
 def test_a_run_that_cannot_be_read_is_reported_once_and_so_is_its_recovery(digits, caplog, monkeypatch):
