@@ -96,9 +96,9 @@ def test_wandb_gets_settings_metrics_and_results_offline(offline, tmp_path):
 
 def test_wandb_continues_its_run_when_a_training_resumes(offline, tmp_path):
     interrupted(tmp_path / "run", "wandb")
-    folders = sorted(offline.glob("offline-run-*"), key=lambda path: path.stat().st_mtime)
-    (name,) = {path.name.rpartition("-")[2] for path in folders}  # one id
-    codes = [record.exit.exit_code for path in folders for record in records(path) if record.HasField("exit")]
+    written = [record for folder in offline.glob("offline-run-*") for record in records(folder)]
+    (name,) = {record.run.run_id for record in written if record.HasField("run")}  # one id
+    codes = [record.exit.exit_code for record in written if record.HasField("exit")]
     assert len(name) == 16 and sorted(codes) == [0, 1]
 
 
