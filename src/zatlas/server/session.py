@@ -100,8 +100,7 @@ def prepare(runs: Sequence[FollowedRun], server: Server) -> None:
         if run.light and not run.training_now:
             run.check(server)  # the complete page replaces the quick one
             LOG.info(summary(run.shown_tree.entry))
-    for run in runs:
-        run.start(server)
+    server.follow(runs)
 
 
 def show_first(run: FollowedRun, server: Server) -> None:
