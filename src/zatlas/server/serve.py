@@ -47,6 +47,7 @@ class Server:
         framed: bool = False,
         token: bool = False,
         files: Files | None = None,
+        story: str | None = None,
     ) -> None:
         files = page() if files is None else files
         self.listener = listen(host, port)
@@ -55,7 +56,7 @@ class Server:
         access = access_policy({*names, *LOOPBACK}, self.port, host=host, framed=framed, token=token)
         query = f"?token={access.link_token}" if access.link_token else ""
         self.url = f"http://{names[0]}:{self.port}/{query}"
-        self.explorer = Explorer(files, access, compress=not is_loopback(host))
+        self.explorer = Explorer(files, access, compress=not is_loopback(host), story=story)
         config = uvicorn.Config(self.explorer, **settings(max_message_bytes))
         self.server = uvicorn.Server(config)
         self.loop = asyncio.new_event_loop()
@@ -113,9 +114,10 @@ def serving(
     points: int | None = None,
     framed: bool = False,
     files: Files | None = None,
+    story: str | None = None,
 ) -> Iterator[Server]:
-    """A context manager with a server of these runs."""
-    server = Server(max_request_bytes(workspaces), port=port, framed=framed, files=files)
+    """A context manager with a server of these runs; `story` is the text of a story."""
+    server = Server(max_request_bytes(workspaces), port=port, framed=framed, files=files, story=story)
     try:
         for id, workspace in zip(IDS, workspaces, strict=False):
             tree = run_tree(workspace, id, max_points=points or MAX_POINTS, tiled=points is None)
