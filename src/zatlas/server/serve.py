@@ -101,6 +101,7 @@ class Server(LoopDisplay):
         framed: bool = False,
         token: bool = False,
         files: Files | None = None,
+        story: str | None = None,
     ) -> None:
         files = page() if files is None else files
         self.listener = listen(host, port)
@@ -109,7 +110,8 @@ class Server(LoopDisplay):
         access = access_policy({*names, *LOOPBACK}, self.port, host=host, framed=framed, token=token)
         query = f"?token={access.link_token}" if access.link_token else ""
         self.url = f"http://{names[0]}:{self.port}/{query}"
-        super().__init__(Explorer(files, access, compress=not is_loopback(host)), asyncio.new_event_loop())
+        explorer = Explorer(files, access, compress=not is_loopback(host), story=story)
+        super().__init__(explorer, asyncio.new_event_loop())
         config = uvicorn.Config(self.explorer, **settings(max_message_bytes))
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self._run, name="zatlas-server", daemon=True)
@@ -144,9 +146,10 @@ def serving(
     points: int | None = None,
     framed: bool = False,
     files: Files | None = None,
+    story: str | None = None,
 ) -> Iterator[Server]:
-    """A context manager with a server of these runs."""
-    server = Server(max_request_bytes(workspaces), port=port, framed=framed, files=files)
+    """A context manager with a server of these runs; `story` is the text of a story."""
+    server = Server(max_request_bytes(workspaces), port=port, framed=framed, files=files, story=story)
     try:
         for id, workspace in zip(IDS, workspaces, strict=False):
             tree = run_tree(workspace, id, max_points=points or MAX_POINTS, tiled=points is None)
