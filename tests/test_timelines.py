@@ -9,8 +9,9 @@ from PIL import Image
 from zatlas.cli import main
 from zatlas.core.errors import BadRecipe, NotFound, ShapeError, UnknownName
 from zatlas.directions.find import find_direction
-from zatlas.figures.timelines import open_timeline, parse_timeline, save_timeline, timeline_path
+from zatlas.figures.timelines import timeline_path
 from zatlas.latent.timeline import EASINGS, Timing, curve_times, duration, frame_count, frame_times
+from zatlas.latent.timeline_file import FOLDER, open_timeline, parse_timeline, save_timeline
 from zatlas.locate import locate
 
 KEYFRAMES = [
@@ -59,10 +60,11 @@ def test_edits_move_a_keyframe_along_directions(digits):
 
 
 def test_a_saved_timeline_is_found_by_its_name(digits):
-    saved = save_timeline(digits, "my tour", content(closed=True))
-    assert open_timeline(digits, "my tour").closed
+    folder = digits.folder(FOLDER)
+    saved = save_timeline(folder, "my tour", content(closed=True))
+    assert open_timeline(folder, "my tour").closed
     with pytest.raises(NotFound, match="Saved in this run"):
-        open_timeline(digits, "another")
+        open_timeline(folder, "another")
     saved.unlink()
 
 

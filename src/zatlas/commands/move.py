@@ -206,16 +206,20 @@ def path(
     """
     from zatlas.figures import file_name
     from zatlas.figures.paths import curve_walk, plane_walk
-    from zatlas.figures.timelines import open_timeline, timeline_path
+    from zatlas.figures.timelines import timeline_path
     from zatlas.latent.curves import parametric_curve, spiral
     from zatlas.latent.formula import latent_formula, plane_formula
+    from zatlas.latent.timeline_file import FOLDER, open_timeline
     from zatlas.render.moving import default_ending
 
     _check_path(x, y, z, timeline)
     workspace = open_workspace(run)
     number = class_of(workspace, label)
     if timeline is not None:
-        keyframes, title = open_timeline(workspace, timeline), f"{Path(timeline).stem} in {workspace.name}"
+        keyframes, title = (
+            open_timeline(workspace.folder(FOLDER), timeline),
+            f"{Path(timeline).stem} in {workspace.name}",
+        )
         result, frames = timeline_path(workspace, keyframes, title, fps=fps, label=number)
     elif z:
         curve = parametric_curve(latent_formula(z, workspace.dim), dim=workspace.dim)

@@ -23,7 +23,7 @@ class Timing:
 
     hold: float = 0.0
     seconds: float = 2.0
-    easing: str = "smooth"
+    easing: str = "linear"
 
     def __post_init__(self) -> None:
         if not 0 <= self.hold <= MAX_SECONDS:

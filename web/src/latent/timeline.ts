@@ -10,7 +10,7 @@ export interface Timing {
   easing: Easing;
 }
 
-export const TIMING: Timing = { hold: 0, seconds: 2, easing: "smooth" };
+export const TIMING: Timing = { hold: 0, seconds: 2, easing: "linear" };
 export const MAX_SECONDS = 3600; // of a hold, and of a move
 
 const EASE: Record<Easing, (t: number) => number> = {
