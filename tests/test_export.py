@@ -48,7 +48,7 @@ def test_a_folder_holds_the_page_and_all_files_of_its_manifest(digits, page, tmp
     assert captured.out == f"{out}\n" and f"python -m http.server --directory {out}" in captured.err
     names = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
     assert {"index.html", "assets/page.js", "runtime/run.wasm", "data/manifest.json"} <= names
-    assert "single.html" not in names
+    assert "single.html" in names  # the template with which the page saves itself
     assert sorted(names) == json.loads((out / "data/written.json").read_bytes())
     manifest = json.loads((out / "data/manifest.json").read_bytes())
     (entry,) = manifest["runs"]

@@ -18,7 +18,7 @@ from zatlas.core.space import Space
 from zatlas.directions import estimate as directions
 from zatlas.directions import field_networks, preference, probes
 from zatlas.directions.types import FieldDirection
-from zatlas.latent import arithmetic, chart, curves, density, priors
+from zatlas.latent import arithmetic, chart, curves, density, priors, timeline
 from zatlas.latent.neighbors import nearest
 from zatlas.latent.sampling import fit_mixture
 from zatlas.models.flow import Flow
@@ -35,6 +35,7 @@ def fixtures() -> dict[str, Any]:
     latents = latents.astype(np.float32)
     cases = {
         "curves": curve_cases(rng),
+        "timelines": timeline_cases(),
         "charts": chart_cases(latents, rng),
         "arithmetic": arithmetic_cases(),
         "neighbors": neighbor_case(latents, rng),
@@ -87,6 +88,24 @@ def curve_cases(rng: np.random.Generator) -> dict[str, Any]:
         "marks": list(constant_speed.named_times),
         "spiral": curves.spiral(turns=3, extent=1.5).sample(25),
     }
+
+
+def timeline_cases() -> list[dict[str, Any]]:
+    """Timelines of each easing, open and closed, and the latents of their frames."""
+    anchors = np.random.default_rng(4).standard_normal((4, DIM)).astype(np.float32)
+    holds, seconds = (0.5, 0, 0.25, 1), (1, 2.5, 0.4, 0.75)
+    settings = zip(holds, seconds, timeline.EASINGS, strict=True)
+    timings = [timeline.Timing(*each) for each in settings]
+    cases = []
+    for closed in (False, True):
+        curve = curves.spline(anchors, closed=closed)
+        frames = timeline.frame_count(timings, closed, 4)
+        moments = timeline.frame_times(timings, closed, frames)
+        times = timeline.curve_times(timings, curve.named_times, closed, moments)
+        rows = [{"hold": t.hold, "seconds": t.seconds, "easing": t.easing} for t in timings]
+        case = {"closed": closed, "anchors": anchors, "timings": rows, "frames": frames, "seconds": moments}
+        cases.append({**case, "times": times, "latents": curve(times)})
+    return cases
 
 
 def both(a: Latents, b: Latents) -> tuple[Latents, Latents]:

@@ -94,7 +94,8 @@ def test_films_contain_the_frames_of_the_walk(mode, name, explore, request):
     workspace = request.getfixturevalue(name)
     explorer = explore(mode, workspace, link=f"{PINS}&panel=walk")
     page = explorer.page
-    page.get_by_role("slider", name="Duration").fill("1")
+    page.get_by_role("spinbutton", name="Seconds from A to the next").fill("1")
+    page.keyboard.press("Tab")
     curve = curve_of(explorer, workspace)
     frames, strip = workspace.decode(curve.sample(FRAMES)), workspace.decode(curve.sample(TILES))
     assert_same(gif_frames(saved_file(page, "GIF")), frames, 3 / 255)

@@ -246,6 +246,26 @@ export interface Training {
   metrics: Record<string, number>[]; // rows of metrics.jsonl
 }
 
+/** A keyframe of a timeline: a latent with its edits, or an anchor that the edits move. */
+export interface KeyframeEntry {
+  anchor?: string;
+  latent?: number[];
+  label?: string; // class of a conditional model
+  hold?: number; // seconds
+  seconds?: number; // to the next keyframe
+  easing?: string;
+  edits?: Record<string, number>; // direction -> standard deviations
+}
+
+/** A timeline that was saved in the run. */
+export interface TimelineEntry {
+  format: 1;
+  keyframes: KeyframeEntry[];
+  method?: string | null;
+  closed?: boolean;
+  constant_rate?: boolean;
+}
+
 /** What is computed from a run. */
 export interface RunContent {
   total: number; // rows of the data set that could be shown
@@ -271,6 +291,7 @@ export interface RunContent {
 export interface RunEntry extends RunIdentity, RunContent {
   fitted_prior: FittedPrior | null; // null: the page samples from the model's own prior
   training: Training | null; // of a run that is still being trained
+  timelines?: Record<string, TimelineEntry>; // by name
   notice?: string | null; // why the run cannot be read now; the page shows what was read before
 }
 
@@ -336,7 +357,13 @@ export interface ChartRequest extends Request {
   by?: string;
 }
 
-export type ServerRequest = DecodeRequest | EncodeRequest | GeodesicRequest | NeighborsRequest | ImageRequest | LatentRequest | ChartRequest;
+/** A timeline as JSON, to be saved in the run under a name -> saved */
+export interface TimelineRequest extends Request {
+  kind: "timeline";
+  name: string;
+}
+
+export type ServerRequest = DecodeRequest | EncodeRequest | GeodesicRequest | NeighborsRequest | ImageRequest | LatentRequest | ChartRequest | TimelineRequest;
 
 /** uint8 (n, c, h, w) */
 export interface ImagesAnswer {
@@ -366,6 +393,13 @@ export interface ChartAnswer {
   chart: ChartEntry;
 }
 
+/** The file that was written. */
+export interface SavedAnswer {
+  id: number;
+  kind: "saved";
+  path: string;
+}
+
 /** A newer request of the stream replaced this one. */
 export interface DroppedAnswer {
   id: number;
@@ -381,4 +415,4 @@ export interface ErrorAnswer {
   hint: string;
 }
 
-export type ServerAnswer = ImagesAnswer | LatentsAnswer | NeighborsAnswer | ChartAnswer | DroppedAnswer | ErrorAnswer;
+export type ServerAnswer = ImagesAnswer | LatentsAnswer | NeighborsAnswer | ChartAnswer | SavedAnswer | DroppedAnswer | ErrorAnswer;

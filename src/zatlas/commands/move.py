@@ -10,6 +10,7 @@ from zatlas.commands.options import (
     Anchors,
     ConstantSpeed,
     Dark,
+    FilmSize,
     Frames,
     FramesPerSecond,
     Label,
@@ -180,13 +181,16 @@ def path(
     y: Annotated[str | None, arg(metavar="FORMULA")] = None,
     z: Annotated[Names, arg(metavar="FORMULA")] = (),
     label: Label = None,
+    timeline: Annotated[str | None, arg(metavar="FILE|NAME")] = None,
     constant_speed: ConstantSpeed = False,
     frames: Frames = 300,
     fps: FramesPerSecond = 30,
+    size: FilmSize = None,
+    panel: str = "prior",
     dark: Dark = False,
     out: OutputFile = None,
 ) -> None:
-    """Follow a spiral or a formula: a film.
+    """Follow a spiral, a formula or a timeline: a film.
 
     The film shows the position on the prior next to the decoded image.
 
@@ -197,19 +201,27 @@ def path(
         y: Formula of the second coordinate.
         z: Formula of all dimensions, of t and the dimension i from 0 on, such as "2*cos(2*pi*t + i)". Repeat
             it to give one formula for each dimension.
+        timeline: Keyframes that the explorer saved, in a file or in the run. They set the number of frames.
+        panel: Show the position on the prior or on the chart next to the image, or none.
     """
+    from zatlas.figures import file_name
     from zatlas.figures.paths import curve_walk, plane_walk
+    from zatlas.figures.timelines import timeline_path
     from zatlas.latent.curves import parametric_curve, spiral
     from zatlas.latent.formula import latent_formula, plane_formula
+    from zatlas.latent.timeline_file import FOLDER, open_timeline
     from zatlas.render.moving import default_ending
 
-    if (x is None) != (y is None):
-        raise BadRecipe("A formula takes both --x and --y.")
-    if x is not None and z:
-        raise BadRecipe("Give --x and --y for a plane, or --z for all dimensions, not both.")
+    _check_path(x, y, z, timeline)
     workspace = open_workspace(run)
     number = class_of(workspace, label)
-    if z:
+    if timeline is not None:
+        keyframes, title = (
+            open_timeline(workspace.folder(FOLDER), timeline),
+            f"{Path(timeline).stem} in {workspace.name}",
+        )
+        result, frames = timeline_path(workspace, keyframes, title, fps=fps, label=number)
+    elif z:
         curve = parametric_curve(latent_formula(z, workspace.dim), dim=workspace.dim)
         title = f"({', '.join(z)}) in {workspace.name}"
         result = curve_walk(workspace, curve, title, constant_speed=constant_speed, label=number)
@@ -219,8 +231,19 @@ def path(
         else:
             plane, title = spiral(turns=turns, extent=extent), f"A spiral in {workspace.name}"
         result = plane_walk(workspace, plane, title, constant_speed=constant_speed, label=number)
-    file = out or workspace.gallery / f"path{default_ending()}"
-    print_path(result, "path", file, frames=frames, fps=fps, panel="prior", dark=dark)
+    name = "path" if timeline is None else file_name(f"timeline-{Path(timeline).stem}")
+    file = out or workspace.gallery / f"{name}{default_ending()}"
+    print_path(result, name, file, frames=frames, fps=fps, panel=panel, dark=dark, size=size)
+
+
+def _check_path(x: str | None, y: str | None, z: tuple[str, ...], timeline: str | None) -> None:
+    """Raise an error unless the options of `path` name one curve."""
+    if (x is None) != (y is None):
+        raise BadRecipe("A formula takes both --x and --y.")
+    if x is not None and z:
+        raise BadRecipe("Give --x and --y for a plane, or --z for all dimensions, not both.")
+    if timeline is not None and (x is not None or z):
+        raise BadRecipe("Give --timeline or a formula, not both.")
 
 
 @command("Move")

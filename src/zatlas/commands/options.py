@@ -67,6 +67,12 @@ LayoutSettings = Annotated[
 ]
 Frames = Annotated[int, arg(help="Number of frames of the film.")]
 FramesPerSecond = Annotated[int, arg(help="Frames per second of the film.")]
+FilmSize = Annotated[
+    int | None,
+    arg(
+        metavar="PIXELS", help="Longer side of the image in the film. (default: 256 or more, enlarged evenly)"
+    ),
+]
 ConstantSpeed = Annotated[bool, arg(help="Move so that the image changes at a constant speed.")]
 
 

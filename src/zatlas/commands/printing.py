@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 MAX_FRAMES = 100_000  # of a film: an hour
 MIN_SAMPLES = 20  # images
 MAX_COLUMNS = 100  # of a strip
+MIN_SIZE, MAX_SIZE = 16, 4096  # pixels of the image in a film
 MAX_WORD = 16  # characters that a table does not break
 FILMS = (".gif", ".apng", ".webp", ".mp4")
 
@@ -97,6 +98,7 @@ def print_path(
     panel: str,
     dark: bool,
     columns: int = 11,
+    size: int | None = None,
 ) -> None:
     """Save a path as a strip, a film or both, depending on the file name, and print the file paths."""
     from zatlas.render.pixels import save
@@ -105,6 +107,8 @@ def print_path(
         raise BadRecipe(f"A film has from 1 frame to {MAX_FRAMES:,}, not {frames:,}.")
     if not 1 <= columns <= MAX_COLUMNS:
         raise BadRecipe(f"A row of a strip has from 1 image to {MAX_COLUMNS}, not {columns:,}.")
+    if size is not None and not MIN_SIZE <= size <= MAX_SIZE:
+        raise BadRecipe(f"--size takes from {MIN_SIZE} to {MAX_SIZE:,} pixels, not {size:,}.")
     theme = theme_of(dark)
     strip_file = film_file = out
     if out is None:
@@ -113,7 +117,7 @@ def print_path(
     if strip_file is not None and strip_file.suffix.lower() not in FILMS:
         print_result(save(path.strip(columns, theme=theme), strip_file))
     if film_file is not None and film_file.suffix.lower() in FILMS:
-        print_result(path.film(film_file, frames, fps=fps, panel=panel, theme=theme))
+        print_result(path.film(film_file, frames, fps=fps, panel=panel, theme=theme, size=size))
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], table: Sequence[Mapping[str, Any]] | None = None) -> None:

@@ -150,7 +150,14 @@ class LatentPath:
 
     @overload
     def film(
-        self, path: None = None, frames: int = ..., *, fps: int = ..., panel: str = ..., theme: Theme = ...
+        self,
+        path: None = None,
+        frames: int = ...,
+        *,
+        fps: int = ...,
+        panel: str = ...,
+        theme: Theme = ...,
+        size: int | None = ...,
     ) -> films.Film: ...
     @overload
     def film(
@@ -161,6 +168,7 @@ class LatentPath:
         fps: int = ...,
         panel: str = ...,
         theme: Theme = ...,
+        size: int | None = ...,
     ) -> Path: ...
     def film(
         self,
@@ -170,6 +178,7 @@ class LatentPath:
         fps: int = FPS,
         panel: str = "none",
         theme: Theme = LIGHT,
+        size: int | None = None,
     ) -> Path | films.Film:
         """Write the first curve as a film, or return the film for the notebook.
 
@@ -185,6 +194,8 @@ class LatentPath:
             Show the position on the prior or on the chart beside the image.
         theme : Theme
             `zatlas.render.theme.LIGHT` or `DARK`.
+        size : int
+            Pixels of the longer side of the image. By default, small images are enlarged by a whole number.
 
         Returns
         -------
@@ -209,6 +220,7 @@ class LatentPath:
             "far": self.workspace.density.relative_distance(z),
             "marks": self.marks,
             "theme": theme,
+            "size": size,
         }
         return films.unsaved_film(images, **options) if path is None else films.film(images, path, **options)
 

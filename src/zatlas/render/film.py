@@ -17,7 +17,7 @@ from zatlas.render.moving import default_ending, writer
 from zatlas.render.panel import Panel as Panel
 from zatlas.render.panel import cloud_panel as cloud_panel
 from zatlas.render.panel import density_panel as density_panel
-from zatlas.render.pixels import Frame, to_bytes, whole_factor
+from zatlas.render.pixels import Frame, resized, to_bytes, whole_factor
 from zatlas.render.scene import Layout, Scene
 from zatlas.render.theme import LIGHT, Theme
 from zatlas.store import atomic
@@ -55,6 +55,7 @@ def film(
     *,
     fps: float = 30,
     least: int = 256,
+    size: int | None = None,
     panel: Panel | None = None,
     far: np.ndarray | None = None,
     title: str = "",
@@ -63,7 +64,8 @@ def film(
 ) -> Path:
     """Write batches of images as a film in the format of the file name, and return its path.
 
-    Small images are enlarged by an integer factor to at least `least` pixels. A panel shows the position
+    Small images are enlarged by an integer factor to at least `least` pixels; with `size`, the longer side
+    of all images is resized to that number of pixels. A panel shows the position
     of each frame in a plane. `far` is the distance of each frame to the data, 1 for a typical data point.
     With distances, `marks` are names below them: (position in the film from 0 to 1, name).
     """
@@ -74,6 +76,8 @@ def film(
     layout = Layout(title, panel, far, theme, marks)
     expected = layout.frames
     images = _one_by_one(frames, expected)
+    if size is not None:
+        images, least = (resized(image, size) for image in images), 1
     first = next(images, None)
     if first is None:
         raise ShapeError("There are no frames to film. Pass at least one image.")

@@ -82,6 +82,16 @@ def repeat(tiles: Tiles8, factor: int) -> Tiles8:
     return tiles if factor == 1 else tiles.repeat(factor, axis=2).repeat(factor, axis=1)
 
 
+def resized(frame: Frame, longer: int) -> Frame:
+    """Return a frame whose longer side has this number of pixels; enlarged exactly by whole factors."""
+    high, wide = frame.shape[:2]
+    exact = longer % max(high, wide) == 0
+    size = tuple(max(round(side * longer / max(high, wide)), 1) for side in (wide, high))
+    method = Image.Resampling.NEAREST if exact else Image.Resampling.LANCZOS
+    result: Frame = np.asarray(Image.fromarray(frame).resize(size, method))
+    return result
+
+
 def reduce(tiles: Tiles8, factor: int) -> Tiles8:
     """Reduce by an integer factor, with the mean of each square of pixels."""
     return np.stack([np.asarray(Image.fromarray(tile).reduce(factor)) for tile in tiles])

@@ -1,6 +1,7 @@
 """The application of the server: files by URL, the current manifest, and the WebSocket."""
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, cast
@@ -10,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from zatlas.latent.timeline_file import FOLDER, saved_timelines
 from zatlas.server.access import AccessPolicy
 from zatlas.server.assets import Asset, AssetStore, Build, as_asset
 from zatlas.server.client import TRY_LATER, Client
@@ -22,6 +24,7 @@ from zatlas.site import RunTree, manifest
 
 MANIFEST = "data/manifest.json"
 SOCKET = "socket"
+WRITTEN = "data/written.json"  # lists the files, as in an export
 MAX_CLIENTS = 200
 CHUNK = 64 << 10  # bytes sent at a time, so that a slow client holds little memory
 MODEL_SECONDS = 30.0  # for one call of a model
@@ -147,6 +150,8 @@ class Explorer:
         if request.kind == "chart":
             result, files = result
             self.assets.put(files)
+        if request.kind == "timeline":
+            self.update(request.run, timelines=saved_timelines(handlers.workspace.folder(FOLDER)))
         return cast(Reply, result)
 
     # Files
@@ -188,6 +193,9 @@ class Explorer:
 
     async def find(self, url: str) -> Asset | None:
         """The file of a URL. The manifest waits until there is something to show."""
+        if url == WRITTEN:
+            names = json.dumps(sorted(self.assets.builds)).encode()
+            return as_asset(url, names, compress=self.assets.compress)
         if url != MANIFEST:
             return await self.assets.get(url)
         await self.ready.wait()

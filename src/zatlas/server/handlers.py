@@ -12,6 +12,7 @@ from zatlas.core.errors import UnknownName
 from zatlas.core.registry import LAYOUTS
 from zatlas.latent.geodesic import geodesic
 from zatlas.latent.neighbors import ExactNeighbors
+from zatlas.latent.timeline_file import FOLDER, save_timeline
 from zatlas.server.messages import BadRequest
 from zatlas.server.queues import Decoder
 from zatlas.server.requests import MAX_ANSWER_BYTES, MAX_IMAGES, MAX_LATENTS, MAX_NEIGHBORS, Request
@@ -69,6 +70,7 @@ class RunHandlers:
             "image": self._image,
             "latent": self._latent,
             "geodesic": self._geodesic,
+            "timeline": self._timeline,
         }
         return handlers[request.kind](request)
 
@@ -115,6 +117,13 @@ class RunHandlers:
         label = request.label(self.classes)
         curve = geodesic(self.workspace.generator.for_class(label), ends[:1], ends[1:])
         return latents_reply(curve.sample(GEODESIC_STEPS))
+
+    def _timeline(self, request: Request) -> Reply:
+        name = (request.text("name") or "").strip()
+        if not name:
+            raise BadRequest("bad-text", "A timeline needs a name.", "Type one and save again.")
+        path = save_timeline(self.workspace.folder(FOLDER), name, bytes(request.payload))
+        return Reply({"kind": "saved", "path": str(path)})
 
     def _row(self, request: Request) -> int:
         if not len(self.tree.latents):

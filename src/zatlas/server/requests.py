@@ -10,7 +10,7 @@ import numpy as np
 from zatlas.core.arrays import Labels, Latents, Pixels
 from zatlas.server.messages import LENGTH, MAX_HEADER_BYTES, BadRequest
 
-KINDS = ("decode", "encode", "geodesic", "neighbors", "image", "latent", "chart")
+KINDS = ("decode", "encode", "geodesic", "neighbors", "image", "latent", "chart", "timeline")
 MAX_LATENTS = 4096  # in one request
 MAX_IMAGES = 64  # sent in one request
 MAX_NEIGHBORS = 64  # of each latent

@@ -29,7 +29,7 @@ MANIFEST = "data/manifest.json"
 WRITTEN = "data/written.json"  # the names of the files that the export wrote
 ELEMENT = b'data-url="data/manifest.json"'  # identifies a single file
 URL = re.compile(
-    r"index\.html|licenses\.txt|data/(manifest|written)\.json|data/[ab]/[a-z0-9][a-z0-9.-]*"
+    r"(index|single)\.html|licenses\.txt|data/(manifest|written)\.json|data/[ab]/[a-z0-9][a-z0-9.-]*"
     r"|(assets|runtime)/[A-Za-z0-9_][A-Za-z0-9._-]*"
 )  # of an exported file
 MAX_RECORD_BYTES = 64 << 20  # of the list of written names
@@ -73,7 +73,7 @@ def export(
     if single:
         runtime = {url: file.read_bytes for url, file in page.items() if url.startswith(RUNTIME)}
         return _write_single(out, page[SINGLE_PAGE].read_bytes(), {**data, **runtime}, limit)
-    assets = {url: file.read_bytes for url, file in page.items() if url != SINGLE_PAGE}
+    assets = {url: file.read_bytes for url, file in page.items()}  # with the template of a single file
     return _write_folder(out, {**assets, **data})
 
 

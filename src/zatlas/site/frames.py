@@ -70,6 +70,13 @@ class ChartRequest(Request):
     by: NotRequired[str]
 
 
+class TimelineRequest(Request):
+    """A timeline as JSON, to be saved in the run under a name -> saved"""
+
+    kind: Literal["timeline"]
+    name: str
+
+
 ServerRequest = (
     DecodeRequest
     | EncodeRequest
@@ -78,6 +85,7 @@ ServerRequest = (
     | ImageRequest
     | LatentRequest
     | ChartRequest
+    | TimelineRequest
 )
 
 
@@ -113,6 +121,14 @@ class ChartAnswer(TypedDict):
     chart: ChartEntry
 
 
+class SavedAnswer(TypedDict):
+    """The file that was written."""
+
+    id: int
+    kind: Literal["saved"]
+    path: str
+
+
 class DroppedAnswer(TypedDict):
     """A newer request of the stream replaced this one."""
 
@@ -130,4 +146,6 @@ class ErrorAnswer(TypedDict):
     hint: str
 
 
-ServerAnswer = ImagesAnswer | LatentsAnswer | NeighborsAnswer | ChartAnswer | DroppedAnswer | ErrorAnswer
+ServerAnswer = (
+    ImagesAnswer | LatentsAnswer | NeighborsAnswer | ChartAnswer | SavedAnswer | DroppedAnswer | ErrorAnswer
+)

@@ -231,6 +231,28 @@ class Training(TypedDict):
     metrics: list[dict[str, float]]  # rows of metrics.jsonl
 
 
+class KeyframeEntry(TypedDict):
+    """A keyframe of a timeline: a latent with its edits, or an anchor that the edits move."""
+
+    anchor: NotRequired[str]
+    latent: NotRequired[list[float]]
+    label: NotRequired[str]  # class of a conditional model
+    hold: NotRequired[float]  # seconds
+    seconds: NotRequired[float]  # to the next keyframe
+    easing: NotRequired[str]
+    edits: NotRequired[dict[str, float]]  # direction -> standard deviations
+
+
+class TimelineEntry(TypedDict):
+    """A timeline that was saved in the run."""
+
+    format: Literal[1]
+    keyframes: list[KeyframeEntry]
+    method: NotRequired[str | None]
+    closed: NotRequired[bool]
+    constant_rate: NotRequired[bool]
+
+
 class RunContent(TypedDict):
     """What is computed from a run."""
 
@@ -258,6 +280,7 @@ class RunEntry(RunIdentity, RunContent):
 
     fitted_prior: FittedPrior | None  # null: the page samples from the model's own prior
     training: Training | None  # of a run that is still being trained
+    timelines: NotRequired[dict[str, TimelineEntry]]  # by name
     notice: NotRequired[str | None]  # why the run cannot be read now; the page shows what was read before
 
 

@@ -13,6 +13,7 @@ from typing import Any, cast
 from zatlas.core.arrays import Latents, Plane, Rows
 from zatlas.core.errors import BadRun, Damaged
 from zatlas.directions.find import store_of
+from zatlas.latent.timeline_file import FOLDER, saved_timelines
 from zatlas.site.fitted_priors import fitted_prior
 from zatlas.site.page_cache import REMEDY, PageCache, cache_folder, remove_outdated
 from zatlas.site.run_page import RunPage
@@ -111,6 +112,8 @@ def run_tree(
     files |= {f"{name}.onnx": partial(page.network, name) for name in NETWORKS if entry.get(name) is not None}
     entry |= _identity(workspace, id, stamp)
     entry["training"] = training(workspace) if light else None
+    if not light and (timelines := saved_timelines(workspace.folder(FOLDER))):
+        entry["timelines"] = timelines
     entry["fitted_prior"] = None
     if prior is not None and not light:
         entry["fitted_prior"], prior_file = fitted_prior(workspace, prior, folder)

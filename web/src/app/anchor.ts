@@ -3,6 +3,7 @@
 import type { RunEntry } from "../contract";
 import { fromHalf, type Table } from "../data";
 import { integer } from "./format";
+import type { Keyframe } from "./keyframe";
 
 /** Priors by the names of their samples on the command line; "random" is the model's own. */
 export type SamplePrior = "random" | "mixture" | "flow";
@@ -21,6 +22,7 @@ export interface Anchor {
   label?: number; // class in which a conditional model decodes it; by default that of its image
   sample?: SampleName; // of a numbered sample
   coverage?: number; // data coverage of its position, if it comes from a chart
+  keyframe?: Keyframe; // of a pin: its timing and edits in a walk
 }
 
 /** The name of a row: its kind and its number in the data set. */

@@ -2,7 +2,7 @@
 
 import { THEMES } from "../contract";
 import type { View } from "../types";
-import { toPixel, toPosition, type Grid } from "../map";
+import { toPixel, toPosition, type Box, type Grid } from "../map";
 import { paint } from "../media";
 import type { RunState } from "./run.svelte";
 
@@ -25,6 +25,7 @@ export class DecodedTiles {
 
   constructor(
     private readonly run: RunState,
+    private readonly bounds: Box, // of the points; a tile whose center is beyond could be cut at the edge of the map
     private readonly changed: () => void,
   ) {}
 
@@ -73,10 +74,12 @@ export class DecodedTiles {
     const step = stepOf(view);
     const [left, top] = toPosition(view, width, height, 0, 0);
     const [right, bottom] = toPosition(view, width, height, width, height);
+    const [west, south, east, north] = this.bounds;
     const result: Cell[] = [];
     for (let i = Math.floor(left / step); i * step <= right; i++) {
       for (let j = Math.floor(bottom / step); j * step <= top; j++) {
         const [x, y] = [(i + 0.5) * step, (j + 0.5) * step];
+        if (x < west || x > east || y < south || y > north) continue;
         const coverage = this.run.coverage(x, y);
         if (coverage >= MIN_COVERAGE) result.push({ key: `${step} ${i} ${j}`, x, y, coverage });
       }

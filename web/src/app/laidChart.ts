@@ -4,6 +4,12 @@ import type { ChartEntry } from "../contract";
 import type { PlaneInverse } from "../latent";
 import type { Grid } from "../map";
 
+/** A picture of a map, and the pixel of a position on it. */
+export interface MapPicture {
+  canvas: HTMLCanvasElement;
+  pixelOf: (x: number, y: number) => [number, number];
+}
+
 /** A chart with the positions of the points. */
 export interface LaidChart {
   site: ChartEntry;

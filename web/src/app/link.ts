@@ -7,6 +7,7 @@ export interface LinkState {
   view?: [number, number, number]; // center position, pixels per unit
   panel?: string;
   pins?: string[]; // as anchorText writes them
+  keyframes?: string[]; // of the pins, as keyframeText writes them
   method?: string;
   loop?: boolean;
   at?: number; // position on the walk, from 0 to 1
@@ -23,7 +24,7 @@ export interface LinkState {
   step?: number; // of the story, from 1
 }
 
-const LISTS = new Set(["pins", "held"]);
+const LISTS = new Set(["pins", "held", "keyframes"]);
 const TABLES = new Set(["amounts", "created", "groups"]);
 const FLAGS = new Set(["loop"]);
 const NUMBERS = new Set(["at", "label", "run", "step"]);
@@ -64,7 +65,7 @@ function asValue(name: string, text: string): unknown {
     const numbers = text.split(",").map(Number);
     return numbers.length === 3 && numbers.every(Number.isFinite) && numbers[2] > 0 ? numbers : undefined;
   }
-  if (LISTS.has(name)) return text.split(",").filter(Boolean).map(unescape);
+  if (LISTS.has(name)) return text.split(",").filter((item) => item || name === "keyframes").map(unescape);
   if (!TABLES.has(name)) return text;
   const pairs: [string, unknown][] = [];
   for (const pair of text.split(",")) {

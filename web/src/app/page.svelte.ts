@@ -6,6 +6,7 @@ import { separation } from "../data";
 import { readImage } from "../media";
 import { Arithmetic } from "./arithmetic.svelte";
 import { History } from "./history.svelte";
+import { keyframeText, readKeyframe } from "./keyframe";
 import { Sliders } from "./sliders.svelte";
 import { readLink, writeLink, type LinkState } from "./link";
 import type { RunState } from "./run.svelte";
@@ -82,6 +83,7 @@ export class Page {
   /** The anchor that the sliders start from: the chosen pin, or a real image of the densest region. */
   readonly subject = $derived.by((): Anchor => {
     const pin = this.chosen === null ? undefined : this.pins[this.chosen];
+    if (pin?.keyframe && Object.keys(pin.keyframe.edits).length) return { ...pin, z: this.walk.latentOf(pin), row: null, label: this.run.labelOf(pin) };
     return pin ?? { ...this.run.anchor(this.run.densest), name: "" };
   });
 
@@ -270,6 +272,7 @@ export class Page {
         this.known.set(text, pin);
         return text;
       }),
+      keyframes: this.pins.some((pin) => pin.keyframe) ? this.pins.map(keyframeText) : undefined,
       label: run.label || undefined,
       prior: run.fromModelPrior ? "model" : undefined,
       layer: this.layer === defaultLayer(run) ? undefined : this.layer,
@@ -315,7 +318,7 @@ export class Page {
     if (overtaken()) return;
     this.pins = (link.pins ?? []).flatMap((text, i) => {
       const anchor = this.known.get(text) ?? this.anchorOf(text);
-      return anchor ? [{ ...anchor, name: letter(i) }] : [];
+      return anchor ? [{ ...anchor, name: letter(i), keyframe: readKeyframe(link.keyframes?.[i]) }] : [];
     });
     this.arithmetic.followGroups(link);
     this.choose(this.pins.length ? this.pins.length - 1 : null);

@@ -7,7 +7,7 @@ import { chooseDecoder, chooseEncoder, latentOf, geodesic, nearestLatents, newCh
 import { draw, mean, openPrior, relativeDistances, openSearch, dimensionChart, PlaneInverse, read, stack, stdFrom, stdOf, uniform, type Lattice, type Prior, type Probes, type NeighborSearch } from "../latent";
 import { Grid, landmarks, tileOf, type Box } from "../map";
 import { readDirections } from "./directions";
-import { movedFrom, reversed, type LaidChart } from "./laidChart";
+import { movedFrom, reversed, type LaidChart, type MapPicture } from "./laidChart";
 import type { Slider } from "./sliders.svelte";
 import { imageName, type Anchor, type SampleName, type SamplePrior } from "./anchor";
 import { shellWord } from "./format";
@@ -40,7 +40,7 @@ export class RunState {
   private decoding: Promise<Decoder>;
   private search: NeighborSearch | null = null;
   private normals: Float32Array | null = null;
-  picture: (() => HTMLCanvasElement) | null = null; // draws the map as the page shows it
+  picture: (() => MapPicture) | null = null; // draws the map as the page shows it
   before: RunState | null = null; // the same run as the page showed it until now
   private rows: Map<number, number> | null = null;
   private sheets: Promise<ImageBitmap>[] = []; // sprite sheets

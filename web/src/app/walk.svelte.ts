@@ -1,7 +1,8 @@
 /** The walk through the pins: its curve, its strip of images, and the current position. */
 
 import type { Images } from "../types";
-import { at as along, changes, curve, freehand, loop, nearestMark, originalTime, overChart, placed, sample, spiral, spline, stack, steady, defaultBlend, type Curve } from "../latent";
+import { at as along, changes, curve, curveTime, duration, frameCount, frameTimes, freehand, move, loop, nearestMark, originalTime, overChart, placed, sample, spiral, spline, stack, steady, defaultBlend, type Curve } from "../latent";
+import { keyframeOf } from "./keyframe";
 import type { LinkState } from "./link";
 import type { Page } from "./page.svelte";
 import type { Anchor } from "./anchor";
@@ -108,20 +109,65 @@ export class Walk {
     return run.labelOf(pins[nearestMark(curve, at) % pins.length]);
   }
 
+  /** Whether the pins are the keyframes of this walk. */
+  get timed(): boolean {
+    return !this.plane && this.page.pins.length > 1;
+  }
+
+  get duration(): number {
+    return this.timed ? duration(this.page.pins.map(keyframeOf), this.closed) : this.seconds;
+  }
+
+  /** The latent of a pin with the edits of its keyframe. */
+  latentOf(pin: Anchor): Float32Array {
+    const { edits } = keyframeOf(pin);
+    const moves = this.page.sliders.all.flatMap((direction) => {
+      const amount = Object.hasOwn(edits, direction.name) ? edits[direction.name] : 0;
+      return amount ? [{ direction, amount }] : [];
+    });
+    return moves.length ? move(pin.z, moves) : pin.z;
+  }
+
+  /** The position at a second of the timeline. */
+  private positionAt(second: number): number {
+    if (!this.timed || !this.curve) return second / this.seconds;
+    return curveTime(this.page.pins.map(keyframeOf), this.curve.marks, this.closed, second);
+  }
+
+  /** The first second of the timeline that reaches a position. */
+  private secondAt(position: number): number {
+    let [low, high] = [0, this.duration];
+    for (let i = 0; i < 30; i++) {
+      const middle = (low + high) / 2;
+      if (this.positionAt(middle) < position) low = middle;
+      else high = middle;
+    }
+    return high;
+  }
+
+  /** The anchors of the frames of a film. */
+  frames(rate: number): Anchor[] {
+    if (!this.timed) return this.steps(Math.max(Math.round(rate * this.seconds), 2));
+    const timings = this.page.pins.map(keyframeOf);
+    const seconds = frameTimes(timings, this.closed, frameCount(timings, this.closed, rate));
+    return seconds.map((second) => this.anchorAt(this.positionAt(second)));
+  }
+
   /** Play the walk until `stop`; back and forth if it is not closed. */
   async play(): Promise<void> {
     this.playing = true;
     let last = performance.now();
     let forward = true;
-    if (this.at >= 1) this.at = 0;
+    let second = this.at >= 1 ? 0 : this.secondAt(this.at);
     while (this.playing && this.curve) {
       const now = await new Promise<number>(requestAnimationFrame);
-      const step = (now - last) / 1000 / this.seconds;
+      const total = this.duration;
+      second += ((now - last) / 1000) * (forward ? 1 : -1);
       last = now;
-      let next: number = this.at + (forward ? step : -step);
-      if (this.closed || this.method === "spiral") next %= 1;
-      else if (next >= 1 || next <= 0) forward = next <= 0;
-      await this.go(next);
+      if (this.closed || this.method === "spiral") second %= total;
+      else if (second >= total || second <= 0) forward = second <= 0;
+      second = Math.min(Math.max(second, 0), total);
+      await this.go(this.positionAt(second));
     }
   }
 
@@ -165,14 +211,15 @@ export class Walk {
     const plane = this.plane;
     if (plane) return overChart(plane, dim, run.chart.inverse.inverseAll);
     if (pins.length < 2 || this.method === "geodesic" || this.method === "drawn" || this.method === "spiral") return null;
-    const points = stack(pins.map((pin) => pin.z));
+    const points = stack(pins.map((pin) => this.latentOf(pin)));
     if (this.method === "spline") return spline(points, dim, { closed: this.closed, norms: defaultBlend(run.entry) === "slerp" });
     return this.closed ? loop(points, dim, this.method) : curve(points, dim, this.method);
   }
 
   private async geodesics(pins: Anchor[]): Promise<Curve> {
     const { run } = this.page;
-    const anchors = this.closed ? [...pins, pins[0]] : pins;
+    const moved = pins.map((pin) => (Object.keys(keyframeOf(pin).edits).length ? { ...pin, z: this.latentOf(pin), row: null } : pin));
+    const anchors = this.closed ? [...moved, moved[0]] : moved;
     const segments = [];
     for (let i = 0; i + 1 < anchors.length; i++) segments.push(await run.geodesic(anchors[i], anchors[i + 1]));
     const dim = run.entry.dim;

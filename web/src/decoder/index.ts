@@ -2,5 +2,5 @@
 
 export { chooseDecoder, chooseEncoder } from "./choose";
 export { pageClassifier } from "./page";
-export { latentOf, geodesic, nearestLatents, newChart, realImage } from "./server";
+export { latentOf, geodesic, nearestLatents, newChart, realImage, saveTimeline } from "./server";
 export { openSocket, type Line, type Socket } from "./socket";

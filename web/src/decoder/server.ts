@@ -79,6 +79,12 @@ export async function newChart(
   return { chart: reply.chart, positions: new Float32Array(reply.payload) };
 }
 
+/** Save a timeline in the run; returns the file. */
+export async function saveTimeline(socket: Socket, run: ServedRun, name: string, json: string): Promise<string> {
+  const body: RequestBody = { kind: "timeline", run: run.id, name };
+  return (await requestFrom(socket, body, "saved", new TextEncoder().encode(json))).path;
+}
+
 type Of<K extends ServerAnswer["kind"]> = Extract<ServerAnswer, { kind: K }> & { payload: ArrayBuffer };
 
 async function requestFrom<K extends ServerAnswer["kind"]>(

@@ -25,3 +25,4 @@ export { openSearch, type NeighborSearch } from "./search";
 export { freehand, overChart, placed, spiral, spline } from "./shapes";
 export { gather, mean, row, stack } from "./vectors";
 export { Compass } from "./compass";
+export { curveTime, duration, EASINGS, type Easing, frameCount, frameTimes, MAX_SECONDS, type Timing, TIMING } from "./timeline";

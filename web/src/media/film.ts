@@ -1,10 +1,9 @@
-/** Images as a film: H.264 in MP4 if the browser supports it, otherwise VP9 in WebM. */
+/** Frames as a film: H.264 in MP4 if the browser supports it, otherwise VP9 in WebM. */
 
-import type { Images } from "../types";
+import type { Frames } from "./scene";
 
 export interface FilmOptions {
   rate: number; // images per second
-  least?: number; // pixels of the longer side; small images are enlarged
   onprogress?: (done: number) => void; // called with the completed share
 }
 
@@ -14,7 +13,7 @@ export interface Film {
 }
 
 /** The film writer is large, so it is loaded on first use. */
-export async function film(images: Images, options: FilmOptions): Promise<Film> {
+export async function film(frames: Frames, options: FilmOptions): Promise<Film> {
   const { writeFilm } = await import("./mp4");
-  return writeFilm(images, options);
+  return writeFilm(frames, options);
 }

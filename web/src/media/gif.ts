@@ -2,6 +2,7 @@
 
 import { applyPalette, GIFEncoder, type Palette, quantize } from "gifenc";
 import type { Images } from "../types";
+import type { Frames } from "./scene";
 import { isGrey, pixels, repeated, wholeFactor } from "./enlarge";
 
 const COLOURS = 256; // of a GIF frame
@@ -11,6 +12,35 @@ export interface GifOptions {
   rate: number; // images per second; the format has a resolution of 1/100 s
   least?: number; // pixels of the longer side; small images are enlarged
   onprogress?: (done: number) => void; // called with the completed share
+}
+
+const SAMPLED = 5; // frames of a scene that its palette is made of
+
+/** Encode a GIF of drawn frames with one palette; yields to the page after each frame. */
+export async function sceneGif(frames: Frames, { rate, onprogress }: GifOptions): Promise<Blob> {
+  const { count, width, height } = frames;
+  const sampled = Array.from({ length: SAMPLED }, (_, i) => frames.frame(Math.round((i * (count - 1)) / (SAMPLED - 1))));
+  const palette = quantize(everyFourth(sampled), COLOURS);
+  const encoder = GIFEncoder();
+  for (let i = 0; i < count; i++) {
+    const index = applyPalette(frames.frame(i), palette);
+    encoder.writeFrame(index, width, height, { palette: i ? undefined : palette, delay: 1000 / rate, repeat: 0 });
+    onprogress?.((i + 1) / count);
+    await new Promise((resume) => setTimeout(resume));
+  }
+  encoder.finish();
+  return new Blob([encoder.bytes()], { type: "image/gif" });
+}
+
+/** Every fourth pixel of some frames. */
+function everyFourth(frames: Uint8ClampedArray[]): Uint8ClampedArray {
+  const size = Math.floor(frames[0].length / 16);
+  const result = new Uint32Array(size * frames.length);
+  frames.forEach((frame, i) => {
+    const pixels = new Uint32Array(frame.buffer);
+    for (let j = 0; j < size; j++) result[i * size + j] = pixels[4 * j];
+  });
+  return new Uint8ClampedArray(result.buffer);
 }
 
 /** Encode a GIF; yields to the page regularly. */
