@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from zatlas.core.system import SYSTEM, System
 from zatlas.core.system.posix import Posix
@@ -144,12 +146,28 @@ def test_both_systems_have_the_same_functions():
         (r"C:\my photos", r'"C:\my photos"'),
         ("C:\\my photos\\", r'"C:\my photos\\"'),
         ("age>40", '"age>40"'),
-        ('say "hi"', r'"say \"hi\""'),
+        ('say "hi"', '"say ""hi"""'),
+        ("$(calc)", '"`$(calc)"'),
+        ("1,2", '"1,2"'),
         ("", '""'),
     ],
 )
 def test_a_command_for_windows_is_quoted_as_its_programs_read_it(text, quoted):
     assert Windows().quote(text) == quoted
+
+
+@given(st.text(st.sampled_from('a \\"`$(){};&|<>^,@%\u201c\u201d\u201e\n'), max_size=12))
+def test_no_shell_of_windows_runs_a_part_of_a_quoted_word(word):
+    quoted = Windows().quote(word)
+    assert "\n" not in quoted
+    if not quoted.startswith('"'):
+        assert not set(quoted) & set(' "`$(){};&|<>^,@%')
+        return
+    outside = quoted.split('"')[::2]  # cmd: each mark begins or ends what is quoted
+    assert not any(outside)
+    rest = re.sub("`.", "", quoted[1:-1])  # PowerShell: what a backtick escapes is itself
+    rest = rest.replace('""', "")  # and doubled marks are one
+    assert not set(rest) & set('"$`\u201c\u201d\u201e')
 
 
 def test_folders_of_the_user_can_be_set(monkeypatch, tmp_path):

@@ -13,7 +13,6 @@ import numpy as np
 from zatlas.core import deadline
 from zatlas.core.errors import BadRecipe
 from zatlas.core.logs import LOG
-from zatlas.core.registry import CALLBACKS
 from zatlas.core.space import Prior
 from zatlas.data import sources
 from zatlas.data.image_dataset import ImageDataset
@@ -25,7 +24,7 @@ from zatlas.render.sheet import sheet
 from zatlas.store import run as runs
 from zatlas.training import loop
 from zatlas.training.array_data import npz_bytes
-from zatlas.training.callbacks import Callback, Terminal
+from zatlas.training.callbacks import Callback
 from zatlas.training.recipe import (
     RUN_DATA,
     Recipe,
@@ -35,7 +34,7 @@ from zatlas.training.recipe import (
     preset,
     read_recipe,
 )
-from zatlas.training.trackers import TensorBoard, has_package
+from zatlas.training.trackers import all_callbacks_of
 from zatlas.workspace import Workspace
 
 CHECK_SAMPLES = 64  # largest number of samples that an imported model decodes for its check
@@ -257,22 +256,6 @@ def compose(name: str | None, file: Path | None, settings: Mapping[str, Any]) ->
     for key, value in settings.items():
         tables = change(tables, key, value)
     return tables
-
-
-def all_callbacks_of(callbacks: Sequence[Callback | str], verbose: bool) -> list[Callback]:
-    """Return the callbacks of a training: these, the terminal if `verbose`, and TensorBoard if installed.
-
-    A text is the name of a registered callback.
-    """
-    given = [CALLBACKS.get(each)() if isinstance(each, str) else each for each in callbacks]
-    for each in given:
-        if not isinstance(each, Callback):
-            raise BadRecipe(
-                f"{each!r} is not a callback. Pass an object of a subclass of zatlas.Callback, or "
-                "the name of one."
-            )
-    automatic = has_package("tensorboard") and not any(isinstance(each, TensorBoard) for each in given)
-    return [*([Terminal()] if verbose else []), *([TensorBoard()] if automatic else []), *given]
 
 
 def import_model(

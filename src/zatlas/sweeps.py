@@ -14,7 +14,7 @@ from typing import Any, Literal
 from zatlas.core.errors import BadRecipe, Interrupted, UnknownName, ZatlasError
 from zatlas.core.extras import require
 from zatlas.core.logs import LOG
-from zatlas.create import all_callbacks_of, compose
+from zatlas.create import compose
 from zatlas.data import sources
 from zatlas.data.sources import value_of
 from zatlas.figures import file_name
@@ -24,6 +24,7 @@ from zatlas.store import atomic
 from zatlas.training.presets import presets
 from zatlas.training.recipe import make_recipe
 from zatlas.training.sweep_jobs import Ends, SweepJob, run_here, run_in_processes, run_on_ray
+from zatlas.training.trackers import all_callbacks_of
 
 Backend = Literal["here", "processes", "ray"]
 MAX_NAME_LENGTH = 120  # characters of a folder name

@@ -6,14 +6,15 @@ first logs.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from zatlas.core.errors import NotSupported
+from zatlas.core.errors import BadRecipe, NotSupported
+from zatlas.core.registry import CALLBACKS
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.store.run import Run
-from zatlas.training.callbacks import Callback, Row
+from zatlas.training.callbacks import Callback, Row, Terminal
 from zatlas.training.learner import Learner
 from zatlas.training.recipe import Recipe, flat_tables, parse_recipe
 
@@ -161,3 +162,19 @@ def _numbers(row: Row) -> dict[str, float]:
 
 def _test_numbers(result: Mapping[str, Any]) -> dict[str, float]:
     return {f"test/{name}": value for name, value in result["test"].items()}
+
+
+def all_callbacks_of(callbacks: Sequence[Callback | str], verbose: bool) -> list[Callback]:
+    """Return the callbacks of a training: these, the terminal if `verbose`, and TensorBoard if installed.
+
+    A text is the name of a registered callback.
+    """
+    given = [CALLBACKS.get(each)() if isinstance(each, str) else each for each in callbacks]
+    for each in given:
+        if not isinstance(each, Callback):
+            raise BadRecipe(
+                f"{each!r} is not a callback. Pass an object of a subclass of zatlas.Callback, or "
+                "the name of one."
+            )
+    automatic = has_package("tensorboard") and not any(isinstance(each, TensorBoard) for each in given)
+    return [*([Terminal()] if verbose else []), *([TensorBoard()] if automatic else []), *given]

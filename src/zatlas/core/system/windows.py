@@ -23,7 +23,8 @@ IDLE_PRIORITY_CLASS, THREAD_PRIORITY_LOWEST = 0x40, -2
 CREATE_NEW_PROCESS_GROUP = 0x200
 JobObjectExtendedLimitInformation = 9
 JOB_OBJECT_LIMIT_PROCESS_TIME, JOB_OBJECT_LIMIT_PROCESS_MEMORY = 0x2, 0x100
-PLAIN = re.compile(r"[\w.,:/\\=+@-]+", re.ASCII)  # what no shell of Windows changes
+PLAIN = re.compile(r"[\w.:/\\=+-]+", re.ASCII)  # what no shell of Windows changes
+EXPANDED = re.compile("[`$\u201c-\u201e]")  # in quotation marks of PowerShell; it takes “ for a mark, too
 
 
 class MEMORYSTATUSEX(ctypes.Structure):
@@ -194,8 +195,10 @@ class Windows(System):
         text = "".join(letter if letter.isprintable() else "?" for letter in text)
         if PLAIN.fullmatch(text):
             return text
-        inner = re.sub(r'(\\*)"', r'\1\1\\"', text)  # backslashes before a quotation mark count twice
-        return '"' + re.sub(r"(\\+)$", r"\1\1", inner) + '"'
+        # Doubled marks end the word in no shell. Backslashes before a mark count twice.
+        inner = re.sub(r'(\\*)"', r'\1\1""', text)
+        inner = re.sub(r"(\\+)$", r"\1\1", inner)
+        return '"' + EXPANDED.sub(r"`\g<0>", inner) + '"'
 
     def has_screen(self) -> bool:
         return True
