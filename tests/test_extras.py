@@ -8,7 +8,7 @@ import tomllib
 import pytest
 
 from tests.write_docs import ROOT
-from zatlas.core.extras import PACKAGES
+from zatlas.core.extras import PACKAGES, install_command
 
 BLOCKED = """
 import sys
@@ -54,9 +54,14 @@ def test_a_missing_package_gets_one_sentence_with_the_command_that_installs_it(e
     else:
         done = without([PACKAGES[extra]], [word.format(run=run, out=tmp_path) for word in words])
         assert done.returncode == 2
-    expected = f"zatlas: {purpose} needs the package {PACKAGES[extra]}: pip install 'zatlas[{extra}]'"
+    expected = f"zatlas: {purpose} needs the package {PACKAGES[extra]}: {install_command(extra)}"
     assert done.stderr.splitlines()[-1] == expected
     assert done.stdout == "" and not list(tmp_path.iterdir())
+
+
+@pytest.mark.posix
+def test_the_command_that_installs_an_extra_is_quoted_for_bash():
+    assert install_command("video") == "pip install 'zatlas[video]'"
 
 
 def test_every_extra_is_in_the_project_file_and_in_all_and_on_the_page():

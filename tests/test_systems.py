@@ -199,19 +199,42 @@ def test_a_file_is_read_at_any_offset(tmp_path):
         os.close(handle)
 
 
-PORTABLE = ["test_store.py", "test_files.py", "test_npz.py", "test_core.py", "test_integrity.py"]
-
-
-@pytest.mark.nightly
-@pytest.mark.posix
-def test_the_store_works_with_the_calls_of_windows():
+def as_on_windows(*words):
+    """Run Python with the calls of Windows, and without the modules that it lacks."""
     folders = [str(ROOT / "tests" / "portable"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-n", "0", *(f"tests/{name}" for name in PORTABLE)],
+    return subprocess.run(
+        [sys.executable, *words],
         capture_output=True,
         encoding="utf-8",
         check=False,
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(folders)},
     )
+
+
+EVERY_MODULE = """
+import importlib, pkgutil, zatlas
+names = [found.name for found in pkgutil.walk_packages(zatlas.__path__, "zatlas.")]
+for name in names:
+    if name not in ("zatlas.__main__", "zatlas.server.widget"):  # it runs; it needs an extra
+        importlib.import_module(name)
+print(len(names))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.posix
+def test_every_module_is_imported_without_what_windows_lacks():
+    done = as_on_windows("-c", EVERY_MODULE)
+    assert done.returncode == 0 and int(done.stdout) > 300, done.stderr
+    assert as_on_windows("-c", "__name__ = 'zatlas'\nimport fcntl").returncode
+
+
+PORTABLE = ["test_store.py", "test_files.py", "test_npz.py", "test_core.py", "test_integrity.py"]
+
+
+@pytest.mark.nightly
+@pytest.mark.posix
+def test_the_store_works_with_the_calls_of_windows():
+    done = as_on_windows("-m", "pytest", "-n", "0", *(f"tests/{name}" for name in PORTABLE))
     assert done.returncode == 0, done.stdout

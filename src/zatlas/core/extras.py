@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 
 from zatlas.core.errors import NotSupported
+from zatlas.core.shell import quote
 
 PACKAGES = {
     "hub": "datasets",
@@ -22,4 +23,9 @@ def is_installed(extra: str) -> bool:
 def require(extra: str, purpose: str) -> None:
     """Raise `NotSupported`, which says what to install for this purpose, if the package is missing."""
     if not is_installed(extra):
-        raise NotSupported(f"{purpose} needs the package {PACKAGES[extra]}: pip install 'zatlas[{extra}]'")
+        raise NotSupported(f"{purpose} needs the package {PACKAGES[extra]}: {install_command(extra)}")
+
+
+def install_command(extra: str) -> str:
+    """Return the command that installs an extra, for the shell of this system."""
+    return f"pip install {quote(f'zatlas[{extra}]')}"

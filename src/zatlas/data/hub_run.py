@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from zatlas.core.errors import BadRun, NotFound, NotSupported, first_line
+from zatlas.core.extras import install_command
 from zatlas.core.logs import LOG
 from zatlas.core.system import SYSTEM
 from zatlas.store import atomic, safe_paths
@@ -88,7 +89,7 @@ def hub_client() -> Any:
         from huggingface_hub import HfApi
     except ImportError:
         raise NotSupported(
-            "The hub needs a package that is not installed: pip install 'zatlas[hub]'"
+            f"The hub needs a package that is not installed: {install_command('hub')}"
         ) from None
     return HfApi(library_name="zatlas")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from zatlas.core.errors import BadData, NotFound
-from zatlas.core.extras import is_installed
+from zatlas.core.extras import install_command, is_installed
 from zatlas.data import hub
 from zatlas.data.idx import read_idx
 from zatlas.data.image_dataset import NO_LABEL, ImageDataset, image_dataset
@@ -157,7 +157,7 @@ def _not_found_text(name: str, root: str | None) -> str:
     return (
         f"{name} is not on this machine: neither {name.replace('-', '_')}.npz nor its four idx files are in "
         f"{folder}. Put them there, give their folder ({name}:root=FOLDER), or download them from the "
-        "Hugging Face hub: pip install 'zatlas[hub]'"
+        f"Hugging Face hub: {install_command('hub')}"
     )
 
 
