@@ -105,7 +105,7 @@ def test_nasty_labels_stay_text(mode, explore, nasty):
     # In the legend, in the lists of directions, and in the details of a point.
     legend = page.evaluate("document.body.innerText")
     assert SCRIPTS[0] in legend
-    for title in ("Sliders", "Arithmetic", "Notes", "Walk", "Point"):
+    for title in ("Sliders", "Arithmetic", "Walk", "Point"):
         explorer.tab(title)
     colours = page.get_by_role("combobox", name="Colour by")
     for value in colours.evaluate("list => [...list.options].map((option) => option.value)"):

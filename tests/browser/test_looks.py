@@ -50,8 +50,6 @@ def prepare(explorer, panel):
         own.get_by_role("button", name="Pick sample 3", exact=True).click()
         expect(own.get_by_role("button", name="Remove sample 3 from group 1")).to_be_visible()
         expect(own.get_by_role("img", name="The result")).to_be_visible()
-    if panel == "Notes":
-        own.locator("summary").first.click()
     if panel == "Point":
         page.get_by_role("searchbox").fill("no such thing =")
 

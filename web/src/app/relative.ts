@@ -9,7 +9,8 @@ import type { RunState } from "./run.svelte";
 
 const PATTERN = /^(dense|apart|gap)-([1-9])$/;
 const TOP = "*"; // the direction with the largest side effect in `amounts`, that side effect in `held`
-const SEPARATES = 0.9; // area under the ROC curve from which on a direction is an example
+const SEPARATES = 0.75; // area under the ROC curve from which on a direction is an example
+const SHOWN = 2; // standard deviations that a direction is moved by in an example
 const SIDE = [0.15, 0.7]; // of a direction's own effect: a smaller one is no side effect, a larger one is the same property
 const MEASURED = 2000; // points among which two distant ones are searched
 const STEPS = 64; // of the grid on which a gap is searched, along each side
@@ -94,7 +95,8 @@ export function exampleDirection({ directions }: RunEntry): { direction: Directi
       .filter(([name, change]) => name !== direction.name && probes.has(name) && Math.abs(change) > SIDE[0] * own && Math.abs(change) < SIDE[1] * own)
       .map(([effect, change]) => ({ direction, effect, change }));
   });
-  const rank = ({ change }: { change: number }) => (change > 0 ? 1 + change : -change); // properties that occur together first
+  const fits = ({ direction: { range } }: (typeof candidates)[number]) => (range === undefined || range[1] >= SHOWN ? 2 : 0);
+  const rank = (item: (typeof candidates)[number]) => fits(item) + (item.change > 0 ? 1 + item.change : -item.change); // properties that occur together first
   return candidates.sort((a, b) => rank(b) - rank(a))[0] ?? null;
 }
 
