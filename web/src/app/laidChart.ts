@@ -4,7 +4,7 @@ import type { ChartEntry } from "../contract";
 import type { PlaneInverse } from "../latent";
 import type { Grid } from "../map";
 
-/** A picture of a map, and the pixel of a position on it. */
+/** An image of a map, and the pixel of a position on it. */
 export interface MapPicture {
   canvas: HTMLCanvasElement;
   pixelOf: (x: number, y: number) => [number, number];
