@@ -49,6 +49,7 @@ export class Page {
   view = $state.raw<[number, number, number] | null>(null); // a view requested by a link
   ownImage = $state.raw<Images | null>(null); // the last image dropped on the page
   across = $state.raw<Images | null>(null); // the same image reconstructed by the other run
+  presenting = $state(false); // larger text and images, without tools
   toast = $state<{ text: string; undo: boolean } | null>(null);
   readonly history = new History();
   private known = new Map<string, Anchor>(); // pins of this visit by their text in a link, which holds less
