@@ -5,12 +5,14 @@ so that its one-cycle schedule fits the time.
 `gan`: Frechet distance of samples against processor seconds, on one thread.
 `likelihoods`: reconstruction error and Frechet distance after the same number of steps, on colour images.
 `norms`: the same with and without a norm after each convolution.
+`dims`: the same with different numbers of latent dimensions.
 `lengths`: reconstruction error after trainings of different numbers of steps.
 
     python benchmarks/defaults.py networks [--seconds 25] [--data fashion-mini] [--dims 2,16]
     python benchmarks/defaults.py gan [--seconds 240] [--data fashion-mini] [--only "default,as before"]
     python benchmarks/defaults.py likelihoods [--data faces:count=1500] [--size 32] [--steps 600]
     python benchmarks/defaults.py norms [--steps 600] [--data faces:count=1500] [--size 64]
+    python benchmarks/defaults.py dims [--dims 8,16,32,64] [--steps 600] [--data faces:count=1500] [--size 64]
     python benchmarks/defaults.py lengths [--data FOLDER] [--size 128] [--only 240,1000,2000]
 """
 
@@ -87,27 +89,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["networks", "gan", "likelihoods", "norms", "lengths"])
+    parser.add_argument("what", choices=["networks", "gan", "likelihoods", "norms", "dims", "lengths"])
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--data")
     parser.add_argument("--size", type=int)
-    parser.add_argument("--dims", default="2,16")
+    parser.add_argument("--dims")
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--only")
     given = parser.parse_args()
     only = given.only.split(",") if given.only else None
     if given.what == "networks":
-        networks(
-            given.data or "fashion-mini", given.seconds or 25, [int(dim) for dim in given.dims.split(",")]
-        )
+        dims = [int(dim) for dim in (given.dims or "2,16").split(",")]
+        networks(given.data or "fashion-mini", given.seconds or 25, dims)
         return
     torch.set_num_threads(1)
     if given.what == "gan":
         seconds = given.seconds or 240
         limits = {"seconds": seconds, "every": seconds / 4}
         compare(given.data or "fashion-mini", given.size, GANS, only, {"model.family": "gan"}, limits)
-    elif given.what in ("likelihoods", "norms"):
-        candidates, size = (LIKELIHOODS, 32) if given.what == "likelihoods" else (NORMS, 64)
+    elif given.what in ("likelihoods", "norms", "dims"):
+        dims = (given.dims or "8,16,32,64").split(",")
+        candidates, size = {
+            "likelihoods": (LIKELIHOODS, 32),
+            "norms": (NORMS, 64),
+            "dims": ({f"{dim} dimensions": {"model.dim": int(dim)} for dim in dims}, 64),
+        }[given.what]
         common = {"model.dim": 32, "net.name": "conv"}
         limits = {"steps": given.steps, "each": given.steps}
         compare(given.data or "faces:count=1500", given.size or size, candidates, only, common, limits)

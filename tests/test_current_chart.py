@@ -8,7 +8,7 @@ import pytest
 
 from zatlas.atlas import Atlas
 from zatlas.cli import main
-from zatlas.core.errors import BadRecipe, NotSupported
+from zatlas.core.errors import BadRecipe, NotSupported, UnknownName
 from zatlas.figures import sheets
 from zatlas.integrity import check
 from zatlas.latent.chart import Chart
@@ -160,9 +160,14 @@ def test_a_chart_of_posterior_samples_differs_from_one_of_means_and_says_so(face
 
 
 def test_a_name_that_is_no_setting_of_a_layout_is_refused(faces):
-    for layout, name in (("pca", "labels"), ("dimensions", "steps")):
-        with pytest.raises(BadRecipe, match="not a setting"):
+    for layout, name, message in (
+        ("pca", "labels", "'labels' is an argument of every layout"),
+        ("dimensions", "n_neighbors", "has the settings i and j, not 'n_neighbors'.*--layout grid_umap"),
+    ):
+        with pytest.raises(BadRecipe, match=message):
             faces.chart(layout, settings={name: 1})
+    with pytest.raises(UnknownName, match="Known: none"):
+        faces.chart("pca", settings={"n_neighbors": 1})
 
 
 def test_a_chart_of_a_model_without_an_encoder_is_laid_out_by_what_the_samples_look_like(rival, tmp_path):

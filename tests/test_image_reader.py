@@ -3,6 +3,7 @@ import os
 import struct
 import time
 import warnings
+import zlib
 
 import numpy as np
 import pytest
@@ -49,6 +50,20 @@ def test_16_bit_values_are_scaled_and_not_clipped(kind):
     result = read_image(encoded(Image.fromarray(deep), kind))
     close(result.pixels[0], np.rint(deep / 257).astype(np.uint8))
     assert result.notes == ("16bit-scaled",)
+
+
+def test_16_bit_colors_are_used_within_one_of_255_levels():
+    deep = np.linspace(0, 65535, 12 * 16 * 3).reshape(12, 16, 3).astype(">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in deep)
+    parts = [
+        (b"IHDR", struct.pack(">IIBBBBB", 16, 12, 16, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ]
+    png = b"\x89PNG\r\n\x1a\n"
+    for name, data in parts:
+        png += struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    close(read_image(png).pixels, np.rint(deep / 257).astype(np.uint8).transpose(2, 0, 1))
 
 
 def test_float_grey_values_are_scaled_by_their_range():

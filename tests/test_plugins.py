@@ -15,8 +15,9 @@ from torch import nn
 
 import zatlas
 from zatlas import testing
-from zatlas.core.errors import BadData, BadPlugin, NotSupported, UnknownName
+from zatlas.core.errors import BadData, BadPlugin, BadRecipe, NotSupported, UnknownName
 from zatlas.core.registry import LAYOUTS, REGISTRIES
+from zatlas.data.source import DataSource
 from zatlas.figures.catalogue import entries
 from zatlas.figures.entry import RunFigure
 from zatlas.gallery import draw_one
@@ -167,6 +168,31 @@ def test_a_name_or_a_kind_that_cannot_be_registered_is_refused():
         zatlas.register("layuot", "mine")
     with pytest.raises(UnknownName, match="No layout named"):
         LAYOUTS.get("mine")
+
+
+def test_a_plugin_that_returns_something_else_is_one_sentence(digits, tmp_path):
+    zatlas.register("layout", "nothing")(lambda latents, labels, seed: None)
+    with pytest.raises(BadData, match="The layout 'nothing' gave no finite positions"):
+        digits.chart("nothing")
+    source = DataSource(summary="a number", load=lambda size=None: 3, licence="MIT")
+    zatlas.register("dataset", "number")(source)
+    with pytest.raises(BadPlugin, match="'number' loads an object of type int, and no ImageDataset"):
+        zatlas.train("number", out=tmp_path / "run", verbose=False)
+    for callback in (print, zatlas.Callback):  # a function, and a class that is not called
+        with pytest.raises(BadRecipe, match="Pass an object of a subclass"):
+            zatlas.train("digits", out=tmp_path / "run", callbacks=[callback], verbose=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_training_that_fails_in_a_plugin_leaves_nothing(tmp_path):
+    class Short(PlainNet):
+        def decoder(self, shape, dim):
+            return nn.Sequential(nn.Linear(dim, 63), nn.Unflatten(1, shape))
+
+    zatlas.register("net", "short")(Short)
+    with pytest.raises(RuntimeError, match="63"):
+        zatlas.train("digits", settings={"net.name": "short"}, out=tmp_path / "run", verbose=False)
+    assert not list(tmp_path.iterdir())
 
 
 def ones(workspace, *, seed):

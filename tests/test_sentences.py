@@ -7,7 +7,8 @@ import pytest
 from tests.write_docs import DOCS, ROOT
 
 MAX_WORDS = 30
-PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+STORIES = ROOT / "web" / "src" / "stories"
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted(STORIES.glob("*.md"))]
 # Long sentences of older pages. Shorten one, and lower its number here; no number may grow.
 ALLOWED = {
     "cluster.md": 1,

@@ -5,6 +5,7 @@ import numpy as np
 import pandas
 import pytest
 from PIL import Image
+from torch.utils.data import DataLoader
 
 import zatlas
 from tests.test_python import IMAGES, LABELS, NAMES, trained
@@ -98,3 +99,19 @@ def test_a_list_of_paths_or_pil_images_is_resized(files, tmp_path):
 def test_a_dataset_with_splits_is_refused_with_what_to_type(tmp_path):
     with pytest.raises(BadData, match=r"as data\['train'\]"):
         trained(datasets.DatasetDict(train=hugging_face()), out=tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (IMAGES.reshape(90, 64), "array 'images' of the data has the shape .90, 64.; images are"),
+        (IMAGES.astype(np.uint16) * 257, "array 'images' of the data has values from 0 to .*Scale them"),
+        (pandas.DataFrame(IMAGES.reshape(90, 64)), "columns 0, 1, 2, 3, 4, 5 ..., and none of images"),
+        (DataLoader(IMAGES), "Pass its Dataset, as loader.dataset"),
+    ],
+    ids=["flat", "16-bit", "table of pixels", "loader"],
+)
+def test_other_data_is_refused_with_what_to_pass(data, message, tmp_path):
+    with pytest.raises(BadData, match=message):
+        trained(data, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

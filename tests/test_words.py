@@ -236,7 +236,8 @@ def problems(root: Path) -> list[Problem]:
             result += [Problem(file, line, f"`{name}`", instead)] if instead else []
         result += prose_problems(file, prose_of_python(text, tree))
     presets = (root / "src" / "zatlas" / "presets").glob("*.toml")
-    pages = [*(root / "docs").glob("*.md"), *presets, root / "README.md", root / "CHANGELOG.md"]
+    stories = (root / "web" / "src" / "stories").glob("*.md")
+    pages = [*(root / "docs").glob("*.md"), *stories, *presets, root / "README.md", root / "CHANGELOG.md"]
     for path in sorted(pages):
         result += prose_problems(path.relative_to(root).as_posix(), prose_of_page(path.read_text()))
     for path in sorted((root / "web" / "src").rglob("*")):

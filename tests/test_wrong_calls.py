@@ -57,6 +57,7 @@ grid RUN --dimensions 0 7
 grid RUN --dimensions 1
 scatter RUN --color-by nosuch
 chart RUN --layout nosuch
+chart RUN --set n_neighbors=10
 chart RUN --layout grid_umap --set n_neighbors=0
 chart RUN --layout grid_umap --set nosuch=1
 decode RUN 0

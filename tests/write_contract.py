@@ -13,7 +13,7 @@ from zatlas.directions import preference, types
 from zatlas.latent import arithmetic, chart, curves, priors
 from zatlas.models import flow
 from zatlas.render.theme import DARK, LIGHT, Theme
-from zatlas.site import frames, schema, tree
+from zatlas.site import frames, schema, story, tree
 
 CONTRACT = Path(__file__).parents[1] / "web" / "src" / "contract.ts"
 HEAD = """/** Written by `python -m tests.write_contract` from the Python package. Do not edit. */
@@ -46,6 +46,11 @@ CONSTANTS: dict[str, tuple[float | str, str]] = {
     "NOISE": (preference.NOISE, "preference difference below which answers are close to random"),
     "SWEEPS": (preference.SWEEPS, "of expectation propagation over all answers"),
     "CANDIDATES": (preference.CANDIDATES, "questions, of which the most informative is shown"),
+    "STORY_NEEDS": (" ".join(story.NEEDS), "what a run can have that a story needs"),
+    "MAX_STORY": (story.MAX_STORY, "characters"),
+    "MAX_STEPS": (story.MAX_STEPS, "of a story"),
+    "MAX_TITLE": (story.MAX_TITLE, "characters"),
+    "MAX_CHOICES": (story.MAX_CHOICES, "of a question"),
     "SAMPLES": (preference.POSTERIOR_SAMPLES, "posterior samples for the information of a question"),
 }
 SCALE_STEPS = 17  # colours of the scale for numbers

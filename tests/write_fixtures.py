@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+from tests.story_cases import FLAWED, GOOD
 from zatlas.core.arrays import Latents
 from zatlas.core.portable import PortableRandom
 from zatlas.core.space import Space
@@ -44,6 +45,7 @@ def fixtures() -> dict[str, Any]:
         "random": random_cases(),
         "principal": principal_case(),
         "compass": compass_cases(),
+        "stories": {"good": GOOD, "flawed": {name: list(case) for name, case in FLAWED.items()}},
     }
     cases["conditional"], model = conditional_model(rng)
     return {**{f"{name}.json": plain(case) for name, case in cases.items()}, "conditional.onnx": model}

@@ -78,6 +78,7 @@ def export(
     *,
     points: int | None = None,
     prior: str | None = None,
+    story: str | PathLike[str] | None = None,
     trust: bool = False,
     data_changed: bool = False,
 ) -> Path:
@@ -93,6 +94,8 @@ def export(
         Number of images that the page shows at most.
     prior : {"mixture", "flow"}
         Sample from this fitted prior.
+    story : str or Path
+        Markdown file of a story that the page opens with.
     trust, data_changed : bool
         As in `load`.
 
@@ -108,7 +111,7 @@ def export(
     """
     runs = [run] if isinstance(run, (str, PathLike, Atlas, Workspace)) else run
     workspaces = [_workspace_of(each, trust=trust, data_changed=data_changed) for each in runs]
-    return site.export(workspaces, Path(out), points=points, prior=prior)
+    return site.export(workspaces, Path(out), points=points, prior=prior, story=story)
 
 
 def push(run: Run, repository: str, *, private: bool = False, trust: bool = False) -> str:

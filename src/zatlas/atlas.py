@@ -370,7 +370,12 @@ class Atlas(AtlasData):
         return show(self.workspace, *(other.workspace for other in others), inline=inline, height=height)
 
     def export(
-        self, out: str | PathLike[str], *, points: int | None = None, prior: str | None = None
+        self,
+        out: str | PathLike[str],
+        *,
+        points: int | None = None,
+        prior: str | None = None,
+        story: str | PathLike[str] | None = None,
     ) -> Path:
         """Write the explorer as a page that works without a server.
 
@@ -378,10 +383,8 @@ class Atlas(AtlasData):
         ----------
         out : str or Path
             A name that ends in .html for one file, else a folder.
-        points : int
-            Number of images that the page shows at most.
-        prior : {"mixture", "flow"}
-            Sample from this fitted prior.
+        points, prior, story : int, str, and str or Path
+            As in `zatlas.export`.
 
         Returns
         -------
@@ -393,4 +396,4 @@ class Atlas(AtlasData):
         >>> atlas.export("page.html").name
         'page.html'
         """
-        return export([self.workspace], Path(out), points=points, prior=prior)
+        return export([self.workspace], Path(out), points=points, prior=prior, story=story)

@@ -265,6 +265,12 @@ def all_callbacks_of(callbacks: Sequence[Callback | str], verbose: bool) -> list
     A text is the name of a registered callback.
     """
     given = [CALLBACKS.get(each)() if isinstance(each, str) else each for each in callbacks]
+    for each in given:
+        if not isinstance(each, Callback):
+            raise BadRecipe(
+                f"{each!r} is not a callback. Pass an object of a subclass of zatlas.Callback, or "
+                "the name of one."
+            )
     automatic = has_package("tensorboard") and not any(isinstance(each, TensorBoard) for each in given)
     return [*([Terminal()] if verbose else []), *([TensorBoard()] if automatic else []), *given]
 

@@ -10,7 +10,6 @@ from zatlas.core.errors import BadRecipe
 from zatlas.core.extras import is_installed
 from zatlas.core.live_output import in_notebook
 from zatlas.server.serve import IDS, Server, max_request_bytes
-from zatlas.site import run_tree
 from zatlas.site.export import export
 from zatlas.workspace import Workspace
 
@@ -55,7 +54,7 @@ def show(*workspaces: Workspace, inline: bool = False, height: int = 720) -> Exp
     """The explorer of one run, or of two side by side: a widget in a notebook, or without anywidget a frame.
 
     inline: put the page with its data into the notebook, so that it needs no kernel. height: in pixels.
-    Later frames of the same runs share a server.
+    Later frames of the same runs share a server. The page follows runs that are being trained.
     """
     if not 1 <= len(workspaces) <= len(IDS):
         raise BadRecipe(f"The explorer shows one run or two side by side, not {len(workspaces)}.")
@@ -69,11 +68,13 @@ def show(*workspaces: Workspace, inline: bool = False, height: int = 720) -> Exp
         return ExplorerWidget(workspaces, height)
     runs = tuple(workspace.run.folder.resolve() for workspace in workspaces)
     if runs not in _servers:
-        trees = [run_tree(workspace, name) for name, workspace in zip(IDS, workspaces, strict=False)]
-        server = _servers[runs] = Server(max_request_bytes(workspaces), port=0, framed=True)
-        for tree, workspace in zip(trees, workspaces, strict=True):
-            server.show(tree, workspace)
-        server.begin()
+        server = Server(max_request_bytes(workspaces), port=0, framed=True)
+        try:
+            server.show_all(workspaces)
+        except BaseException:
+            server.close()
+            raise
+        _servers[runs] = server
     server = _servers[runs]
     return ExplorerFrame(f'src="{server.url}"', height, server)
 

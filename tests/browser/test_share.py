@@ -1,4 +1,4 @@
-"""Sharing in a real browser: the link, the poster, films with the map, and the page as one file."""
+"""Sharing in a real browser: the link, the poster of the map, films of it, and the page as one file."""
 
 import io
 import re

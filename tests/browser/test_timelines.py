@@ -1,4 +1,4 @@
-"""Timelines in a real browser: edited, shared, saved in the run and rendered by the command."""
+"""Timelines in a real browser: keyframes are edited, shared, saved in the run and rendered."""
 
 import json
 

@@ -24,6 +24,11 @@ export const ERROR_RATE = 0.1; // of the user's answers
 export const NOISE = 0.3; // preference difference below which answers are close to random
 export const SWEEPS = 3; // of expectation propagation over all answers
 export const CANDIDATES = 60; // questions, of which the most informative is shown
+export const STORY_NEEDS = "charts decoder dimensions direction gap images shell"; // what a run can have that a story needs
+export const MAX_STORY = 60000; // characters
+export const MAX_STEPS = 50; // of a story
+export const MAX_TITLE = 120; // characters
+export const MAX_CHOICES = 8; // of a question
 export const SAMPLES = 100; // posterior samples for the information of a question
 
 /** Colours of the themes. */
@@ -296,6 +301,7 @@ export interface Manifest {
   zatlas: string; // the version that wrote it
   runs: RunEntry[]; // one, or two to compare
   socket: string | null; // relative URL of the live server's WebSocket; null in an export
+  story?: string; // Markdown of the story that the page opens with
 }
 
 /** A request that the page sends over the socket. */

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from inspect import signature
+from inspect import cleandoc, signature
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -58,7 +58,8 @@ def with_help(function: Function) -> Function:
             function.__annotations__[name] = Annotated[
                 kind, arg(metavar=metavar_of(kind), help_behavior_hint=""), *metadata
             ]
-    function.__doc__ = re.sub(r"\n {12,}", " ", function.__doc__ or "")  # one paragraph for each option
+    # One paragraph for each option. Python 3.13 removes the indentation of a docstring itself.
+    function.__doc__ = re.sub(r"\n {8,}", " ", cleandoc(function.__doc__ or ""))
     return function
 
 

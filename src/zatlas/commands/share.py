@@ -21,6 +21,7 @@ def explore(
     host: str = "127.0.0.1",
     points: Annotated[int | None, arg(metavar="N")] = None,
     prior: FittedPrior = None,
+    story: Annotated[Path | None, arg(metavar="FILE")] = None,
     token: bool = False,
     no_open: bool = False,
 ) -> None:
@@ -33,6 +34,7 @@ def explore(
         port: Port of the server. (default: a free port)
         host: Address to listen on. Beyond this machine, the printed link works once.
         points: Number of images to show. (default: 100,000 at random, or all in tiles beyond 200,000)
+        story: Markdown file of a story that the page opens with.
         token: Require the printed link, which works once, on this machine too. This keeps other users out.
         no_open: Do not open the browser.
     """
@@ -45,6 +47,7 @@ def explore(
         points=points,
         prior=prior,
         space=space_of_command(),
+        story=story,
         token=token,
         opened=not no_open,
         print_url=print_address,
@@ -64,6 +67,7 @@ def export(
     points: Annotated[int | None, arg(metavar="N")] = None,
     limit: Annotated[float, arg(metavar="MB")] = 50.0,
     prior: FittedPrior = None,
+    story: Annotated[Path | None, arg(metavar="FILE")] = None,
 ) -> None:
     """Export the explorer as a page that needs no server.
 
@@ -72,6 +76,7 @@ def export(
             ends in .html for a single file.
         points: Number of images of each run. (default: 20,000 in a folder, 3,000 in a single file)
         limit: Maximum size of a single file, in megabytes.
+        story: Markdown file of a story that the page opens with.
     """
     from zatlas.site.export import export
 
@@ -79,7 +84,7 @@ def export(
         raise BadRecipe("Name a run and an output, such as: zatlas export runs/digits-vae digits.html")
     *others, out = rest
     workspaces = [open_workspace(each) for each in (run, *others)]
-    print_result(export(workspaces, out, points=points, limit=limit, prior=prior))
+    print_result(export(workspaces, out, points=points, limit=limit, prior=prior, story=story))
 
 
 @command("Share")

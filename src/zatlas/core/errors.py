@@ -70,7 +70,8 @@ class UnknownName(ZatlasError, KeyError):
         close = get_close_matches(name, names, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         more = f" and {len(names) - MAX_LISTED:,} more" if len(names) > MAX_LISTED else ""
-        super().__init__(f"No {kind} named {name!r}.{hint} Known: {', '.join(names[:MAX_LISTED])}{more}.")
+        listed = ", ".join(names[:MAX_LISTED]) or "none"
+        super().__init__(f"No {kind} named {name!r}.{hint} Known: {listed}{more}.")
 
     def __str__(self) -> str:
         return str(self.args[0])  # KeyError would show the quotes

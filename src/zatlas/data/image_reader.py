@@ -14,6 +14,7 @@ from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
 from zatlas.core.errors import CannotRead, ZatlasError
+from zatlas.data.color_profile import to_srgb
 from zatlas.store import retry
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")  # by content, not by name
@@ -77,9 +78,10 @@ def read_image(
 ) -> DecodedImage:
     """Decode a file and convert it to the given channels and size.
 
-    EXIF orientation is applied, 16-bit pixels are scaled to 8 bits, transparent images are composited over a
-    grey background, and the first frame of an animation is used. With a size, the image is centre-cropped and
-    resized to size x size. Without `channels`, grey files have 1 and others 3.
+    EXIF orientation is applied, colors with an ICC profile are converted to sRGB, and 16-bit pixels are
+    scaled to 8 bits. Transparent images are composited over a grey background, and the first frame of an
+    animation is used. With a size, the image is centre-cropped and resized to size x size. Without
+    `channels`, grey files have 1 and others 3.
     """
     with _explain_errors():
         data = source if isinstance(source, bytes) else _read_file(source)
@@ -219,7 +221,8 @@ def _decode(file: Image.Image, channels: int | None, size: int | None, backgroun
         file.load()
         notes.append("animated-first-frame")
     grey = file.mode in GREY_MODES
-    image = _to_8_bits(file, background, notes)
+    profile = file.info.get("icc_profile")
+    image = to_srgb(_to_8_bits(file, background, notes), profile, notes)
     orientation = _orientation(file, notes)
     if orientation in EXIF_TRANSPOSES:
         image = image.transpose(EXIF_TRANSPOSES[orientation])
@@ -234,7 +237,7 @@ def _decode(file: Image.Image, channels: int | None, size: int | None, backgroun
 
 
 def _to_8_bits(image: Image.Image, background: int, notes: list[str]) -> Image.Image:
-    """Return the image in mode L or RGB, with 16-bit values scaled and transparency composited."""
+    """Return the image in mode L, RGB or CMYK, with 16-bit values scaled and transparency composited."""
     mode = image.mode
     if mode.startswith("I") or mode == "F":
         return _scale_to_8_bits(np.asarray(image), mode, notes)
@@ -246,6 +249,7 @@ def _to_8_bits(image: Image.Image, background: int, notes: list[str]) -> Image.I
         return _flatten_alpha(image, "L" if mode in ("1", "L", "LA", "La") else "RGB", background)
     if mode == "CMYK":
         notes.append("cmyk-converted")
+        return image  # its profile may say what the colors are
     return _convert(image, "L" if mode in ("1", "L") else "RGB")
 
 

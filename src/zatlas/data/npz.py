@@ -68,14 +68,14 @@ def concatenate_parts(
     path: Path, parts: Mapping[str, np.ndarray], size: int | None, notes: Counter[str]
 ) -> Pixels:
     """Return the parts of a dataset as one uint8 array (n, c, h, w), resized if a size is given."""
-    shaped = {name: _as_nchw(images, f"{name} of {path}") for name, images in parts.items()}
+    shaped = {name: _as_nchw(images, f"The array {name!r} of {path}") for name, images in parts.items()}
     blocks: dict[str, Pixels] = {}
     for name, images in shaped.items():
         # Parts of the same dtype share their range: a small test part may lack the extreme values.
         same_type = [other for other in shaped.values() if other.dtype == images.dtype and other.size]
         low = min((float(other.min()) for other in same_type), default=0.0)
         high = max((float(other.max()) for other in same_type), default=0.0)
-        block = _to_bytes(images, low, high, f"{name} of {path}", notes)
+        block = _to_bytes(images, low, high, f"The array {name!r} of {path}", notes)
         blocks[name] = block if size is None else resize_pixels(block, size)
     first, shape = next((name, block.shape[1:]) for name, block in blocks.items())
     for name, block in blocks.items():

@@ -28,7 +28,7 @@ from zatlas.data.npy import read_npy
 from zatlas.store import atomic, retry, safe_paths
 from zatlas.store.atomic import MANIFEST
 
-FORMAT = 2  # increase it if the files, or the decoding of images, change
+FORMAT = 3  # increase it if the files, or the decoding of images, change
 DESCRIPTION_FILE = "description.json"
 ABANDONED_SECONDS = 60.0  # age at which an unlocked temporary folder is removed
 UNLOCKED_ABANDONED_SECONDS = 7 * 86400.0  # the same where folders cannot be locked, as on Windows

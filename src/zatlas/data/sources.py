@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from zatlas.core.errors import BadRecipe, CannotRead, DataMismatch, NotFound, TooLarge, UnknownName
+from zatlas.core.errors import BadPlugin, BadRecipe, CannotRead, DataMismatch, NotFound, TooLarge, UnknownName
 from zatlas.core.registry import DATASETS
 from zatlas.core.settings import checked_value
 from zatlas.data import folder, hub, npz
@@ -40,7 +40,13 @@ def load(text: str, *, size: int | None = None, **options: Any) -> ImageDataset:
             raise UnknownName(f"option of {name}", option, types)
         given[option] = checked_value(value, types[option], f"{name}:{option}")
     with _explain_errors(name):
-        return open_it(size=size, **given)
+        images = open_it(size=size, **given)
+    if not isinstance(images, ImageDataset):
+        raise BadPlugin(
+            f"The dataset {name!r} loads an object of type {type(images).__name__}, and no ImageDataset. See "
+            "docs/extending.md."
+        )
+    return images
 
 
 def load_verified(text: str, *, size: int | None = None, **options: Any) -> ImageDataset:

@@ -48,8 +48,10 @@ def compute_layout(
     if len(first) < MIN_LATENTS or isinstance(layout, PCA):
         return project_to_plane(latents, seed)
     centered = latents[first] - latents.mean(axis=0, dtype=np.float64)
-    positions = layout(centered.astype(np.float32), None if labels is None else labels[first], seed)
-    if positions.shape != (len(first), 2) or not np.isfinite(positions).all():
+    positions = np.asarray(
+        layout(centered.astype(np.float32), None if labels is None else labels[first], seed)
+    )
+    if positions.shape != (len(first), 2) or not np.isfinite(positions).all():  # also None
         raise BadData(
             f"The layout {name!r} gave no finite positions for these {len(latents)} latents. Try other "
             "settings, or the layout 'pca'."

@@ -41,8 +41,13 @@ class ChartRequest:
         if self.split not in SPLITS:
             raise UnknownName("split", self.split, SPLITS)
         for name in self.settings:
-            if name in RESERVED or (self.layout == "dimensions" and name not in ("i", "j")):
-                raise BadRecipe(f"{name!r} is not a setting of the layout {self.layout!r}.")
+            if self.layout == "dimensions" and name not in ("i", "j"):
+                raise BadRecipe(
+                    f"The layout 'dimensions' has the settings i and j, not {name!r}. "
+                    "For others choose a layout, such as --layout grid_umap (in Python: method='grid_umap')."
+                )
+            if name in RESERVED:
+                raise BadRecipe(f"{name!r} is an argument of every layout, not a setting of {self.layout!r}.")
 
     def __str__(self) -> str:
         return chart_text(self.layout, asdict(self))

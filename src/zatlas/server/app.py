@@ -46,8 +46,10 @@ class Explorer:
     Each run has its own queues, so that a model that never returns does not block other runs.
     """
 
-    def __init__(self, page: Mapping[str, Build], access: AccessPolicy, *, compress: bool) -> None:
-        self.access = access
+    def __init__(
+        self, page: Mapping[str, Build], access: AccessPolicy, *, compress: bool, story: str | None = None
+    ) -> None:
+        self.access, self.story = access, story
         self.assets = AssetStore(compress=compress)
         self.assets.put(page)
         self.trees: dict[str, Tree] = {}
@@ -200,7 +202,7 @@ class Explorer:
         if self.manifest is None:
             # The manifest needs only the entry of a tree, which a run without weights has too.
             trees = cast(list[RunTree], [self.trees[id] for id in sorted(self.trees)])
-            self.manifest = as_asset(url, manifest(trees, SOCKET), compress=self.assets.compress)
+            self.manifest = as_asset(url, manifest(trees, SOCKET, self.story), compress=self.assets.compress)
         return self.manifest
 
     async def send(self, file: Asset, scope: Scope, send: Send) -> None:

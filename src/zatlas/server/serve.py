@@ -4,7 +4,7 @@ import asyncio
 import errno
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from zatlas.core.errors import ZatlasError
 from zatlas.server.access import LOOPBACK, access_policy, is_loopback
 from zatlas.server.app import Explorer
 from zatlas.server.assets import Build
+from zatlas.server.follow import FollowedRun, follow_run
 from zatlas.server.handlers import RunHandlers
 from zatlas.server.placeholder import Tree
 from zatlas.server.protocol import settings
@@ -35,32 +36,12 @@ class CannotServe(ZatlasError):
     """The server cannot use this address."""
 
 
-class Server:
-    """A server in its own thread. `show` adds or replaces a run; `begin` releases the manifest."""
+class LoopDisplay:
+    """Shows runs in an explorer whose event loop runs in another thread, and follows their trainings."""
 
-    def __init__(
-        self,
-        max_message_bytes: int,
-        *,
-        host: str = "127.0.0.1",
-        port: int | None = None,
-        framed: bool = False,
-        token: bool = False,
-        files: Files | None = None,
-    ) -> None:
-        files = page() if files is None else files
-        self.listener = listen(host, port)
-        self.port = self.listener.getsockname()[1]
-        names = names_of(host)
-        access = access_policy({*names, *LOOPBACK}, self.port, host=host, framed=framed, token=token)
-        query = f"?token={access.link_token}" if access.link_token else ""
-        self.url = f"http://{names[0]}:{self.port}/{query}"
-        self.explorer = Explorer(files, access, compress=not is_loopback(host))
-        config = uvicorn.Config(self.explorer, **settings(max_message_bytes))
-        self.server = uvicorn.Server(config)
-        self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self._run, name="zatlas-server", daemon=True)
-        self.thread.start()
+    def __init__(self, explorer: Explorer, loop: asyncio.AbstractEventLoop) -> None:
+        self.explorer, self.loop = explorer, loop
+        self.followed: list[FollowedRun] = []
 
     def show(self, tree: Tree, workspace: Workspace | None) -> None:
         """Show the current state of a run; `workspace` is None while it has no weights."""
@@ -77,16 +58,68 @@ class Server:
         """Release the manifest, after all runs are shown."""
         self.call_soon(self.explorer.ready.set)
 
+    def follow(self, runs: Iterable[FollowedRun]) -> None:
+        """Show the changes of these runs until `stop_following`."""
+        for run in runs:
+            self.followed.append(run)
+            run.start(self)
+
+    def show_all(self, workspaces: Sequence[Workspace]) -> None:
+        """Show one run or two, release the manifest, and follow those that are being trained."""
+        for id, workspace in zip(IDS, workspaces, strict=False):
+            self.show(run_tree(workspace, id), workspace)
+        self.begin()
+        runs = (
+            follow_run(workspace.run.folder, id, run_tree, workspace.space)
+            for id, workspace in zip(IDS, workspaces, strict=False)
+        )
+        self.follow(run for run in runs if run.training_now)
+
+    def stop_following(self) -> None:
+        """Let the threads end that follow runs."""
+        for run in self.followed:
+            run.stopped.set()
+
     def call_soon(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Call a function in the server's thread, unless the server is closed."""
+        """Call a function in the thread of the event loop, unless the loop is closed."""
         try:
             self.loop.call_soon_threadsafe(function, *arguments)
         except RuntimeError:
             if not self.loop.is_closed():
                 raise
 
+
+class Server(LoopDisplay):
+    """A server in its own thread. `show` adds or replaces a run; `begin` releases the manifest."""
+
+    def __init__(
+        self,
+        max_message_bytes: int,
+        *,
+        host: str = "127.0.0.1",
+        port: int | None = None,
+        framed: bool = False,
+        token: bool = False,
+        files: Files | None = None,
+        story: str | None = None,
+    ) -> None:
+        files = page() if files is None else files
+        self.listener = listen(host, port)
+        self.port = self.listener.getsockname()[1]
+        names = names_of(host)
+        access = access_policy({*names, *LOOPBACK}, self.port, host=host, framed=framed, token=token)
+        query = f"?token={access.link_token}" if access.link_token else ""
+        self.url = f"http://{names[0]}:{self.port}/{query}"
+        explorer = Explorer(files, access, compress=not is_loopback(host), story=story)
+        super().__init__(explorer, asyncio.new_event_loop())
+        config = uvicorn.Config(self.explorer, **settings(max_message_bytes))
+        self.server = uvicorn.Server(config)
+        self.thread = threading.Thread(target=self._run, name="zatlas-server", daemon=True)
+        self.thread.start()
+
     def close(self) -> bool:
         """Stop and notify connected pages; returns whether all threads have ended."""
+        self.stop_following()
         self.server.should_exit = True
         self.thread.join(CLOSE_SECONDS)
         return not self.thread.is_alive() and not self.explorer.busy
@@ -113,9 +146,10 @@ def serving(
     points: int | None = None,
     framed: bool = False,
     files: Files | None = None,
+    story: str | None = None,
 ) -> Iterator[Server]:
-    """A context manager with a server of these runs."""
-    server = Server(max_request_bytes(workspaces), port=port, framed=framed, files=files)
+    """A context manager with a server of these runs; `story` is the text of a story."""
+    server = Server(max_request_bytes(workspaces), port=port, framed=framed, files=files, story=story)
     try:
         for id, workspace in zip(IDS, workspaces, strict=False):
             tree = run_tree(workspace, id, max_points=points or MAX_POINTS, tiled=points is None)

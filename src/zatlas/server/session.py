@@ -21,6 +21,7 @@ from zatlas.server.placeholder import placeholder
 from zatlas.server.requests import max_message_bytes
 from zatlas.server.serve import IDS, Server
 from zatlas.site import run_tree
+from zatlas.site.story import read_story
 from zatlas.site.tree import MAX_POINTS
 
 Print = Callable[[str], None]
@@ -38,6 +39,7 @@ def explore(
     prior: str | None = None,
     space: str = INPUT,
     token: bool = False,
+    story: Path | None = None,
     opened: bool = True,
     print_url: Print = print,
 ) -> None:
@@ -46,10 +48,11 @@ def explore(
         raise BadRecipe(f"The explorer shows one run or two side by side, not {len(folders)}.")
     if points is not None and points < 1:
         raise BadRecipe(f"The explorer shows at least 1 point, not {points}.")
+    markdown = None if story is None else read_story(story)
     tree = partial(run_tree, max_points=points or MAX_POINTS, prior=prior, tiled=points is None)
     runs = [follow_run(folder, id, tree, space) for folder, id in zip(folders, IDS, strict=False)]
     largest = max(max_message_bytes(*run.sizes) for run in runs)
-    server = Server(largest, host=host, port=port, token=token)
+    server = Server(largest, host=host, port=port, token=token, story=markdown)
     preparation = Background(partial(prepare, runs, server), "zatlas-page")
     try:
         print_url(server.url)
@@ -100,8 +103,7 @@ def prepare(runs: Sequence[FollowedRun], server: Server) -> None:
         if run.light and not run.training_now:
             run.check(server)  # the complete page replaces the quick one
             LOG.info(summary(run.shown_tree.entry))
-    for run in runs:
-        run.start(server)
+    server.follow(runs)
 
 
 def show_first(run: FollowedRun, server: Server) -> None:

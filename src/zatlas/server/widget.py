@@ -15,10 +15,8 @@ from zatlas.core.arrays import ArrayLike, as_latents
 from zatlas.server.access import AccessPolicy
 from zatlas.server.app import Explorer
 from zatlas.server.client import Client
-from zatlas.server.handlers import RunHandlers
 from zatlas.server.messages import error_payload
-from zatlas.server.serve import IDS, page
-from zatlas.site import run_tree
+from zatlas.server.serve import LoopDisplay, page
 from zatlas.site.export import PLACEHOLDER
 from zatlas.site.static import SINGLE_PAGE, page_files
 from zatlas.workspace import Workspace
@@ -50,14 +48,12 @@ class ExplorerWidget(anywidget.AnyWidget):
         super().__init__(height=height)
         self._workspaces = tuple(workspaces)
         self._explorer = Explorer(page(), AccessPolicy(frozenset()), compress=False)
-        for id, workspace in zip(IDS, workspaces, strict=False):
-            tree = run_tree(workspace, id)
-            self._explorer.show(tree, RunHandlers(workspace, tree))
-        self._explorer.ready.set()
         self._frames: dict[str, asyncio.Queue[dict[str, Any]]] = {}  # of each view
         self._clients: dict[str, asyncio.Task[None]] = {}
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="zatlas-widget", daemon=True).start()
+        self._display = LoopDisplay(self._explorer, self._loop)
+        self._display.show_all(self._workspaces)
         self.on_msg(self._receive)
 
     def go_to(self, z: ArrayLike) -> None:
@@ -66,8 +62,9 @@ class ExplorerWidget(anywidget.AnyWidget):
         self.send({"kind": "go", "z": latent.tolist()})
 
     def close(self) -> None:
-        """Close the widget and stop its thread."""
+        """Close the widget and stop its threads."""
         super().close()
+        self._display.stop_following()
         asyncio.run_coroutine_threadsafe(self._explorer.close(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
 

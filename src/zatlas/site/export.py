@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from os import PathLike
 from pathlib import Path, PurePosixPath
 
 from zatlas.core.errors import BadRecipe, BadRun, CannotWrite, NotSupported
@@ -19,6 +20,7 @@ from zatlas.core.logs import LOG
 from zatlas.core.progress import bar
 from zatlas.site.preview import preview
 from zatlas.site.static import INDEX_PAGE, SINGLE_PAGE, page_files
+from zatlas.site.story import read_story
 from zatlas.site.tree import Files, RunTree, manifest, run_tree
 from zatlas.store import atomic, safe_paths
 from zatlas.workspace import Workspace
@@ -47,16 +49,18 @@ def export(
     points: int | None = None,
     limit: float = LIMIT,
     prior: str | None = None,
+    story: str | PathLike[str] | None = None,
 ) -> Path:
     """Write the page of one run, or of two to compare: one file if `out` ends in .html, otherwise a folder.
 
     points: number of points of each run. limit: MB of a single file. prior: "mixture" or "flow", the fitted
-    prior that the page samples from.
+    prior that the page samples from. story: file of a story that the page opens with.
     """
     if not 1 <= len(workspaces) <= 2:
         raise BadRecipe(f"A page shows one run or compares two, not {len(workspaces)}.")
     if points is not None and points < 2:
         raise BadRecipe(f"A page shows 2 points or more, not {points}.")
+    markdown = None if story is None else read_story(story)
     single = out.suffix.lower() == ".html"
     page = page_files()
     (_check_file if single else _check_folder)(out)
@@ -66,7 +70,7 @@ def export(
         run_tree(workspace, id, max_points=max_points, geodesics=True, prior=prior, tiled=tiled)
         for id, workspace in zip("ab", workspaces, strict=False)
     ]
-    data: Files = {MANIFEST: lambda: manifest(trees)}
+    data: Files = {MANIFEST: lambda: manifest(trees, story=markdown)}
     for tree in trees:
         data = {**data, **tree.files}
         _print_summary(tree)

@@ -291,3 +291,4 @@ class Manifest(TypedDict):
     zatlas: str  # the version that wrote it
     runs: list[RunEntry]  # one, or two to compare
     socket: str | None  # relative URL of the live server's WebSocket; null in an export
+    story: NotRequired[str]  # Markdown of the story that the page opens with

@@ -127,10 +127,15 @@ def run_tree(
     return RunTree(entry, {f"{folder}/{name}": make for name, make in files.items()}, page)
 
 
-def manifest(trees: Sequence[RunTree], socket: str | None = None) -> bytes:
-    """The content of data/manifest.json for one run, or for two to compare."""
+def manifest(trees: Sequence[RunTree], socket: str | None = None, story: str | None = None) -> bytes:
+    """The content of data/manifest.json for one run, or for two to compare.
+
+    story: the Markdown of a story that the page opens with.
+    """
     runs = [tree.entry for tree in trees]
     content = {"format": FORMAT, "zatlas": version("zatlas"), "runs": runs, "socket": socket}
+    if story is not None:
+        content["story"] = story
     return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
 
 

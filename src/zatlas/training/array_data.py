@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor
-from torch.utils.data import Dataset, IterableDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from zatlas.core.arrays import ArrayLike, as_array
 from zatlas.core.errors import BadData, ShapeError, UnknownName
@@ -19,6 +19,7 @@ from zatlas.data.npz import concatenate_parts
 TABLES = ("datasets", "pandas", "polars")  # packages with tables of columns
 IMAGE_COLUMNS = ("image", "images", "img", "path", "image_path", "file", "file_name", "filename")
 LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "target")
+MAX_LISTED = 6  # columns in an error message
 RESERVED = ("images", "labels", "file", "allow_pickle")  # names that no attribute of the file can have
 Scalar = (bool, int, float, str, np.generic)
 
@@ -51,7 +52,7 @@ def npz_bytes(data: Any, labels: Any = None, size: int | None = None) -> bytes:
     images = _pixels(data, size)
     if not images.size:
         raise BadData(f"There are no images: the shape of the data is {images.shape}.")
-    arrays = {"images": concatenate_parts(Path("this array"), {"images": images}, None, Counter())}
+    arrays = {"images": concatenate_parts(Path("the data"), {"images": images}, None, Counter())}
     if labels is not None:
         arrays["labels"] = _labels(labels)
         if arrays["labels"].shape != (len(images),):
@@ -68,6 +69,10 @@ def _pixels(data: Any, size: int | None) -> np.ndarray:
     """Return the pixels of an array, a tensor, or a sequence of images."""
     if isinstance(data, Mapping):
         raise BadData(f"Data of type {type(data).__name__} has parts. Pass one of them, as data['train'].")
+    if isinstance(data, DataLoader):
+        raise BadData(
+            "A DataLoader has batches, and zatlas makes its own. Pass its Dataset, as loader.dataset."
+        )
     if isinstance(data, bytes) or not isinstance(data, Iterable):
         raise BadData(
             f"Data of type {type(data).__name__} cannot be used. Pass a name, a path, an array, a tensor, a "
@@ -113,9 +118,10 @@ def _columns(table: Any, labels: Any) -> tuple[Any, Any, dict[str, np.ndarray]]:
     decoded = [name for name in names if type(features.get(name)).__name__ == "Image"]
     image = next(iter(decoded or [name for name in IMAGE_COLUMNS if name in names]), None)
     if image is None:
+        listed = ", ".join(map(str, names[:MAX_LISTED])) + (" ..." if len(names) > MAX_LISTED else "")
         raise BadData(
-            f"The table has the columns {', '.join(map(str, names))}, and none of images. Name a column of "
-            "images or paths 'image'."
+            f"The table has the columns {listed}, and none of images. Name a column of images or paths "
+            "'image'. For a table of pixels pass an array (n, h, w)."
         )
     if isinstance(labels, str) and labels not in names:
         raise UnknownName("column of the table", labels, map(str, names))

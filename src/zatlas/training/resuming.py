@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from zatlas.core.errors import BadRecipe, BadRun, CannotWrite, Damaged, Diverged, TooLarge
+from zatlas.core.errors import BadRun, Damaged, Interrupted
 from zatlas.core.shell import shell_command
 from zatlas.store import atomic, retry
 from zatlas.store.run import Run
@@ -19,7 +19,9 @@ def removed_if_unsaved(run: Run, *, enabled: bool) -> Iterator[None]:
     """Remove a new run if its training fails before the first checkpoint: nothing could be resumed."""
     try:
         yield
-    except (BadRecipe, CannotWrite, Diverged, TooLarge):
+    except Interrupted:
+        raise
+    except Exception:  # also of a plugin
         if enabled and not checkpoint.steps(run.folder / "checkpoints") and not run.weights.exists():
             atomic.remove(run.folder)
         raise

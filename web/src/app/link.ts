@@ -19,14 +19,15 @@ export interface LinkState {
   arithmetic?: string; // the equation
   groups?: Record<string, string>; // name to members, as anchorText writes them, separated by points
   created?: Record<string, string>; // directions created in the page: name to vector
-  note?: string;
   run?: number; // index of the active run
+  story?: string; // name of the open story, or its text
+  step?: number; // of the story, from 1
 }
 
 const LISTS = new Set(["pins", "held", "keyframes"]);
 const TABLES = new Set(["amounts", "created", "groups"]);
 const FLAGS = new Set(["loop"]);
-const NUMBERS = new Set(["at", "label", "run"]);
+const NUMBERS = new Set(["at", "label", "run", "step"]);
 
 export function writeLink(state: LinkState): string {
   const result = new URLSearchParams();

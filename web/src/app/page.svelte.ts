@@ -12,9 +12,11 @@ import { readLink, writeLink, type LinkState } from "./link";
 import type { RunState } from "./run.svelte";
 import { letter, readAnchor, anchorText, type Anchor } from "./anchor";
 import { Preference } from "./preference.svelte";
+import { concrete, farApart, relativeAnchor } from "./relative";
+import { Stories } from "./story.svelte";
 import { Walk } from "./walk.svelte";
 
-export type Panel = "map" | "point" | "data" | "walk" | "sliders" | "arithmetic" | "preference" | "notes" | "training";
+export type Panel = "map" | "point" | "data" | "walk" | "sliders" | "arithmetic" | "preference" | "training";
 export type Tool = "move" | "lasso" | "draw";
 export const LAYERS = ["points", "images", "decoded"] as const;
 export type Layer = (typeof LAYERS)[number];
@@ -39,7 +41,6 @@ export class Page {
   filter = $state("");
   layer = $state<Layer>("images"); // what the map shows
   tool = $state<Tool>("move");
-  note = $state("");
   pins = $state.raw<Anchor[]>([]);
   chosen = $state<number | null>(null); // the pin that the sliders start from
   hovered = $state.raw<Here | null>(null); // under the pointer
@@ -59,6 +60,7 @@ export class Page {
   readonly sliders: Sliders;
   readonly arithmetic: Arithmetic;
   readonly preference: Preference;
+  readonly stories: Stories;
 
   constructor(runs: RunState[]) {
     this.runs = runs;
@@ -66,6 +68,7 @@ export class Page {
     this.sliders = new Sliders(this);
     this.arithmetic = new Arithmetic(this);
     this.preference = new Preference(this);
+    this.stories = new Stories(this);
     this.colour = defaultColour(this.run);
     this.layer = defaultLayer(this.run);
   }
@@ -104,14 +107,7 @@ export class Page {
       this.toast = { text: "This run has a single point, so there is no walk.", undo: false };
       return;
     }
-    const { positions, site } = this.run.chart;
-    const [left, bottom, right, top] = site.box;
-    const [x, y] = [(left + right) / 2, (bottom + top) / 2];
-    let first = 0;
-    for (let row = 1; row < Math.min(positions.length / 2, 2000); row++) if (distance(positions, row, x, y) > distance(positions, first, x, y)) first = row;
-    const [fromX, fromY] = [positions[2 * first], positions[2 * first + 1]];
-    let second = first ? 0 : 1;
-    for (let row = 0; row < Math.min(positions.length / 2, 2000); row++) if (distance(positions, row, fromX, fromY) > distance(positions, second, fromX, fromY)) second = row;
+    const [first, second] = farApart(this.run);
     await this.pinBoth(first, second);
   }
 
@@ -281,11 +277,11 @@ export class Page {
       label: run.label || undefined,
       prior: run.fromModelPrior ? "model" : undefined,
       layer: this.layer === defaultLayer(run) ? undefined : this.layer,
-      note: this.note,
       run: this.active || undefined,
       ...this.walk.link(),
       ...this.sliders.link(),
       ...this.arithmetic.link(),
+      ...this.stories.link(),
     };
     return writeLink(state);
   }
@@ -301,9 +297,12 @@ export class Page {
     }
   }
 
-  private async apply(link: LinkState, overtaken: () => boolean): Promise<void> {
-    this.active = link.run === 1 && this.runs.length > 1 ? 1 : 0;
+  private async apply(requested: LinkState, overtaken: () => boolean): Promise<void> {
+    const state = await this.stories.follow(requested);
+    if (overtaken()) return;
+    this.active = state.run === 1 && this.runs.length > 1 ? 1 : 0;
     const run = this.run;
+    const link = concrete(state, run.entry);
     await run.show(link.chart ?? run.entry.charts[0]?.name);
     if (overtaken()) return;
     this.colour = run.entry.columns.some((column) => column.name === link.colour) ? link.colour! : defaultColour(run);
@@ -311,7 +310,6 @@ export class Page {
     this.view = link.view ?? null;
     this.panel = (link.panel as Panel) ?? "point";
     this.layer = LAYERS.find((layer) => layer === link.layer) ?? defaultLayer(run);
-    this.note = link.note ?? "";
     run.fromModelPrior = link.prior === "model";
     run.label = Math.min(link.label ?? 0, Math.max(run.entry.classes.length - 1, 0));
     this.walk.follow(link);
@@ -332,7 +330,7 @@ export class Page {
   anchorOf(text: string): Anchor | null {
     const { run } = this;
     const result = readAnchor(text, run.entry.dim);
-    if (!result) return null;
+    if (!result) return relativeAnchor(text, run);
     if ("sample" in result) return run.numbered(result.sample);
     if ("z" in result) return { ...result, row: null, name: "", about: "a latent from a link" };
     return result.row < run.entry.count ? run.anchor(result.row) : null;
@@ -379,10 +377,6 @@ export function defaultColour({ entry, table }: RunState): string {
     defaults.set(entry, (result = (ranked[0]?.column ?? other)?.name ?? ""));
   }
   return result;
-}
-
-function distance(positions: Float32Array, row: number, x: number, y: number): number {
-  return Math.hypot(positions[2 * row] - x, positions[2 * row + 1] - y);
 }
 
 function darkWanted(): boolean {

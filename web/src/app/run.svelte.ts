@@ -44,7 +44,7 @@ export class RunState {
   before: RunState | null = null; // the same run as the page showed it until now
   private rows: Map<number, number> | null = null;
   private sheets: Promise<ImageBitmap>[] = []; // sprite sheets
-  private first!: Table; // the points of the first file
+  first!: Table; // the points of the first file
   private tiling: Tiling | null = null;
   private wanted: ChartEntry | null = null; // the chart requested last
   private computedPositions = new Map<string, Float32Array>(); // positions on charts computed by the server

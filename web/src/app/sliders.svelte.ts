@@ -38,6 +38,7 @@ export class Sliders {
   readonly amounts = new SvelteMap<string, number>(); // not an object: a class may be called “constructor”
   held = $state<string[]>([]);
   created = $state.raw<Slider[]>([]);
+  first = $state.raw<string[]>([]); // names of the sliders that a link moves, which come first in the list
   together = $state(false); // also move samples
   seed = $state(1);
   batch = $state.raw<Images | null>(null);
@@ -225,6 +226,7 @@ export class Sliders {
     });
     this.amounts.clear();
     for (const [name, amount] of Object.entries(link.amounts ?? {})) this.amounts.set(name, amount);
+    this.first = [...this.amounts.keys()];
     this.held = link.held ?? [];
   }
 
