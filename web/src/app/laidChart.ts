@@ -19,6 +19,13 @@ export interface LaidChart {
   first: { positions: Float32Array; grid: Grid }; // without points from tiles: a uniform sample
 }
 
+/** The map of an earlier checkpoint of a training. */
+export interface Snapshot {
+  epoch: number;
+  index: Int32Array; // of each point in the data set
+  positions: Float32Array;
+}
+
 /** The positions, but of each point that has an old position that one. */
 export function movedFrom(
   positions: Float32Array,
