@@ -1,9 +1,11 @@
 import base64
 import gzip
+import io
 import json
 import re
 
 import pytest
+from PIL import Image
 
 import zatlas
 from zatlas.cli import main
@@ -102,12 +104,30 @@ def test_a_single_file_holds_the_same_bytes_as_a_folder(digits, page, tmp_path, 
     for url, data in result.items():
         assert (folder / url).read_bytes() == data
     names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    assert names - set(result) == {"index.html", "assets/page.js", "data/written.json"}
+    only_in_folder = {"index.html", "single.html", "preview.png", "assets/page.js", "data/written.json"}
+    assert names - set(result) == only_in_folder
+
     text = single.read_text()
     assert text.startswith("<!doctype html><body>") and text.endswith("<script>page()</script>")
     before = single.read_bytes()
     zatlas.export(digits, single, points=80)
     assert single.read_bytes() == before
+
+
+def test_an_export_has_the_texts_and_the_image_of_a_link_to_it(digits, page, tmp_path):
+    (page / "index.html").write_text("<head><title>zatlas</title></head>")
+    (page / "single.html").write_text("<head><title>zatlas</title></head><!--zatlas:data-->")
+    zatlas.export(digits, tmp_path / "folder", points=80)
+    zatlas.export(digits, tmp_path / "one.html", points=80)
+    folder, single = (tmp_path / "folder" / "index.html").read_text(), (tmp_path / "one.html").read_text()
+    for text in (folder, single):
+        assert '<meta property="og:title" content="digits" />' in text and "Made with zatlas" in text
+    assert '<meta property="og:image" content="preview.png" />' in folder
+    data = re.search(r'"og:image" content="data:image/png;base64,([^"]+)"', single)[1]
+    with Image.open(io.BytesIO(base64.b64decode(data))) as image:
+        assert image.size == (1200, 630)
+        assert len(image.getcolors(1 << 20)) > 100
+    assert (tmp_path / "folder" / "preview.png").read_bytes() == base64.b64decode(data)
 
 
 def test_a_single_file_over_the_limit_is_refused_with_advice(digits, page, tmp_path):

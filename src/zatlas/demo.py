@@ -8,7 +8,7 @@ from zatlas.core.logs import LOG
 from zatlas.core.shell import shell_command
 from zatlas.create import resume, train
 from zatlas.gallery import draw_gallery
-from zatlas.page import PageFigure, PageSection, render_page
+from zatlas.page import PageFigure, PageSection, image_size, render_page
 from zatlas.server.session import Print, explore
 from zatlas.store import atomic
 from zatlas.workspace import Workspace
@@ -60,8 +60,13 @@ def _index_page(clothes: Workspace, faces: Workspace) -> str:
             "",
             shell_command("gallery", workspace.run.folder),
             f"{gallery}/index.html",
+            image_size(workspace.gallery / image),
         )
         sections.append(PageSection(title, (figure,)))
+    folders = (faces.run.folder, clothes.run.folder)
     return render_page(
-        "Two latent spaces", "Galleries of two models, one of clothes and one of faces.", sections
+        "Two latent spaces",
+        "Galleries of two models, one of clothes and one of faces.",
+        sections,
+        explore=shell_command("explore", *folders),
     )

@@ -12,7 +12,7 @@ from zatlas.core.shell import shell_command
 from zatlas.figures.catalogue import entries
 from zatlas.figures.entry import Entry
 from zatlas.metrics.titles import describe_run
-from zatlas.page import PageFigure, PageSection, render_page
+from zatlas.page import PageFigure, PageSection, existing_links, image_size, render_page
 from zatlas.render.theme import LIGHT, Theme
 from zatlas.store import atomic
 from zatlas.workspace import Workspace
@@ -47,6 +47,8 @@ def draw_gallery(workspace: Workspace, folder: Path | str | None = None, *, them
         describe_run(workspace),
         _sections(figures, folder),
         skipped,
+        explore=shell_command("explore", workspace.run.folder),
+        links=existing_links(folder / "index.html", {"Evaluation report": workspace.run.path("report.html")}),
         dark=theme.name == "dark",
     )
     return atomic.write_file(folder / "index.html", text.encode())
@@ -74,6 +76,7 @@ def _sections(figures: Sequence[tuple[Entry, Path]], folder: Path) -> list[PageS
             entry.about,
             entry.theory,
             shell_command(*entry.words),
+            size=image_size(path),
         )
         figures_of.setdefault(entry.section, []).append(figure)
     return [PageSection(title, tuple(figures)) for title, figures in figures_of.items()]

@@ -1,15 +1,21 @@
 """HTML pages of figures, notes and tables, readable offline and without JavaScript."""
 
-from collections.abc import Sequence
+import base64
+import io
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
+from typing import BinaryIO, ClassVar
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+from PIL import Image, UnidentifiedImageError
 
 FILMS = (".mp4", ".webm")
+TEMPLATES = Path(__file__).parent / "templates"
 DATA_URL = "data:"  # starts the address of a figure that is embedded in the page
 FOOTER = "Made by zatlas. The command under a figure draws it again."
 
@@ -24,6 +30,7 @@ class PageFigure:
     theory: str = ""
     command: str = ""
     link: str = ""  # page that a click opens instead of the image
+    size: tuple[int, int] | None = None  # width and height in pixels; those of a data: URL are read from it
     kind: ClassVar = "figure"
 
     @property
@@ -40,6 +47,14 @@ class PageFigure:
     def source(self) -> str:
         """The URL of the file: `#`, `?` and `%` belong to its name."""
         return self.file if self.embedded else quote(self.file)
+
+    @property
+    def extent(self) -> Markup:
+        """The attributes of the size, so that the page does not move when the image arrives."""
+        size = self.size
+        if size is None and self.embedded:
+            size = image_size(io.BytesIO(base64.b64decode(self.file.partition(",")[2])))
+        return Markup("") if size is None else Markup(' width="{}" height="{}"').format(*size)
 
     @property
     def target(self) -> str:
@@ -85,19 +100,48 @@ def render_page(
     sections: Sequence[PageSection],
     skipped: Sequence[str] = (),
     *,
+    explore: str = "",
+    links: Sequence[tuple[str, str]] = (),
     footer: str = FOOTER,
     dark: bool = False,
 ) -> str:
-    """Render a page as HTML; `skipped` lists figures that were not drawn, with the reason."""
+    """Render a page as HTML.
+
+    skipped: figures that were not drawn, with the reason. explore: command that opens the explorer. links:
+    names and addresses of other pages.
+    """
+    values = {"title": title, "about": about, "sections": sections, "skipped": skipped, "footer": footer}
     return _template().render(
-        title=title, about=about, sections=sections, skipped=skipped, footer=footer, dark=dark
+        **values,
+        explore=explore,
+        links=links,
+        dark=dark,
+        brand=Markup((TEMPLATES / "brand.css").read_text("utf-8")),
     )
+
+
+def image_size(file: Path | BinaryIO) -> tuple[int, int] | None:
+    """Return width and height of an image; None for a film or a vector image."""
+    try:
+        with Image.open(file) as image:
+            return image.size
+    except UnidentifiedImageError:
+        return None
+
+
+def existing_links(page: Path, targets: Mapping[str, Path]) -> list[tuple[str, str]]:
+    """Return those of these pages that exist, as names and addresses relative to a page."""
+    return [
+        (name, quote(os.path.relpath(target, page.parent).replace(os.sep, "/")))
+        for name, target in targets.items()
+        if target.is_file()
+    ]
 
 
 @cache
 def _template() -> Template:
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -10,7 +10,7 @@ from zatlas.figures import geometry, maps, sheets
 from zatlas.metrics.evaluation import EvaluationResult
 from zatlas.metrics.metric import Metric
 from zatlas.metrics.titles import format_baseline, format_value, group_title, metric_title
-from zatlas.page import PageFigure, PageNote, PageSection, PageTable, render_page
+from zatlas.page import PageFigure, PageNote, PageSection, PageTable, existing_links, render_page
 from zatlas.render.figure import Figure
 from zatlas.render.html import data_url
 from zatlas.render.plot import bars
@@ -28,6 +28,8 @@ def write_report(workspace: Workspace, result: EvaluationResult, path: Path, *, 
         f"Evaluation of {workspace.name}",
         result.about,
         sections,
+        explore=shell_command("explore", workspace.run.folder),
+        links=existing_links(path, {"Gallery": workspace.gallery / "index.html"}),
         footer="Made by zatlas. ± is one standard error; n is the number of images, samples or pairs. "
         f"To make this report again, run: {shell_command('evaluate', workspace.run.folder)}",
         dark=theme.name == "dark",

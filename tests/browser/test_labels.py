@@ -173,3 +173,34 @@ def test_links_preserve_names_with_special_characters(explore, nasty):
 def named_all(images, names):
     result = images.evaluate_all("all => all.map((node) => node.getAttribute('aria-label'))")
     assert result == [*names, "The result"]
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory, digits):
+    """The digits' model with four classes for each digit, 40 in all."""
+    folder = tmp_path_factory.mktemp("runs") / "crowded"
+    shutil.copytree(digits.run.folder, folder)
+    plain = digits.dataset
+    kinds = 4 * plain.labels + np.arange(len(plain)) % 4
+    names = [f"kind {number}" for number in range(40)]
+    images = image_dataset("crowded", plain.pixels, labels=kinds, classes=names, split=plain.split)
+    return replace(Workspace.open(folder), opened_dataset=images), names
+
+
+def test_a_map_of_40_classes_has_more_labels_when_it_is_enlarged(explore, crowded):
+    workspace, names = crowded
+    explorer = explore("server", workspace, link="layer=points")
+    labels = explorer.page.locator(".labels span")
+
+    def visible():
+        texts = labels.all_inner_texts()
+        assert texts and set(texts) <= set(names) and len(set(texts)) == len(texts)
+        return set(texts)
+
+    whole = explorer.eventually(visible)
+    seen = set(whole)
+    for row in (3, 17, 40, 90, 200, 300):
+        explorer.go(explorer.at(row, zoom=6))
+        seen |= explorer.eventually(visible)
+    assert len(whole) >= 8
+    assert len(seen) > len(whole)

@@ -1,5 +1,6 @@
 """Every kind of run in a real browser: conditional, GAN, one dimension, two runs, still training."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -98,6 +99,58 @@ def test_each_of_two_maps_has_a_colour_column_of_its_run(explore, portraits, dig
     expect(page.get_by_label("Colour by")).to_have_value("label")
     page.get_by_role("button", name="portraits", exact=True).click()
     expect(page.get_by_label("Colour by")).to_have_value("hair_colour")
+
+
+def test_each_of_two_maps_has_its_own_chart_and_a_click_on_it_pins(explore, wide, plain):
+    explorer = explore("server", wide, plain)
+    page = explorer.page
+    first, second = (page.get_by_role("combobox", name=f"Chart of {name}") for name in ("wide", "plain"))
+    before = second.input_value()
+    first.select_option("pca")
+    expect(first).to_have_value("pca")
+    expect(second).to_have_value(before)
+    box = explorer.box(1)
+    explorer.click(box["width"] / 2, box["height"] / 2, number=1)
+    expect(page.get_by_role("button", name="plain", exact=True)).to_have_attribute("aria-pressed", "true")
+    explorer.eventually(lambda: pinned_one(explorer))
+
+
+def pinned_one(explorer):
+    assert explorer.state().get("pins", "").count(",") == 0 and explorer.state().get("pins")
+
+
+def test_the_maps_of_earlier_checkpoints_are_replayed(explore, wide):
+    tree = run_tree(wide, max_points=200)
+    training = {"epoch": 1, "epochs": 4, "running": True, "metrics": [{"epoch": 1, "seconds": 30.0}]}
+    server = Server(max_request_bytes([wide]), port=0)
+    try:
+        first = replace(
+            tree, entry={**tree.entry, "charts": tree.entry["charts"][::-1], "training": training}
+        )
+        server.show(first, wide)
+        server.begin()
+        page = explore.page(server.url)
+        page.goto(server.url)
+        page.get_by_role("application").wait_for()
+        panel = page.get_by_role("tabpanel")
+        expect(panel).to_contain_text("Epoch 1 of 4, about 2 min left")
+        expect(panel.get_by_role("slider", name="Replay the checkpoints")).to_have_count(0)
+        later = {**training, "epoch": 2, "metrics": [{"epoch": 2, "seconds": 40.0}]}
+        server.show(replace(tree, entry={**tree.entry, "stamp": "later", "training": later}), wide)
+        expect(panel).to_contain_text("Epoch 2 of 4, about 40 s left")
+        slider = panel.get_by_role("slider", name="Replay the checkpoints")
+        page.get_by_role("radio", name="Points").click()
+        page.mouse.move(2, 2)
+        page.wait_for_timeout(1500)  # the points have arrived
+        now = page.get_by_role("application").screenshot()
+        slider.fill("0")
+        expect(panel).to_contain_text("Map after epoch 1")
+        page.wait_for_timeout(1500)
+        assert page.get_by_role("application").screenshot() != now
+        slider.fill("1")
+        expect(panel).to_contain_text("Map after epoch 2")
+    finally:
+        server.close()
 
 
 def test_a_link_of_two_runs_stores_the_active_run(explore, digits, plain):

@@ -11,13 +11,15 @@ import shlex
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from os import PathLike
 from pathlib import Path, PurePosixPath
 
 from zatlas.core.errors import BadRecipe, BadRun, CannotWrite, NotSupported
 from zatlas.core.logs import LOG
 from zatlas.core.progress import bar
-from zatlas.site.static import SINGLE_PAGE, page_files
+from zatlas.site.preview import preview
+from zatlas.site.static import INDEX_PAGE, SINGLE_PAGE, page_files
 from zatlas.site.story import read_story
 from zatlas.site.tree import Files, RunTree, manifest, run_tree
 from zatlas.store import atomic, safe_paths
@@ -29,10 +31,12 @@ MANIFEST = "data/manifest.json"
 WRITTEN = "data/written.json"  # the names of the files that the export wrote
 ELEMENT = b'data-url="data/manifest.json"'  # identifies a single file
 URL = re.compile(
-    r"(index|single)\.html|licenses\.txt|data/(manifest|written)\.json|data/[ab]/[a-z0-9][a-z0-9.-]*"
+    r"(index|single)\.html|preview\.png|licenses\.txt|data/(manifest|written)\.json|data/[ab]/[a-z0-9][a-z0-9.-]*"
     r"|(assets|runtime)/[A-Za-z0-9_][A-Za-z0-9._-]*"
 )  # of an exported file
 MAX_RECORD_BYTES = 64 << 20  # of the list of written names
+PREVIEW = "preview.png"  # of a folder
+TITLE = b"<title>zatlas</title>"  # in the built page
 RUNTIME = "runtime/"  # files that the page loads when it decodes
 PLACEHOLDER = b"<!--zatlas:data-->"  # in the page, for the data
 COMPRESSED = (".png", ".webp")  # formats that gzip does not make smaller
@@ -70,11 +74,38 @@ def export(
     for tree in trees:
         data = {**data, **tree.files}
         _print_summary(tree)
+    image_data = preview(trees[0])
+    names = " and ".join(tree.entry["name"] for tree in trees)
+    about = "; ".join(tree.entry["summary"] for tree in trees)
     if single:
         runtime = {url: file.read_bytes for url, file in page.items() if url.startswith(RUNTIME)}
-        return _write_single(out, page[SINGLE_PAGE].read_bytes(), {**data, **runtime}, limit)
+        address = (
+            "" if image_data is None else f"data:image/png;base64,{base64.b64encode(image_data).decode()}"
+        )
+        template = with_preview(page[SINGLE_PAGE].read_bytes(), names, about, address)
+        return _write_single(out, template, {**data, **runtime}, limit)
     assets = {url: file.read_bytes for url, file in page.items()}  # with the template of a single file
-    return _write_folder(out, {**assets, **data})
+    if image_data is not None:
+        assets[PREVIEW] = partial(bytes, image_data)
+    index = with_preview(page[INDEX_PAGE].read_bytes(), names, about, PREVIEW if image_data else "")
+    return _write_folder(out, {**assets, INDEX_PAGE: partial(bytes, index), **data})
+
+
+def with_preview(page: bytes, title: str, about: str, image: str) -> bytes:
+    """The page with the texts and the image that are shown beside a link to it."""
+    tags = {
+        "og:type": "website",
+        "og:title": title,
+        "og:description": f"{about}. Made with zatlas.",
+        "og:image": image,
+    }
+    lines = [
+        f'<meta property="{name}" content="{html.escape(text, quote=True)}" />'
+        for name, text in tags.items()
+        if text
+    ]
+    head = f"<title>{html.escape(title)} · zatlas</title>\n    " + "\n    ".join(lines)
+    return page.replace(TITLE, head.encode(), 1)
 
 
 def one_file(template: bytes, files: Files) -> bytes:

@@ -52,6 +52,11 @@ class RunTree:
     _page: RunPage = field(repr=False)
 
     @property
+    def workspace(self) -> Workspace:
+        """The run."""
+        return self._page.workspace
+
+    @property
     def rows(self) -> Rows:
         """The dataset row of each point; -1 for a sample."""
         return self._page.subset.rows

@@ -4,7 +4,7 @@ import type { ChartEntry } from "../contract";
 import type { PlaneInverse } from "../latent";
 import type { Grid } from "../map";
 
-/** A picture of a map, and the pixel of a position on it. */
+/** An image of a map, and the pixel of a position on it. */
 export interface MapPicture {
   canvas: HTMLCanvasElement;
   pixelOf: (x: number, y: number) => [number, number];
@@ -17,6 +17,13 @@ export interface LaidChart {
   grid: Grid;
   inverse: PlaneInverse;
   first: { positions: Float32Array; grid: Grid }; // without points from tiles: a uniform sample
+}
+
+/** The map of an earlier checkpoint of a training. */
+export interface Snapshot {
+  epoch: number;
+  index: Int32Array; // of each point in the data set
+  positions: Float32Array;
 }
 
 /** The positions, but of each point that has an old position that one. */

@@ -7,6 +7,7 @@ import { readImage } from "../media";
 import { Arithmetic } from "./arithmetic.svelte";
 import { History } from "./history.svelte";
 import { keyframeText, readKeyframe } from "./keyframe";
+import type { Snapshot } from "./laidChart";
 import { Sliders } from "./sliders.svelte";
 import { readLink, writeLink, type LinkState } from "./link";
 import type { RunState } from "./run.svelte";
@@ -50,6 +51,8 @@ export class Page {
   view = $state.raw<[number, number, number] | null>(null); // a view requested by a link
   ownImage = $state.raw<Images | null>(null); // the last image dropped on the page
   across = $state.raw<Images | null>(null); // the same image reconstructed by the other run
+  snapshots = $state.raw<Snapshot[]>([]); // of the checkpoints of a training that this visit has seen
+  presenting = $state(false); // larger text and images, without tools
   toast = $state<{ text: string; undo: boolean } | null>(null);
   readonly history = new History();
   private known = new Map<string, Anchor>(); // pins of this visit by their text in a link, which holds less

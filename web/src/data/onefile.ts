@@ -18,21 +18,34 @@ export function savedState(page: Document = document): string {
   return page.querySelector<HTMLMetaElement>(`meta[name="${STATE}"]`)?.content ?? "";
 }
 
+/** What a saved page opens with, and the image that is shown beside a link to it, as a data URL. */
+interface Saved {
+  state: string;
+  preview: string;
+}
+
 /** The one-file page of this manifest at a state. `progress` gets the share of files that are done. */
-export async function oneFile(files: Files, manifest: Manifest, state: string, progress: (done: number) => void): Promise<Blob> {
+export async function oneFile(files: Files, manifest: Manifest, { state, preview }: Saved, progress: (done: number) => void): Promise<Blob> {
   const own = inlined(document);
   const template = own.length ? ownTemplate(document) : text(await files.bytes(TEMPLATE));
   const urls = own.length ? own.filter((url) => url !== MANIFEST) : await listed(files);
   const cut = template.indexOf(PLACE);
   if (cut < 0) throw new Error("The template of the page has no place for the data. Export the run again.");
-  const meta = document.createElement("meta");
-  [meta.name, meta.content] = [STATE, state];
-  const parts: string[] = [template.slice(0, cut), meta.outerHTML, "\n", await element(MANIFEST, offline(manifest))];
+  const names = manifest.runs.map((run) => run.name).join(" and ");
+  const head = [meta("name", STATE, state), meta("property", "og:title", names), meta("property", "og:image", preview)];
+  const parts: string[] = [template.slice(0, cut), head.join("\n"), "\n", await element(MANIFEST, offline(manifest))];
   for (const [i, url] of urls.entries()) {
     parts.push(await element(url, new Uint8Array(await files.bytes(url))));
     progress((i + 1) / urls.length);
   }
   return new Blob([...parts, template.slice(cut + PLACE.length)], { type: "text/html" });
+}
+
+function meta(kind: "name" | "property", name: string, content: string): string {
+  const element = document.createElement("meta");
+  element.setAttribute(kind, name);
+  element.content = content;
+  return content ? element.outerHTML : "";
 }
 
 /** The manifest of a page without a server. */
@@ -53,7 +66,7 @@ function ownTemplate(page: Document): string {
   const copy = page.documentElement.cloneNode(true) as HTMLElement;
   copy.removeAttribute("data-theme");
   copy.querySelector("#app")!.replaceChildren();
-  copy.querySelector(`meta[name="${STATE}"]`)?.remove();
+  for (const old of copy.querySelectorAll(`meta[name="${STATE}"], meta[property^="og:"]`)) old.remove();
   const [first, ...others] = copy.querySelectorAll("script[data-url]");
   first.replaceWith(page.createComment("zatlas:data"));
   for (const item of others) item.remove();

@@ -14,9 +14,9 @@ export interface Frames {
 export const SHAPES = ["square", "landscape", "portrait"] as const;
 export type Shape = (typeof SHAPES)[number];
 
-/** The map of a film: a picture, and where the film is on it at each frame, in pixels of the picture. */
+/** The map of a film: an image, and where the film is on it at each frame, in pixels of the image. */
 export interface Inset {
-  picture: HTMLCanvasElement;
+  map: HTMLCanvasElement;
   path: [number, number][];
 }
 
@@ -92,15 +92,15 @@ export function inside({ x, y, w, h }: Rect, width: number, height: number): Rec
 
 type Pen = OffscreenCanvasRenderingContext2D;
 
-function drawInset(pen: Pen, { picture, path }: Inset, place: Rect, index: number, { paper, accent, side, ink }: SceneOptions) {
-  const box = inside(place, picture.width, picture.height);
-  const at = ([x, y]: [number, number]): [number, number] => [box.x + (x * box.w) / picture.width, box.y + (y * box.h) / picture.height];
+function drawInset(pen: Pen, { map, path }: Inset, place: Rect, index: number, { paper, accent, side, ink }: SceneOptions) {
+  const box = inside(place, map.width, map.height);
+  const at = ([x, y]: [number, number]): [number, number] => [box.x + (x * box.w) / map.width, box.y + (y * box.h) / map.height];
   pen.save();
   pen.fillStyle = paper;
   pen.fillRect(box.x, box.y, box.w, box.h);
   pen.imageSmoothingEnabled = true;
   pen.imageSmoothingQuality = "high";
-  pen.drawImage(picture, box.x, box.y, box.w, box.h);
+  pen.drawImage(map, box.x, box.y, box.w, box.h);
   pen.strokeStyle = ink;
   pen.globalAlpha = 0.25;
   pen.strokeRect(box.x, box.y, box.w, box.h);
