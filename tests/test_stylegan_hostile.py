@@ -135,7 +135,7 @@ def read(path: Path, side: Path) -> str:
     if "error" in answer or "unknown" in answer:
         return str(answer.get("error") or answer["names"])
     try:
-        info = stylegan.from_network(network_pickle.Network(**answer), path, side, ImportOptions())
+        info = stylegan.from_network(network_pickle.network_of(answer), path, side, ImportOptions())
         halves = stylegan.load({"weights": side / stylegan.FILE}, info.settings)
         halves.decode(torch.zeros(1, *info.shapes[0]), *([torch.zeros(1).long()] if info.classes else []))
     except ZatlasError as error:

@@ -15,8 +15,11 @@ import torch
 
 from tests.stylegan_files import (
     CASES,
+    JUDGES,
     Case,
+    Judge,
     ada_shapes,
+    judge_shapes,
     rosinality_shapes,
     stylegan3_arguments,
     stylegan3_shapes,
@@ -38,6 +41,8 @@ def main(folders: list[str]) -> None:
                 images = COMPUTE[code](case)
                 table[name] = {"std": round(float(images.std()), 6), "pixels": some(images).tolist()}
                 print(name, images.shape, table[name]["std"], float(np.abs(images).max()))
+        if code == "ada":
+            table["judges"] = {name: judged(judge).tolist() for name, judge in JUDGES.items()}
         sys.path.remove(folder)
         for module in [name for name in sys.modules if name.partition(".")[0] in REFERENCE]:
             del sys.modules[module]
@@ -77,6 +82,30 @@ def from_ada(case: Case) -> np.ndarray:
     z = torch.from_numpy(case.latents())
     images = net(z, label, truncation_psi=case.psi, truncation_cutoff=case.cutoff, noise_mode="const")
     return images.numpy()
+
+
+@torch.no_grad()
+def judged(judge: Judge) -> np.ndarray:
+    """Return the output of a discriminator of StyleGAN2-ADA for its images."""
+    from training import networks
+
+    base = 16 * max(judge.widths)
+    net = networks.Discriminator(
+        judge.classes,
+        16,
+        3,
+        judge.architecture,
+        base,
+        max(judge.widths),
+        conv_clamp=judge.clamp,
+        mapping_kwargs={"num_layers": 2},
+    ).eval()
+    fill(net, judge_shapes(judge))
+    label = torch.zeros(8, judge.classes)
+    if judge.classes:
+        label = torch.eye(judge.classes)[torch.from_numpy(judge.labels())]
+    scores = net(torch.from_numpy(judge.images()), label)[:, 0]
+    return np.round(scores.numpy(), 6)
 
 
 @torch.no_grad()

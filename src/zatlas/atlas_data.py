@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zatlas.core.arrays import ArrayLike, Images, Latents, Rows
+from zatlas.core.arrays import ArrayLike, Images, Latents, Rows, Values
 from zatlas.core.errors import UnknownName
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.data.image_input import ImagesLike, as_images
@@ -15,6 +15,7 @@ from zatlas.encoder import invert
 from zatlas.figures.run_card import run_card, run_lines
 from zatlas.latent.inversion import InversionResult
 from zatlas.models.generator import ClassLabel, Generator
+from zatlas.models.realism import realism
 from zatlas.sample import sample_latents
 from zatlas.training.recipe import Recipe
 from zatlas.training.torch_images import TorchImages
@@ -42,20 +43,12 @@ class AtlasData:
 
     @property
     def name(self) -> str:
-        """The name of the run's folder.
-
-        >>> atlas.name
-        'shapes'
-        """
+        """The name of the run's folder, such as 'shapes'."""
         return self.workspace.name
 
     @property
     def generator(self) -> Generator:
-        """The decoder and the encoder as functions of numpy arrays.
-
-        >>> atlas.generator.space
-        Space(shape=(2,), prior='normal')
-        """
+        """The decoder and the encoder as functions of numpy arrays: a `Generator`."""
         return self.workspace.generator
 
     @property
@@ -218,8 +211,7 @@ class AtlasData:
         z : array-like (n, dim)
             Latents, or one latent (dim,), as an array, a list or a tensor.
         label : int, str, sequence of n of them, or array (n, classes)
-            The class for a conditional model, by number or name (default: its first class), or a weight for
-            each class.
+            Class of a conditional model, by number or name (default: the first), or a weight for each class.
 
         Returns
         -------
@@ -237,8 +229,6 @@ class AtlasData:
         --------
         >>> atlas.decode(atlas.latents()[:2]).shape
         (2, 1, 8, 8)
-        >>> conditional.decode(conditional.latents()[:2], ["left", "below"]).shape
-        (2, 1, 8, 8)
         """
         return self.workspace.decode(z, label)
 
@@ -248,8 +238,7 @@ class AtlasData:
         Parameters
         ----------
         images : array-like, PIL image, str or Path, or a list of these
-            Arrays and tensors of the model's shape, uint8 or floats in [0, 1]; PIL images and files are
-            cropped and resized.
+            Arrays of the model's shape, uint8 or floats in [0, 1]; PIL images and files are resized.
         label : int, str or sequence of n of them
             The class of the images for a conditional model.
 
@@ -271,6 +260,26 @@ class AtlasData:
         images = as_images(images, self.workspace.description.shape)
         return self.generator.encode(images, self.generator.class_numbers(len(images), label))
 
+    def realism(self, images: ImagesLike, label: ClassLabel = None) -> Values:
+        """Return how real images look to the discriminator of a GAN; higher is more real.
+
+        Parameters
+        ----------
+        images, label
+            As in `encode`.
+
+        Returns
+        -------
+        array (n,)
+
+        Examples
+        --------
+        >>> gan = zatlas.load("runs/gan")
+        >>> gan.realism(gan.generate(3)).shape
+        (3,)
+        """
+        return realism(self.generator, as_images(images, self.workspace.description.shape), label)
+
     def generate(
         self,
         n: int,
@@ -286,10 +295,8 @@ class AtlasData:
         ----------
         n : int
             Number of images.
-        label
-            As in `decode`.
-        seed, prior, temperature
-            As in `sample_latents`.
+        label, seed, prior, temperature
+            As in `decode` and `sample_latents`.
 
         Returns
         -------

@@ -5,7 +5,6 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from zatlas.core.logs import LOG
-from zatlas.core.shell import shell_command
 from zatlas.create import resume, train
 from zatlas.gallery import draw_gallery
 from zatlas.page import PageFigure, PageSection, image_size, render_page
@@ -58,7 +57,7 @@ def _index_page(clothes: Workspace, faces: Workspace) -> str:
             f"{title}: the gallery",
             about,
             "",
-            shell_command("gallery", workspace.run.folder),
+            workspace.command("gallery", workspace.run.folder),
             f"{gallery}/index.html",
             image_size(workspace.gallery / image),
         )

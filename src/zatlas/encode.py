@@ -23,7 +23,6 @@ from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.extras import require
 from zatlas.core.logs import log_level
 from zatlas.core.progress import bar
-from zatlas.core.shell import shell_command
 from zatlas.data.partitions import LABEL, DatasetPartitions, Partitions, ReadBlock, open_partitions
 from zatlas.models.generator import Generator
 from zatlas.store import atomic
@@ -95,7 +94,7 @@ def encode(
     if workspace.generator.encoder is None:
         raise NotSupported(
             f"{workspace.name} has no encoder, so it cannot encode images. Train one: "
-            f"{shell_command('invert', workspace.run.folder, '--train-encoder')}"
+            f"{workspace.command('invert', workspace.run.folder, '--train-encoder')}"
         )
     if on == "ray":
         require("ray", "Encoding on a cluster")

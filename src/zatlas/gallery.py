@@ -8,7 +8,6 @@ from pathlib import Path
 from zatlas.core.errors import BadData, NotSupported, UnknownName
 from zatlas.core.logs import LOG
 from zatlas.core.progress import bar
-from zatlas.core.shell import shell_command
 from zatlas.figures.catalogue import entries
 from zatlas.figures.entry import Entry
 from zatlas.metrics.titles import describe_run
@@ -45,7 +44,7 @@ def draw_gallery(workspace: Workspace, folder: Path | str | None = None, *, them
     text = render_page(
         f"The latent space of {workspace.name}",
         describe_run(workspace),
-        _sections(figures, folder),
+        _sections(workspace, figures, folder),
         skipped,
         explore=shell_command("explore", workspace.run.folder),
         links=existing_links(folder / "index.html", {"Evaluation report": workspace.run.path("report.html")}),
@@ -67,7 +66,7 @@ def draw_one(
     return planned[name].draw(Path(folder or workspace.gallery) / planned[name].file)
 
 
-def _sections(figures: Sequence[tuple[Entry, Path]], folder: Path) -> list[PageSection]:
+def _sections(workspace: Workspace, figures: Sequence[tuple[Entry, Path]], folder: Path) -> list[PageSection]:
     figures_of: dict[str, list[PageFigure]] = {}
     for entry, path in figures:
         figure = PageFigure(
@@ -75,7 +74,7 @@ def _sections(figures: Sequence[tuple[Entry, Path]], folder: Path) -> list[PageS
             entry.title,
             entry.about,
             entry.theory,
-            shell_command(*entry.words),
+            workspace.command(*entry.words),
             size=image_size(path),
         )
         figures_of.setdefault(entry.section, []).append(figure)

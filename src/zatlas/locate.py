@@ -12,7 +12,6 @@ import numpy as np
 from zatlas.core.arrays import Images, Latents, Rows, as_latents
 from zatlas.core.errors import BadData, BadRecipe, NotFound, NotSupported, ShapeError
 from zatlas.core.logs import LOG
-from zatlas.core.shell import shell_command
 from zatlas.data.image_dataset import NO_LABEL, SPLITS
 from zatlas.data.image_input import as_images
 from zatlas.directions.find import known_names, store_of
@@ -284,7 +283,7 @@ def _from_file(workspace: Workspace, path: Path, label: int | None) -> Anchor:
         return Anchor(path.name, workspace.generator.encode(image, labels), image, label, path.name)
     LOG.info(
         f"This model has no encoder, so zatlas searches for the latent of {path.name}. Train an encoder: "
-        f"{shell_command('invert', workspace.run.folder, '--train-encoder')}"
+        f"{workspace.command('invert', workspace.run.folder, '--train-encoder')}"
     )
     result = invert(workspace, image, labels)
     LOG.info(
@@ -322,7 +321,7 @@ def _step(workspace: Workspace, name: ParsedName) -> Latents:
     """What a saved direction adds to any latent."""
     if is_nonlinear(store_of(workspace).load(name.text)):
         typed = text_of(replace(name, negated=False), known_names(workspace), anchor=False)
-        command = shell_command("edit", workspace.run.folder, typed, "--anchor", "0")
+        command = workspace.command("edit", workspace.run.folder, typed, "--anchor", "0")
         raise NotSupported(
             f"The nonlinear direction {name.text!r} cannot be used in an equation, because its step depends "
             f"on the starting point. Follow it from an image: {command}"

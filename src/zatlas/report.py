@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from zatlas.core.shell import shell_command
 from zatlas.figures import geometry, maps, sheets
 from zatlas.metrics.evaluation import EvaluationResult
 from zatlas.metrics.metric import Metric
@@ -31,7 +30,7 @@ def write_report(workspace: Workspace, result: EvaluationResult, path: Path, *, 
         explore=shell_command("explore", workspace.run.folder),
         links=existing_links(path, {"Gallery": workspace.gallery / "index.html"}),
         footer="Made by zatlas. ± is one standard error; n is the number of images, samples or pairs. "
-        f"To make this report again, run: {shell_command('evaluate', workspace.run.folder)}",
+        f"To make this report again, run: {workspace.command('evaluate', workspace.run.folder)}",
         dark=theme.name == "dark",
     )
     return atomic.write_file(path, text.encode())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from zatlas import contents
+from zatlas.core.shell import shell_command
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.models.description import Description
 from zatlas.models.generator import INPUT, Generator, resolve_device
@@ -114,6 +115,14 @@ class RunModel:
         """The name of the run's folder, and of the latent space unless it is the model's input."""
         name = self.run.folder.resolve().name
         return name if self.space == INPUT else f"{name} ({self.space})"
+
+    def command(self, *words: str | Path | int | float) -> str:
+        """Return a `zatlas` command about this run to copy, with `--space` in another latent space.
+
+        >>> atlas.workspace.command("sample", "runs/shapes")
+        'zatlas sample runs/shapes'
+        """
+        return shell_command(*words, *(() if self.space == INPUT else ("--space", self.space)))
 
     @property
     def dim(self) -> int:

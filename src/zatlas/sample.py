@@ -7,7 +7,6 @@ import numpy as np
 from zatlas.core.arrays import Latents
 from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.core.seeds import stream
-from zatlas.core.shell import shell_command
 from zatlas.core.space import MappedSpace
 from zatlas.latent.density import reference_samples
 from zatlas.latent.priors import (
@@ -164,7 +163,7 @@ def mixture_components(workspace: Workspace, seed: int) -> tuple[Latents, Latent
     if sampled and workspace.imported_cloud is None and workspace.generator.space.prior != "mapped":
         raise NotSupported(
             f"The images of {workspace.name} have no latents to fit a prior to. Train an encoder first: "
-            f"{shell_command('invert', workspace.run.folder, '--train-encoder')}"
+            f"{workspace.command('invert', workspace.run.folder, '--train-encoder')}"
         )
     if not workspace.source.indexed or not workspace.holds_out:
         return split_latents(*_latents(workspace, "train"), seed)

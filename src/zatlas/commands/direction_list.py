@@ -9,7 +9,6 @@ from zatlas.commands.direction_tables import saved_table
 from zatlas.commands.options import OPENS_RUN, Run
 from zatlas.commands.printing import message, open_workspace, print_rows
 from zatlas.commands.registration import command
-from zatlas.core.shell import shell_command
 
 Name = Annotated[Positional[str], arg(metavar="NAME", help="Name of a saved direction.")]
 
@@ -76,7 +75,8 @@ def _print(run: Path) -> None:
     from zatlas.figures.direction_reports import std_of
     from zatlas.store import direction_files
 
-    store = store_of(open_workspace(run))
+    workspace = open_workspace(run)
+    store = store_of(workspace)
     rows = [
         {
             "direction": direction.name,
@@ -89,9 +89,8 @@ def _print(run: Path) -> None:
         }
         for direction in store.all()
     ]
+    advice = workspace.command("directions", "evaluate", run, "--save")
     message(
-        f"{len(rows)} saved in {store.folder}"
-        if rows
-        else f"No direction is saved. To save one: {shell_command('directions', 'evaluate', run, '--save')}"
+        f"{len(rows)} saved in {store.folder}" if rows else f"No direction is saved. To save one: {advice}"
     )
     print_rows(rows, saved_table(rows))

@@ -6,7 +6,6 @@ from typing import Any
 
 from zatlas.core.arrays import Latents
 from zatlas.core.errors import NotSupported
-from zatlas.core.shell import shell_command
 from zatlas.directions.estimate import principal_directions, std_along
 from zatlas.directions.find import fittable_names, known_names, store_of
 from zatlas.directions.fit import closed_form
@@ -68,7 +67,7 @@ def caution(workspace: Workspace, method: str, settings: Mapping[str, Any]) -> s
     return (
         f"The prior of {workspace.name} has the same variance in every direction, so it has no principal "
         "components: these directions are as arbitrary as random ones. The method closed_form uses the "
-        f"decoder instead: {shell_command('directions', 'find', workspace.run.folder, 'closed_form')}"
+        f"decoder instead: {workspace.command('directions', 'find', workspace.run.folder, 'closed_form')}"
     )
 
 

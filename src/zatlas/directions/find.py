@@ -37,6 +37,7 @@ from zatlas.latent.attributes import (
 )
 from zatlas.latent.names import KnownNames, ParsedName, find, parse
 from zatlas.models.classifier import Classifier
+from zatlas.models.generator import INPUT
 from zatlas.training.classifier_training import targets_of
 from zatlas.workspace import Workspace
 
@@ -56,7 +57,9 @@ Sampler = Callable[[int], tuple[Latents, dict[str, Flags]]]
 
 def store_of(workspace: Workspace) -> DirectionStore:
     """The saved directions of a run: `save`, `load`, `report`, `all`."""
-    return DirectionStore(workspace.folder("directions"), workspace.digest, workspace.generator.space.shape)
+    space = "" if workspace.space == INPUT else workspace.space
+    shape = workspace.generator.space.shape
+    return DirectionStore(workspace.folder("directions"), workspace.digest, shape, space)
 
 
 def probes_of(workspace: Workspace) -> Probes:

@@ -55,6 +55,7 @@ class DirectionStore:
     folder: Path
     digest: str  # SHA-256 of the model's weights
     shape: tuple[int, ...]  # of the model's latents
+    space: str = ""  # the latent space of the folder, unless it is that of the model's input
 
     def save(
         self, direction: Direction, report: DirectionReport | None = None, *, overwrite: bool = False
@@ -72,7 +73,7 @@ class DirectionStore:
             "model": {"weights": self.digest, "shape": list(self.shape)},
         }
         saved = SavedDirection(direction.name, arrays, description)
-        return direction_files.save(self.folder, saved, replace=overwrite)
+        return direction_files.save(self.folder, saved, replace=overwrite, space=self.space)
 
     def has(self, name: str) -> bool:
         """Whether a direction of this name is saved."""

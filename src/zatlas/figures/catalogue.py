@@ -1,7 +1,6 @@
 """Every figure that applies to a run, with the command that draws it and the text that explains it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from zatlas.latent.attributes import attribute_names, limit_text, pretty, title_
 from zatlas.latent.curves import spiral
 from zatlas.latent.names import text_of
 from zatlas.locate import default_anchors
-from zatlas.models.generator import INPUT
 from zatlas.render.figure import Figure
 from zatlas.render.moving import default_ending
 from zatlas.render.pixels import save
@@ -42,8 +40,7 @@ def entries(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
     stems = set()
     for entry in _built_in(workspace, theme):
         stems.add(entry.name)
-        option = () if workspace.space == INPUT else ("--space", workspace.space)
-        yield replace(entry, words=(*entry.words, *option))
+        yield entry
     for name, figure in run_figures(workspace):
         yield entry_of(name, figure, workspace, theme, stems)
 

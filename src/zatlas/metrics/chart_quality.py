@@ -4,7 +4,6 @@ import numpy as np
 
 from zatlas.core.arrays import Latents
 from zatlas.core.seeds import derive, stream
-from zatlas.core.shell import shell_command
 from zatlas.latent.chart import Chart, make_chart
 from zatlas.latent.landmarks import MAX_CHARTED, landmarks
 from zatlas.latent.layouts import DEFAULT_LAYOUT
@@ -47,7 +46,7 @@ def chart_findings(run: RunSummary) -> list[Finding]:
             f"trustworthiness is {trust:.2f}, and that of random positions {random:.2g}. Positions on this "
             "chart mean nothing.",
             ("trustworthiness", "continuity"),
-            (Suggestion("Try another layout.", shell_command("chart", run.folder, "--layout", "grid_tsne")),),
+            (Suggestion("Try another layout.", run.command("chart", run.folder, "--layout", "grid_tsne")),),
         )
     ]
 

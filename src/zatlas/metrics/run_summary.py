@@ -1,7 +1,7 @@
 """What a check gets, a `RunSummary`, and what it returns, a `Finding` with suggestions."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ class RunSummary:
     metrics: Mapping[str, Metric]
     recipe: Recipe | None  # None for an imported model
     history: Sequence[Mapping[str, Any]] = ()
+    command: Callable[..., str] = shell_command  # adds the latent space of the run
 
     @classmethod
     def of(cls, workspace: Workspace, metrics: Mapping[str, Metric]) -> "RunSummary":
@@ -57,6 +58,7 @@ class RunSummary:
             metrics,
             workspace.recipe if trained else None,
             workspace.run.metrics(),
+            workspace.command,
         )
 
     def value(self, name: str) -> float:
@@ -90,7 +92,7 @@ class RunSummary:
 
     def sample_fitted(self, text: str, kind: str) -> Suggestion:
         """Suggest sampling from a prior that is fitted to the latents."""
-        return Suggestion(text, shell_command("sample", self.folder, "--prior", kind))
+        return Suggestion(text, self.command("sample", self.folder, "--prior", kind))
 
     def applies(self, suggestion: Suggestion) -> bool:
         """Whether the suggestion is possible (imported models cannot be retrained) and changes a setting."""

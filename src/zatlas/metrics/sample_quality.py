@@ -1,7 +1,7 @@
 """Metrics of samples against held-out images: similarity, diversity and memorization, with baselines."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -36,6 +36,7 @@ from zatlas.metrics.features import (
 )
 from zatlas.metrics.metric import Better, Metric, bootstrap_error, mean_and_error
 from zatlas.models.classifier import Classifier, Logits
+from zatlas.models.realism import realism
 from zatlas.sample import sample_latents
 from zatlas.training.classifier_training import LABEL, targets_of
 from zatlas.workspace import Workspace
@@ -68,13 +69,15 @@ def sample_metrics(
     has at most `limit` images.
     """
     images = real_images(workspace)
-    if not workspace.source.decodes or images is None or len(images) < 2 * MIN_IMAGES:
+    if not workspace.source.decodes:
         return []
+    if images is None or len(images) < 2 * MIN_IMAGES:
+        return _realism_of_samples(workspace, seed, prior, min(limit, MIN_LARGE_IMAGES))
     trained = dataset_features(images)  # the same network for every seed
     if features is None:
         features = principal_pixels(images) if trained is None else trained.features
     sets = ImageSets(workspace, images, features, trained, seed, prior, limit)
-    return [*_similarity(sets), *_copies(sets), *_diversity(sets), *_decoded(sets)]
+    return [*_similarity(sets), *_copies(sets), *_diversity(sets), *_decoded(sets), *_realism(sets)]
 
 
 @dataclass(frozen=True)
@@ -288,6 +291,31 @@ def _decoded(sets: ImageSets) -> list[Metric]:
             )
         )
     return metrics
+
+
+def _realism(sets: ImageSets) -> list[Metric]:
+    """How real samples look to the discriminator; the baseline is that of held-out images."""
+    n = min(sets.n, MIN_LARGE_IMAGES)
+    metrics = _realism_of_samples(sets.workspace, sets.seed, sets.prior, n)
+    labels = labels_of(sets.images, sets.rows[0][:n]) if sets.workspace.generator.classes else None
+    batches = list(image_batches(sets.images, sets.rows[0][:n])) if metrics else []
+    real = [realism(sets.workspace.generator, np.concatenate(batches), labels)] if metrics else []
+    return [
+        replace(metric, baseline=float(scores.mean()), baseline_name="held-out images")
+        for metric, scores in zip(metrics, real, strict=True)
+    ]
+
+
+def _realism_of_samples(workspace: Workspace, seed: int, prior: str, n: int) -> list[Metric]:
+    generator = workspace.generator
+    if generator.critic is None:
+        return []
+    z = sample_latents(workspace, n, seed=seed, prior=prior)
+    images = generator.decode(z, cycle_classes(workspace, n))
+    names = len(generator.class_names)
+    value, error = mean_and_error(realism(generator, images, np.arange(n) % names if names else None))
+    about = "mean output of the discriminator for samples, before the sigmoid"
+    return [Metric("realism", "samples", value, about, n, error, "", "higher")]
 
 
 # Sets of images -----------------------------------------------------------------------------------

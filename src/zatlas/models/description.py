@@ -1,7 +1,7 @@
 """`Description`: the settings that rebuild a model, stored as metadata in the file of its weights."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -75,4 +75,5 @@ def generator(description: Description, model: nn.Module, device: str = "cpu") -
     """Return the `Generator` that calls this model on this device."""
     trainable = cast(Trainable, model.to(device))
     classes = description.classes if trainable.classes else ()
-    return Generator(trainable.space, trainable.decode, trainable.encode, classes, device)
+    result = Generator(trainable.space, trainable.decode, trainable.encode, classes, device)
+    return replace(result, critic=getattr(trainable, "realism", None))

@@ -87,6 +87,10 @@ class GAN(Trainable):
         """Return the images (n, c, h, w) in [0, 1] of latents."""
         return (self._generate(z, y) + 1) / 2
 
+    def realism(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Return how real images (n, c, h, w) in [0, 1] look to the discriminator, (n,)."""
+        return self._discriminate(2 * x - 1, y).flatten()
+
     def networks(self) -> dict[str, list[nn.Parameter]]:
         """Return the parameters of the discriminator, which is optimized first, and of the generator."""
         return {

@@ -62,6 +62,8 @@ class Generator:
     spaces : mapping of str to Generator
         The other latent spaces of the model by name, such as the w of a StyleGAN: each is a generator that
         decodes from there, and its `space` maps latents to it.
+    critic : function
+        Takes images and labels; returns how real each looks (n,): the discriminator of a GAN.
 
     Examples
     --------
@@ -79,6 +81,7 @@ class Generator:
     device: str = "cpu"
     batch: int = 256
     spaces: "Mapping[str, Generator]" = field(default_factory=dict, repr=False)
+    critic: Encoder | None = None
 
     def __repr__(self) -> str:
         kinds = f", {len(self.classes)} classes" if self.classes else ""

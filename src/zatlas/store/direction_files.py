@@ -28,14 +28,20 @@ class SavedDirection:
     description: Mapping[str, Any] = field(default_factory=dict)
 
 
-def save(folder: Path, direction: SavedDirection, *, replace: bool = False) -> Path:
-    """Write a direction into a folder under its name; `BadData` if the name exists, unless `replace`."""
+def save(folder: Path, direction: SavedDirection, *, replace: bool = False, space: str = "") -> Path:
+    """Write a direction into a folder under its name; `BadData` if the name exists, unless `replace`.
+
+    `space` names the latent space of the folder, unless it is that of the model's input.
+    """
     check_name(direction.name)
     path = folder / file_name(direction.name)
     if path.exists() and not replace:
+        run = folder.parents[2] if space else folder.parent
+        option = ("--space", space) if space else ()
+        command = shell_command("directions", "rename", run, direction.name, "NEW", *option)
         raise BadData(
             f"A direction named {direction.name!r} is already saved in {path}. Choose another name, or "
-            f"rename the old one: {shell_command('directions', 'rename', folder.parent, direction.name)} NEW"
+            f"rename the old one: {command}"
         )
     metadata = {"format": FORMAT, "name": direction.name, "description": dict(direction.description)}
     text = json.dumps(metadata, sort_keys=True, default=_as_json_value)

@@ -23,7 +23,7 @@ SETTINGS: dict[str, tuple[dict[str, type], dict[str, type]]] = {
     "weights": ({}, {"ours": bool, "module": str, "net": str, "dim": int, "width": int, "image": list}),
     "pythae": ({"module": str, "encoder": str, "config": dict}, {}),
     "diffusers": ({"class": str}, {}),
-    "stylegan": ({"net": str, "config": dict, "psi": float}, {"cutoff": int}),
+    "stylegan": ({"net": str, "config": dict, "psi": float}, {"cutoff": int, "discriminator": dict}),
     "biggan": ({"config": dict, "truncation": float}, {}),
     "progan": ({"config": dict}, {}),
     "biggan_plain": ({"config": dict, "truncation": float}, {}),
@@ -44,7 +44,7 @@ REQUIRED_FILE = {
     "latents": "latents",
 }
 HALVES = ("decoder", "encoder")  # files that are programs
-ROLES = (*HALVES, "weights", "config", "latents", "labels")
+ROLES = (*HALVES, "weights", "discriminator", "config", "latents", "labels")
 
 
 @dataclass(frozen=True)

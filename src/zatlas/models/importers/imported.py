@@ -99,6 +99,7 @@ class Halves:
     labelled: bool = False  # it takes a label with each latent
     batch: int = 256  # maximum number of rows per call
     spaces: "Mapping[str, InnerSpace]" = field(default_factory=dict)  # inside it, in this order
+    realism: nn.Module | None = None  # the discriminator: images of the model's range to numbers (n,)
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,7 @@ class Adapter(nn.Module):
         self.info = info
         self.halves = halves
         self.owner = halves.owner
+        self.discriminator = halves.realism
 
     def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """Return images for latents (n, *shape)."""
@@ -151,6 +153,12 @@ class Adapter(nn.Module):
                 f"{tuple(about.image)}. Import the model again: zatlas import SOURCE --out RUN"
             )
         return images
+
+    def realism(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Return the discriminator's numbers (n,) for images."""
+        assert self.discriminator is not None
+        scores: Tensor = self.discriminator(from_planes(from_unit(x, self.info.pixels), self.info.layout), y)
+        return scores
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
         """Return latents of images, or their means and standard deviations."""
@@ -186,6 +194,7 @@ def generator(info: ImportedModel, halves: Halves, device: str = "cpu") -> Gener
     encode = None if halves.encode is None else model.encode
     space = Space(tuple(info.shape), info.prior)
     outer = Generator(space, model.decode, encode, info.classes, device, halves.batch)
+    outer = replace(outer, critic=None if halves.realism is None else model.realism)
     return replace(outer, spaces=_inner_generators(outer, info, halves))
 
 
@@ -193,7 +202,7 @@ def _inner_generators(outer: Generator, info: ImportedModel, halves: Halves) -> 
     """Return the generators that decode from the spaces inside a model."""
     result, before = {}, outer
     for name, inner in halves.spaces.items():
-        decoder = replace(halves, decode=inner.decode, encode=None, labelled=False, spaces={})
+        decoder = replace(halves, decode=inner.decode, encode=None, labelled=False, spaces={}, realism=None)
         space = MappedSpace(
             inner.shape,
             source=before.space,
@@ -202,7 +211,7 @@ def _inner_generators(outer: Generator, info: ImportedModel, halves: Halves) -> 
             mean=None if inner.mean is None else inner.mean.reshape(1, -1).cpu().numpy(),
         )
         adapter = Adapter(info, decoder).to(outer.device).eval()
-        before = Generator(space, adapter.decode, None, (), outer.device, halves.batch)
+        before = Generator(space, adapter.decode, None, (), outer.device, halves.batch, critic=outer.critic)
         result[name] = before
     return result
 

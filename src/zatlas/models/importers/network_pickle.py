@@ -21,6 +21,7 @@ from zatlas.models.importers.pickle_file import SECONDS, in_child
 
 PERSISTENT = "torch_utils.persistence._reconstruct_persistent_obj"
 GENERATORS = ("G_ema", "G")  # keys, the preferred one first: the mean of the weights makes better images
+DISCRIMINATOR = "D"  # its key
 MAX_DEPTH = 12  # modules inside modules
 MAX_MODULES = 5000
 MAX_TEXT = 80  # characters of a name in a message
@@ -34,18 +35,29 @@ class Network:
     kind: str  # its class
     arguments: Mapping[str, Any]  # of its constructor, without defaults
     attributes: Mapping[str, Mapping[str, Any]]  # plain values, by the path of the module
+    discriminator: "Network | None" = None  # of the same file, if its tensors were asked for
 
 
-def read_network(source: Path, into: Path, key: str | None) -> Network:
-    """Write the tensors of a network as safetensors, and return the rest; default: the mean generator."""
-    answer = in_child(__name__, source, {"into": str(into), "key": key})
-    return Network(answer["key"], answer["kind"], answer["arguments"], answer["attributes"])
+def read_network(source: Path, into: Path, key: str | None, discriminator: Path | None = None) -> Network:
+    """Write the tensors of a network as safetensors, and return the rest; default: the mean generator.
+
+    The tensors of the discriminator are written to a second file, if the pickle has one.
+    """
+    second = None if discriminator is None else str(discriminator)
+    return network_of(in_child(__name__, source, {"into": str(into), "key": key, "discriminator": second}))
+
+
+def network_of(answer: Mapping[str, Any]) -> Network:
+    """Return the network, perhaps with its discriminator, of the child's answer."""
+    second = answer.get("discriminator")
+    names = ("key", "kind", "arguments", "attributes")
+    values = {name: answer[name] for name in names}
+    return Network(**values, discriminator=None if second is None else network_of(second))
 
 
 def main(request: Mapping[str, Any]) -> dict[str, Any]:
     """In the child process: write the tensors; return the rest, or an error."""
-    import torch  # before the limit of memory, which adds to what torch needs
-    from safetensors.torch import save_file
+    import safetensors.torch  # noqa: F401  (before the limit of memory, which adds to what torch needs)
 
     SYSTEM.limit_process(int(request["memory"]), SECONDS)
     try:
@@ -54,24 +66,36 @@ def main(request: Mapping[str, Any]) -> dict[str, Any]:
         key = next((key for key in keys if key in networks), None)
         if key is None:
             return {"unknown": str(keys[0])[:MAX_TEXT], "names": [_short(name) for name in networks]}
-        modules = list(_modules(networks[key]))
-        tensors = {name: tensor for path, state in modules for name, tensor in _tensors(path, state, torch)}
-        if not tensors:
-            raise BadPickle(f"has a network {_short(key)} without tensors. Download it again.")
-        save_file(tensors, request["into"])
-        _, first = modules[0]
-        return {
-            "key": _short(key),
-            "kind": _short(_class_of(networks[key])),
-            "arguments": _plain(_items(first.get("_init_kwargs"))),
-            "attributes": {path: _plain(state, depth=1) for path, state in modules},
-        }
+        answer = _written(networks[key], key, request["into"])
+        if DISCRIMINATOR in networks and key != DISCRIMINATOR and request.get("discriminator"):
+            second = _written(networks[DISCRIMINATOR], DISCRIMINATOR, request["discriminator"])
+            answer["discriminator"] = second
+        return answer
     except BadPickle as error:
         return {"error": str(error)}
     except MemoryError:
         return {"error": "asks for more memory than a network of its size needs. It is damaged or malicious."}
     except Exception as error:  # a damaged file can fail in any way
         return {"error": f"holds a network that cannot be read ({type(error).__name__}). Download it again."}
+
+
+def _written(network: Recorded, key: str, into: str) -> dict[str, Any]:
+    """Write the tensors of a network, and return what the pickle says about it."""
+    import torch
+    from safetensors.torch import save_file
+
+    modules = list(_modules(network))
+    tensors = {name: tensor for path, state in modules for name, tensor in _tensors(path, state, torch)}
+    if not tensors:
+        raise BadPickle(f"has a network {_short(key)} without tensors. Download it again.")
+    save_file(tensors, into)
+    _, first = modules[0]
+    return {
+        "key": _short(key),
+        "kind": _short(_class_of(network)),
+        "arguments": _plain(_items(first.get("_init_kwargs"))),
+        "attributes": {path: _plain(state, depth=1) for path, state in modules},
+    }
 
 
 def _networks(source: str) -> dict[str, Recorded]:

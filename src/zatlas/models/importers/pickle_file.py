@@ -20,15 +20,22 @@ from zatlas.models.importers.zips import refuse_bombs
 SECONDS = 300
 MEMORY = 2 << 30  # bytes, in addition to three times the file size
 MAX_LISTED = 8
+DISCRIMINATOR = "d"  # key of the discriminator beside the mean weights
 MEAN = "g_ema"  # key of the mean weights of a generator, which is chosen by default
 # Keys to take among several, the first first: of Lightning, and of averaged generators.
 PREFERRED = ("state_dict", MEAN, "generator_smooth")
 
 
-def state_of(source: Path, into: Path, key: str | None) -> tuple[str, list[str]]:
-    """Write the weights under a key as safetensors; return that key and their order."""
+def state_of(
+    source: Path, into: Path, key: str | None, discriminator: Path | None = None
+) -> tuple[str, list[str]]:
+    """Write the weights under a key as safetensors; return that key and their order.
+
+    The weights of a discriminator beside those of a mean generator are written to a second file.
+    """
     refuse_bombs(source)
-    answer = in_child(__name__, source, {"into": str(into), "key": key})
+    second = None if discriminator is None else str(discriminator)
+    answer = in_child(__name__, source, {"into": str(into), "key": key, "discriminator": second})
     return str(answer["key"]), list(answer["names"])
 
 
@@ -61,7 +68,6 @@ def in_child(module: str, source: Path, request: Mapping[str, Any]) -> dict[str,
 def main(request: Mapping[str, Any]) -> dict[str, Any]:
     """In the child process: read, select and write weights; return the key or an error."""
     import torch
-    from safetensors.torch import save_file
 
     memory = int(request["memory"])
     SYSTEM.limit_process(memory, SECONDS)
@@ -79,12 +85,24 @@ def main(request: Mapping[str, Any]) -> dict[str, Any]:
         state = tables.get(key) or _part(tables, key)
         if not state:
             return {"unknown": key, "names": [*tables, *_prefixes(tables.get("", {}))]}
-        save_file(
-            {name: value.detach().contiguous().clone() for name, value in state.items()}, request["into"]
-        )
+        _save(state, request["into"])
+        if key == MEAN and request.get("discriminator"):
+            second = content.get(DISCRIMINATOR)
+            if isinstance(second, Mapping):
+                _save(second, request["discriminator"])
     except Exception as error:  # a damaged file can fail in any way
         return {"error": _reason(error, memory)}
     return {"key": key, "names": list(state)}
+
+
+def _save(state: Mapping[str, Any], into: str) -> None:
+    """Write the tensors of a table as safetensors."""
+    from safetensors.torch import save_file
+    from torch import Tensor
+
+    tensors = {str(name): value for name, value in state.items() if isinstance(value, Tensor)}
+    if tensors:
+        save_file({name: value.detach().contiguous().clone() for name, value in tensors.items()}, into)
 
 
 def _mean_weights(content: Any) -> dict[str, dict[str, Any]]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from zatlas.core.errors import BadData, BadRecipe, Damaged, NotSupported, UnknownName, ZatlasError, first_line
 from zatlas.core.registry import NETS
 from zatlas.models.description import KEY, generator, load_weights
-from zatlas.models.importers import stylegan
+from zatlas.models.importers import discriminator, stylegan
 from zatlas.models.importers.class_outline import outline
 from zatlas.models.importers.imported import (
     Find,
@@ -52,7 +52,7 @@ def write_weights(
             return _from_zatlas(target)
         key, state = options.key or "", part_of(read(source), options.key, source)
     else:
-        key, order = state_of(source, target, options.key)
+        key, order = state_of(source, target, options.key, side / discriminator.FILE)
         state = read(target)
         state = {name: state[name] for name in order}  # safetensors sorts them
     lines = (f"Weights: {f'those under {key!r}' if key else 'the whole file'}, saved as safetensors.",)
@@ -62,6 +62,7 @@ def write_weights(
         return _with_module(options.module, state, target, lines)
     if stylegan.matches(state):
         return stylegan.write_state(source, side, state, options)
+    (side / discriminator.FILE).unlink(missing_ok=True)
     if options.net is None:
         for recognize in recognizers:
             if (result := recognize(state, target, options, lines)) is not None:

@@ -19,7 +19,7 @@ from torch import Tensor
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.seeds import stream
 from zatlas.core.settings import fill
-from zatlas.models.importers import stylegan3
+from zatlas.models.importers import discriminator, stylegan3
 from zatlas.models.importers.imported import (
     Halves,
     ImportOptions,
@@ -32,7 +32,8 @@ from zatlas.models.importers.imported import (
 from zatlas.models.importers.importer import Importer
 from zatlas.models.importers.network_pickle import Network, read_network
 from zatlas.models.importers.style_spaces import style_spaces
-from zatlas.models.nets_stylegan2 import StyleGAN2, StyleNet
+from zatlas.models.nets_discriminator import StyleDiscriminator
+from zatlas.models.nets_stylegan2 import SMALLEST, StyleGAN2, StyleNet
 from zatlas.models.nets_stylegan2_light import StyleGAN2Light
 from zatlas.models.nets_stylegan3 import StyleGAN3
 from zatlas.models.safe_build import build_checked
@@ -86,7 +87,7 @@ class StyleGAN(Importer):
 
     def write(self, source: Path, folder: Path, options: ImportOptions) -> SourceInfo:
         """Write the generator into the run."""
-        network = read_network(source, folder / FILE, options.key)
+        network = read_network(source, folder / FILE, options.key, folder / discriminator.FILE)
         return from_network(network, source, folder, options)
 
     def load(self, files: Mapping[str, Path], settings: Mapping[str, Any], device: str) -> Halves:
@@ -106,10 +107,14 @@ def is_network_pickle(source: Path) -> bool:
 def from_network(network: Network, source: Path, side: Path, options: ImportOptions) -> SourceInfo:
     """Rename and scale the tensors of a network pickle, which are now in the run."""
     target = side / FILE
-    state = as_float(read(target))
+    state, second = as_float(read(target)), network.discriminator
+    critic = (
+        None if second is None else discriminator.from_ada(read(side / discriminator.FILE), second.attributes)
+    )
     if stylegan3.FIRST in state:
         sizes, tensors = stylegan3.converted(state, network, source)
-        return written(source, target, sizes, tensors, options, f"StyleGAN3, {network.key} of the file")
+        about = f"StyleGAN3, {network.key} of the file"
+        return written(source, target, sizes, tensors, options, about, critic)
     if "synthesis.b4.const" not in state:
         raise NotSupported(
             f"{source} holds a {network.kind} under {network.key!r}, which is not a generator of StyleGAN2 "
@@ -122,7 +127,8 @@ def from_network(network: Network, source: Path, side: Path, options: ImportOpti
     config = config_of(
         converted, _taps(state["synthesis.b4.resample_filter"], source), _clamp(network, source)
     )
-    return written(source, target, config, converted, options, f"StyleGAN2-ADA, {network.key} of the file")
+    about = f"StyleGAN2-ADA, {network.key} of the file"
+    return written(source, target, config, converted, options, about, critic)
 
 
 def matches(state: Mapping[str, Tensor]) -> bool:
@@ -137,9 +143,10 @@ def write_state(source: Path, side: Path, state: Mapping[str, Tensor], options: 
     kernel = next((value for name, value in state.items() if name.endswith("blur.kernel")), None)
     taps = (1.0, 3.0, 3.0, 1.0) if kernel is None else _taps(kernel, source)
     config = config_of(converted, taps, 0.0)
-    return written(
-        source, side / FILE, config, converted, options, "StyleGAN2, as rosinality's code saves it"
-    )
+    path = side / discriminator.FILE
+    critic = discriminator.from_rosinality(read(path)) if path.exists() else None
+    about = "StyleGAN2, as rosinality's code saves it"
+    return written(source, side / FILE, config, converted, options, about, critic)
 
 
 def load(files: Mapping[str, Path], settings: Mapping[str, Any]) -> Halves:
@@ -152,7 +159,11 @@ def load(files: Mapping[str, Path], settings: Mapping[str, Any]) -> Halves:
     batch = max(BATCH_PIXELS // config.side**2, 1)
     spaces = style_spaces(net, psi, cutoff)
     decode = partial(net, psi=psi, cutoff=cutoff)
-    return Halves(decode, None, net, labelled=config.classes > 0, batch=batch, spaces=spaces)
+    score = None
+    if discriminator.ROLE in files:
+        score = discriminator.load(files[discriminator.ROLE], settings["discriminator"])
+    labelled = config.classes > 0
+    return Halves(decode, None, net, labelled=labelled, batch=batch, spaces=spaces, realism=score)
 
 
 def with_gains(state: Mapping[str, Tensor], rate: float, *, convolutions: bool) -> dict[str, Tensor]:
@@ -298,9 +309,15 @@ def _clamp(network: Network, source: Path) -> float:
 
 
 def written(
-    source: Path, target: Path, config: Config, state: dict[str, Tensor], options: ImportOptions, about: str
+    source: Path,
+    target: Path,
+    config: Config,
+    state: dict[str, Tensor],
+    options: ImportOptions,
+    about: str,
+    critic: discriminator.ConvertedDiscriminator | None = None,
 ) -> SourceInfo:
-    """Write the tensors and return what is known about the generator."""
+    """Write the tensors and return what is known about the generator and the discriminator of the file."""
     if isinstance(config, StyleGAN2):
         taps = torch.tensor(config.taps)
         state["synthesis.taps"] = taps / taps.sum()
@@ -315,16 +332,25 @@ def written(
     settings: dict[str, Any] = {"net": type(config).__name__.lower(), "config": asdict(config), "psi": psi}
     if options.truncation_layers is not None:
         settings["cutoff"] = options.truncation_layers
+    files = {"weights": FILE}
+    if critic is None or not _fits(critic.config, config):
+        (target.parent / discriminator.FILE).unlink(missing_ok=True)
+        realism_line = "The file has no discriminator that zatlas can read."
+    else:
+        table = discriminator.save(critic, net, psi, target.parent, source)
+        settings["discriminator"], files[discriminator.ROLE] = table, discriminator.FILE
+        realism_line = "Its discriminator scores how real images look: the metric realism, atlas.realism()."
     kind = f", {config.architecture} architecture" if isinstance(config, StyleGAN2) else ""
     lines = (
         f"{about}: {config.side}x{config.side} pixels, {config.layers} layers of w{kind}.",
-        "zatlas ran no code of the file, and does not keep the discriminator.",
+        "zatlas ran no code of the file.",
+        realism_line,
         f"Truncation: psi {psi:g}" + (NO_TRUNCATION if psi == 1 else "") + ".",
     )
     classes = tuple(map(str, range(config.classes)))
     return SourceInfo(
         "stylegan",
-        {"weights": FILE},
+        files,
         settings,
         ((config.z_dim,),),
         pixels="signed",
@@ -332,6 +358,13 @@ def written(
         lines=lines,
         classes=classes,
     )
+
+
+def _fits(second: StyleDiscriminator, first: Config) -> bool:
+    """Return whether a discriminator reads the images of a generator."""
+    classes = 0 if isinstance(first, StyleGAN2Light) else first.classes
+    side = SMALLEST << (len(second.widths) - 1)
+    return (side, second.channels, second.classes) == (first.side, first.channels, classes)
 
 
 @torch.no_grad()
