@@ -78,6 +78,8 @@ def export(
     *,
     points: int | None = None,
     prior: str | None = None,
+    figure: str | None = None,
+    anchors: Sequence[str] = (),
     trust: bool = False,
     data_changed: bool = False,
 ) -> Path:
@@ -93,6 +95,10 @@ def export(
         Number of images that the page shows at most.
     prior : {"mixture", "flow"}
         Sample from this fitted prior.
+    figure : {"map", "walk", "sliders", "compare", "grid"}
+        Write a live figure with this view into the folder instead.
+    anchors : sequence of str
+        Names of latents that the figure starts from.
     trust, data_changed : bool
         As in `load`.
 
@@ -108,7 +114,7 @@ def export(
     """
     runs = [run] if isinstance(run, (str, PathLike, Atlas, Workspace)) else run
     workspaces = [_workspace_of(each, trust=trust, data_changed=data_changed) for each in runs]
-    return site.export(workspaces, Path(out), points=points, prior=prior)
+    return site.export(workspaces, Path(out), points=points, prior=prior, figure=figure, anchors=anchors)
 
 
 def push(run: Run, repository: str, *, private: bool = False, trust: bool = False) -> str:
