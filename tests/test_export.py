@@ -26,6 +26,7 @@ def page(tmp_path, monkeypatch):
         "index.html": "<!doctype html><script src=assets/page.js></script>",
         "single.html": "<!doctype html><body><!--zatlas:data--><script>page()</script>",
         "assets/page.js": "page()",
+        "figure.js": "define()",
         "runtime/run.wasm": "wasm " * 100,
     }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -63,6 +63,7 @@ def page(tmp_path, monkeypatch):
     folder = tmp_path / "static"
     folder.mkdir()
     (folder / "index.html").write_text("<!doctype html>")
+    (folder / "figure.js").write_text("define()")
     (folder / "single.html").write_text("<!doctype html><body><!--zatlas:data-->")
     monkeypatch.setattr(static, "files", lambda package: tmp_path)
 
@@ -268,6 +269,7 @@ def check_shape(tmp_path_factory, monkeypatch, counts, test, dim):
     path = tmp_path_factory.mktemp("shape")
     (path / "static").mkdir()
     (path / "static" / "single.html").write_text("<body><!--zatlas:data-->")
+    (path / "static" / "figure.js").write_text("define()")
     (path / "static" / "index.html").write_text("<!doctype html>")
     monkeypatch.setattr(static, "files", lambda package: path)
     held = {name: max(count // 4, 1) for name, count in counts.items()} if test else None

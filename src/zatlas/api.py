@@ -79,6 +79,8 @@ def export(
     points: int | None = None,
     prior: str | None = None,
     story: str | PathLike[str] | None = None,
+    figure: str | None = None,
+    anchors: Sequence[str] = (),
     trust: bool = False,
     data_changed: bool = False,
 ) -> Path:
@@ -96,6 +98,10 @@ def export(
         Sample from this fitted prior.
     story : str or Path
         Markdown file of a story that the page opens with.
+    figure : {"map", "walk", "sliders", "compare", "grid"}
+        Write a live figure with this view into the folder instead.
+    anchors : sequence of str
+        Names of latents that the figure starts from.
     trust, data_changed : bool
         As in `load`.
 
@@ -111,7 +117,9 @@ def export(
     """
     runs = [run] if isinstance(run, (str, PathLike, Atlas, Workspace)) else run
     workspaces = [_workspace_of(each, trust=trust, data_changed=data_changed) for each in runs]
-    return site.export(workspaces, Path(out), points=points, prior=prior, story=story)
+    return site.export(
+        workspaces, Path(out), points=points, prior=prior, story=story, figure=figure, anchors=anchors
+    )
 
 
 def push(run: Run, repository: str, *, private: bool = False, trust: bool = False) -> str:

@@ -62,10 +62,9 @@ def _index_page(clothes: Workspace, faces: Workspace) -> str:
             image_size(workspace.gallery / image),
         )
         sections.append(PageSection(title, (figure,)))
-    folders = (faces.run.folder, clothes.run.folder)
     return render_page(
         "Two latent spaces",
         "Galleries of two models, one of clothes and one of faces.",
         sections,
-        explore=shell_command("explore", *folders),
+        explore=faces.command("explore", faces.run.folder, clothes.run.folder),
     )

@@ -46,7 +46,7 @@ def draw_gallery(workspace: Workspace, folder: Path | str | None = None, *, them
         describe_run(workspace),
         _sections(workspace, figures, folder),
         skipped,
-        explore=shell_command("explore", workspace.run.folder),
+        explore=workspace.command("explore", workspace.run.folder),
         links=existing_links(folder / "index.html", {"Evaluation report": workspace.run.path("report.html")}),
         dark=theme.name == "dark",
     )

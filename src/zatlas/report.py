@@ -27,7 +27,7 @@ def write_report(workspace: Workspace, result: EvaluationResult, path: Path, *, 
         f"Evaluation of {workspace.name}",
         result.about,
         sections,
-        explore=shell_command("explore", workspace.run.folder),
+        explore=workspace.command("explore", workspace.run.folder),
         links=existing_links(path, {"Gallery": workspace.gallery / "index.html"}),
         footer="Made by zatlas. ± is one standard error; n is the number of images, samples or pairs. "
         f"To make this report again, run: {workspace.command('evaluate', workspace.run.folder)}",

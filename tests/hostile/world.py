@@ -28,6 +28,7 @@ PAGE = {
     "index.html": "<!doctype html><title>page</title><script type=module src=assets/app.js></script>",
     "single.html": "<!doctype html><body><!--zatlas:data--><script>page()</script>",
     "assets/app.js": "export {};",
+    "figure.js": "define()",
     "runtime/run.wasm": "\0asm",
 }
 

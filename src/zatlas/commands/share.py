@@ -1,12 +1,12 @@
 """Commands that show runs in the browser: explore and export."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
 from zatlas.commands.latent_space import space_of_command
-from zatlas.commands.options import FittedPrior, Run, Runs, WholeRun
+from zatlas.commands.options import Anchors, FittedPrior, Run, Runs, WholeRun
 from zatlas.commands.output import print_result
 from zatlas.commands.printing import open_workspace
 from zatlas.commands.registration import command
@@ -68,15 +68,22 @@ def export(
     limit: Annotated[float, arg(metavar="MB")] = 50.0,
     prior: FittedPrior = None,
     story: Annotated[Path | None, arg(metavar="FILE")] = None,
+    figure: Literal["map", "walk", "sliders", "compare", "grid"] | None = None,
+    anchors: Anchors = (),
 ) -> None:
-    """Export the explorer as a page that needs no server.
+    """Export the explorer, or a live figure, as a page.
+
+    It needs no server.
 
     Args:
         rest: A second run to compare, if any; then the output: a folder for a static host, or a name that
-            ends in .html for a single file.
-        points: Number of images of each run. (default: 20,000 in a folder, 3,000 in a single file)
+            ends in .html for a single file. A name that ends in .js gets the data of a figure only.
+        points: Number of images of each run. (default: 20,000 in a folder, 3,000 in a single file, 1,000
+            in a figure)
         limit: Maximum size of a single file, in megabytes.
         story: Markdown file of a story that the page opens with.
+        figure: Write a live figure with this view into the folder, instead of the explorer.
+        anchors: Latent that the figure starts from. Repeatable. (default: two typical images)
     """
     from zatlas.site.export import export
 
@@ -84,7 +91,18 @@ def export(
         raise BadRecipe("Name a run and an output, such as: zatlas export runs/digits-vae digits.html")
     *others, out = rest
     workspaces = [open_workspace(each) for each in (run, *others)]
-    print_result(export(workspaces, out, points=points, limit=limit, prior=prior, story=story))
+    print_result(
+        export(
+            workspaces,
+            out,
+            points=points,
+            limit=limit,
+            prior=prior,
+            story=story,
+            figure=figure,
+            anchors=anchors,
+        )
+    )
 
 
 @command("Share")

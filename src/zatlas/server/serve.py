@@ -21,7 +21,7 @@ from zatlas.server.placeholder import Tree
 from zatlas.server.protocol import settings
 from zatlas.server.requests import max_message_bytes
 from zatlas.site import RunTree, run_tree
-from zatlas.site.static import page_files
+from zatlas.site.static import explorer_files
 from zatlas.site.tree import MAX_POINTS
 from zatlas.workspace import Workspace
 
@@ -166,8 +166,8 @@ def max_request_bytes(workspaces: Sequence[Workspace]) -> int:
 
 
 def page() -> Files:
-    """The files of the built page by URL."""
-    return {url: file.read_bytes for url, file in page_files().items()}
+    """The files of the built page by URL, with the template of a page as one file."""
+    return {url: file.read_bytes for url, file in explorer_files().items()}
 
 
 def listen(host: str, port: int | None) -> socket.socket:

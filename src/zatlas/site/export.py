@@ -18,8 +18,9 @@ from pathlib import Path, PurePosixPath
 from zatlas.core.errors import BadRecipe, BadRun, CannotWrite, NotSupported
 from zatlas.core.logs import LOG
 from zatlas.core.progress import bar
+from zatlas.site.figure_export import REGISTER, figure_data, figure_files, script
 from zatlas.site.preview import preview
-from zatlas.site.static import INDEX_PAGE, SINGLE_PAGE, page_files
+from zatlas.site.static import INDEX_PAGE, SINGLE_PAGE, explorer_files
 from zatlas.site.story import read_story
 from zatlas.site.tree import Files, RunTree, manifest, run_tree
 from zatlas.store import atomic, safe_paths
@@ -31,7 +32,8 @@ MANIFEST = "data/manifest.json"
 WRITTEN = "data/written.json"  # the names of the files that the export wrote
 ELEMENT = b'data-url="data/manifest.json"'  # identifies a single file
 URL = re.compile(
-    r"(index|single)\.html|preview\.png|licenses\.txt|data/(manifest|written)\.json|data/[ab]/[a-z0-9][a-z0-9.-]*"
+    r"(index|single)\.html|preview\.png|licenses\.txt|(figure|runtime|data)\.js"
+    r"|data/(manifest|written)\.json|data/[ab]/[a-z0-9][a-z0-9.-]*"
     r"|(assets|runtime)/[A-Za-z0-9_][A-Za-z0-9._-]*"
 )  # of an exported file
 MAX_RECORD_BYTES = 64 << 20  # of the list of written names
@@ -39,6 +41,7 @@ PREVIEW = "preview.png"  # of a folder
 TITLE = b"<title>zatlas</title>"  # in the built page
 RUNTIME = "runtime/"  # files that the page loads when it decodes
 PLACEHOLDER = b"<!--zatlas:data-->"  # in the page, for the data
+DATA_SUFFIX = ".js"  # of a file with the data of a figure
 COMPRESSED = (".png", ".webp")  # formats that gzip does not make smaller
 
 
@@ -50,19 +53,29 @@ def export(
     limit: float = LIMIT,
     prior: str | None = None,
     story: str | PathLike[str] | None = None,
+    figure: str | None = None,
+    anchors: Sequence[str] = (),
 ) -> Path:
     """Write the page of one run, or of two to compare: one file if `out` ends in .html, otherwise a folder.
 
     points: number of points of each run. limit: MB of a single file. prior: "mixture" or "flow", the fitted
-    prior that the page samples from. story: file of a story that the page opens with.
+    prior that the page samples from. story: file of a story that the page opens with. figure: write a live
+    figure with this view instead, which starts from the anchors. `out` that ends in .js gets only the data
+    of a figure.
     """
     if not 1 <= len(workspaces) <= 2:
         raise BadRecipe(f"A page shows one run or compares two, not {len(workspaces)}.")
     if points is not None and points < 2:
         raise BadRecipe(f"A page shows 2 points or more, not {points}.")
+    if figure is not None or out.suffix.lower() == DATA_SUFFIX:
+        if story is not None:
+            raise BadRecipe("A live figure has no story. Leave out --figure, or --story.")
+        return _export_figure(workspaces, out, figure, points, anchors)
+    if anchors:
+        raise BadRecipe("Only a live figure starts from anchors. Add a view, such as --figure walk.")
     markdown = None if story is None else read_story(story)
     single = out.suffix.lower() == ".html"
-    page = page_files()
+    page = explorer_files()
     (_check_file if single else _check_folder)(out)
     max_points = points or (POINTS_SINGLE if single else POINTS)
     tiled = points is None and not single
@@ -106,6 +119,21 @@ def with_preview(page: bytes, title: str, about: str, image: str) -> bytes:
     ]
     head = f"<title>{html.escape(title)} · zatlas</title>\n    " + "\n    ".join(lines)
     return page.replace(TITLE, head.encode(), 1)
+
+
+def _export_figure(
+    workspaces: Sequence[Workspace], out: Path, view: str | None, points: int | None, anchors: Sequence[str]
+) -> Path:
+    """Write a folder with a live figure; without a view, only the script with its data."""
+    if view is None:
+        _check_data(out)
+        atomic.write_file(out, script(figure_data(workspaces, points=points, anchors=anchors)))
+        LOG.info(f"{out.stat().st_size / 1e6:.1f} MB. Name it as the src of a zatlas-figure.")
+        return out
+    if out.suffix.lower() in (DATA_SUFFIX, ".html"):
+        raise BadRecipe(f"A figure is a folder, and {out} is named like a file. Leave out {out.suffix}.")
+    _check_folder(out)
+    return _write_folder(out, figure_files(workspaces, view, points=points, anchors=anchors))
 
 
 def one_file(template: bytes, files: Files) -> bytes:
@@ -192,6 +220,14 @@ def _check_file(out: Path) -> None:
         raise CannotWrite(f"{out} is a link. Name the file that it points to.")
     if out.exists() and not (out.is_file() and ELEMENT in out.read_bytes()):
         raise CannotWrite(f"{out} exists and is no earlier export. Choose another name.")
+
+
+def _check_data(out: Path) -> None:
+    """Raise if `out` exists and is no data of a figure."""
+    if out.is_symlink():
+        raise CannotWrite(f"{out} is a link. Name the file that it points to.")
+    if out.exists() and not (out.is_file() and out.read_bytes().startswith(REGISTER.encode())):
+        raise CannotWrite(f"{out} exists and is no data of a figure. Choose another name.")
 
 
 def _check_folder(out: Path) -> None:

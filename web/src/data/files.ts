@@ -77,7 +77,7 @@ export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   return out.slice(0, size);
 }
 
-function unzipped(bytes: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> {
+export function unzipped(bytes: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> {
   const packed = new Response(bytes).body as ReadableStream<Uint8Array<ArrayBuffer>>;
   return new Response(packed.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 }
