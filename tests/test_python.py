@@ -192,7 +192,14 @@ def test_callbacks_are_called_at_each_event(tmp_path):
     assert record.events == ["start", *steps[0], "epoch 1", *steps[1], "epoch 2", "end"]
 
 
-@pytest.mark.parametrize("event", ["start", "step 2", "step 3", "epoch 1"])
+def test_an_error_in_a_callback_before_the_first_step_leaves_nothing(tmp_path):
+    record = Record("start")
+    with pytest.raises(RuntimeError, match="stopped at start"):
+        trained(IMAGES, out=tmp_path / "run", epochs=2, callbacks=[record])
+    assert record.events[-1] == "end" and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("event", ["step 2", "step 3", "epoch 1"])
 def test_an_error_in_a_callback_stops_the_training_which_can_be_resumed(event, tmp_path):
     record, other = Record(event), Record()
     with pytest.raises(RuntimeError, match=f"stopped at {event}") as stopped:

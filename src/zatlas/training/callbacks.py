@@ -26,8 +26,8 @@ class Callback:
 
     Pass instances, or names of registered callbacks, as ``zatlas.train(..., callbacks=[...])``. If a
     method raises an exception, zatlas saves a checkpoint, stops the training and raises it;
-    `zatlas.resume` continues. Of several processes, each calls its own callbacks and saves no checkpoint
-    then.
+    `zatlas.resume` continues. Before the first step there is nothing to save, so zatlas removes the run.
+    Of several processes, each calls its own callbacks and saves no checkpoint then.
 
     Examples
     --------
