@@ -101,17 +101,17 @@ def test_each_of_two_maps_has_a_colour_column_of_its_run(explore, portraits, dig
     expect(page.get_by_label("Colour by")).to_have_value("hair_colour")
 
 
-def test_each_of_two_maps_has_its_own_chart_and_a_click_on_it_pins(explore, wide, plain):
-    explorer = explore("server", wide, plain)
+def test_each_of_two_maps_has_its_own_chart_and_a_click_on_it_pins(explore, wide, portraits):
+    explorer = explore("server", wide, portraits)
     page = explorer.page
-    first, second = (page.get_by_role("combobox", name=f"Chart of {name}") for name in ("wide", "plain"))
+    first, second = (page.get_by_role("combobox", name=f"Chart of {name}") for name in ("wide", "portraits"))
     before = second.input_value()
     first.select_option("pca")
     expect(first).to_have_value("pca")
     expect(second).to_have_value(before)
     box = explorer.box(1)
     explorer.click(box["width"] / 2, box["height"] / 2, number=1)
-    expect(page.get_by_role("button", name="plain", exact=True)).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="portraits", exact=True)).to_have_attribute("aria-pressed", "true")
     explorer.eventually(lambda: pinned_one(explorer))
 
 

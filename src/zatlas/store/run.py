@@ -11,7 +11,7 @@ metrics.jsonl            one row for each epoch; curves.png draws them
 result.json              metrics of the finished training on test images
 digests.jsonl            size and SHA-256 of each file, to detect damage
 checkpoints/ previews/   states to resume from, and images during training
-latents/ charts/ priors/ directions/ gallery/ report.html   results of later commands
+latents/ charts/ priors/ directions/ timelines/ gallery/ report.html   results of later commands
 """
 
 import json
