@@ -12,8 +12,9 @@ from torch import nn
 
 from zatlas.core import progress
 from zatlas.create import import_model
-from zatlas.latent.dimension_ranking import MIN_IMAGES, rank_dimensions
+from zatlas.latent.dimension_ranking import MIN_IMAGES, images_to_rank, rank_dimensions
 from zatlas.models import decoding_time
+from zatlas.sample import sample_latents
 from zatlas.server.queues import Decoder, DecodeScheduler, Decoding
 from zatlas.workspace import MIN_DECODED, Workspace
 
@@ -101,3 +102,32 @@ def test_the_newest_request_does_not_wait_for_a_long_one():
         return before
 
     assert asyncio.run(both()) <= 6 and len(done) == 31
+
+
+def test_the_time_of_an_image_leaves_out_what_a_decoder_does_once(slow, monkeypatch):
+    monkeypatch.setattr(decoding_time, "MAX_FIRST_SECONDS", 0.05)
+    decode, calls = slow.generator.decoder, []
+
+    def prepared(z, y=None):
+        time.sleep(0 if calls else 0.3)
+        calls.append(len(z))
+        return decode(z, y)
+
+    generator = replace(slow.generator, decoder=prepared)
+    seconds = decoding_time.seconds_per_image(generator, np.zeros((8, 6), np.float32))
+    assert seconds < 0.2 and calls == [1, 1]
+
+
+def test_the_announced_images_of_a_ranking_are_those_that_it_decodes(slow, monkeypatch):
+    monkeypatch.setattr(decoding_time, "BUDGET_SECONDS", 1e9)
+    decode, calls = slow.generator.decoder, []
+
+    def counted(z, y=None):
+        calls.append(len(z))
+        return decode(z, y)
+
+    latents = sample_latents(Workspace(slow.run, slow.description, slow.generator), 40)
+    announced = images_to_rank(slow.generator, latents[:4], None, len(latents))
+    monkeypatch.setattr("zatlas.latent.dimension_ranking.affordable", lambda limit, *_: limit)
+    rank_dimensions(replace(slow.generator, decoder=counted), latents)
+    assert sum(calls) == announced

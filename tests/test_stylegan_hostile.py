@@ -15,13 +15,14 @@ from tests import stylegan_files
 from tests.hostile.child import in_child
 from zatlas.cli import main
 from zatlas.core.errors import ZatlasError
-from zatlas.models.importers import network_pickle, stylegan
+from zatlas.models.importers import discriminator, network_pickle, stylegan
 from zatlas.models.importers.imported import ImportOptions
 
 COUNT = 300
 SECONDS = 20.0
 MEMORY = 1 << 30
-CASE = stylegan_files.Case("ada", widths=(4, 4), z_dim=4, w_dim=4, depth=1)
+CASE = stylegan_files.Case("ada", widths=(4, 4, 4), z_dim=4, w_dim=4, depth=1)
+JUDGE = stylegan_files.Judge("skip", widths=(4, 4, 4))
 
 
 class Calls:
@@ -73,9 +74,22 @@ def nested(path: Path) -> bytes:
     return with_tensor(storage=Tensor())
 
 
+def whole() -> bytes:
+    """A pickle with a generator and its discriminator."""
+    networks = {"G_ema": stylegan_files.generator(CASE), "D": stylegan_files.judge_module(JUDGE)}
+    return stylegan_files.pickled(networks)
+
+
+def odd_group(size: int) -> bytes:
+    """A pickle whose discriminator compares groups of this size."""
+    judge = stylegan_files.judge_module(JUDGE)
+    judge.state["_modules"]["b4"].state["_modules"]["mbstd"].state["group_size"] = size
+    return stylegan_files.pickled({"G_ema": stylegan_files.generator(CASE), "D": judge})
+
+
 def hostile(path: Path) -> dict[str, bytes]:
     """Files that were made to run a command, to fill the memory or to hang, by what they do."""
-    good = stylegan_files.pickled({"G_ema": stylegan_files.generator(CASE)})
+    good = whole()
     line = f"touch {path}".encode()
     code = f"import os; os.system('touch {path}')".encode()
     deep = b"\x80\x04" + b"(" * 200_000 + b"N" + b"t" * 200_000 + b"."
@@ -94,6 +108,11 @@ def hostile(path: Path) -> dict[str, bytes]:
         "persistent id": b"\x80\x04P" + line + b"\n.",
         "in the data of a tensor": nested(path),
         "source code of a network": good,
+        "os.system in a discriminator": stylegan_files.pickled(
+            {"G_ema": stylegan_files.generator(CASE), "D": {"a": Calls(path)}}
+        ),
+        "discriminator in groups of 3": odd_group(3),
+        "discriminator in groups of a million": odd_group(10**6),
         "deep": deep,
         "in itself": loop,
         "modules in themselves": b"\x80\x04}\x94\x8c\x05G_ema\x94h\x00s.",
@@ -131,12 +150,16 @@ def mutated(good: bytes, number: int) -> bytes:
 def read(path: Path, side: Path) -> str:
     """Import the file as the child process and its parent do, and return one line about the result."""
     request = {"source": str(path), "into": str(side / stylegan.FILE), "key": None, "memory": MEMORY}
+    request["discriminator"] = str(side / discriminator.FILE)
     answer = json.loads(json.dumps(network_pickle.main(request)))
     if "error" in answer or "unknown" in answer:
         return str(answer.get("error") or answer["names"])
     try:
         info = stylegan.from_network(network_pickle.network_of(answer), path, side, ImportOptions())
-        halves = stylegan.load({"weights": side / stylegan.FILE}, info.settings)
+        files = {role: side / name for role, name in info.files.items()}
+        halves = stylegan.load(files, info.settings)
+        if halves.realism is not None:
+            halves.realism(torch.zeros(1, 3, CASE.side, CASE.side), torch.zeros(1).long())
         halves.decode(torch.zeros(1, *info.shapes[0]), *([torch.zeros(1).long()] if info.classes else []))
     except ZatlasError as error:
         return str(error)
@@ -160,7 +183,7 @@ def outcome(data: bytes, folder: Path) -> str:
 def test_300_mutated_and_hostile_pickles_run_nothing_and_never_hang(tmp_path):
     path = tmp_path / "touched"
     files = hostile(path)
-    good = stylegan_files.pickled({"G_ema": stylegan_files.generator(CASE)})
+    good = whole()
     files |= {f"mutation {number}": mutated(good, number) for number in range(COUNT - len(files))}
     assert len(files) == COUNT
     results = {}

@@ -12,6 +12,19 @@ MAX_IMAGES, MIN_IMAGES = 2048, 64  # decoded for the ranking
 MAX_DIMENSIONS = 512  # dimensions that are ranked: those with the largest std
 
 
+def images_to_rank(generator: Generator, latents: Latents, labels: Labels | None, rows: int) -> int:
+    """Return how many images `rank_dimensions` decodes for this number of rows."""
+    number, count = _sizes(generator, latents, labels, rows)
+    return 2 * number * count
+
+
+def _sizes(generator: Generator, latents: Latents, labels: Labels | None, rows: int) -> tuple[int, int]:
+    """Return how many dimensions are ranked, and how many latents are moved along each."""
+    images = affordable(MAX_IMAGES, MIN_IMAGES, generator, latents, labels)
+    number = min(generator.space.dim, MAX_DIMENSIONS, images // 4)
+    return number, int(np.clip(images // (2 * number), 2, min(64, max(rows, 2))))
+
+
 def rank_dimensions(
     generator: Generator, latents: Latents, labels: Labels | None = None, *, seed: int = 0
 ) -> tuple[Rows, Values]:
@@ -21,9 +34,8 @@ def rank_dimensions(
     a latent of the data.
     """
     std = latents.std(axis=0)
-    images = affordable(MAX_IMAGES, MIN_IMAGES, generator, latents, labels)
-    dimensions = np.argsort(-std)[: min(MAX_DIMENSIONS, images // 4)]
-    count = int(np.clip(images // (2 * len(dimensions)), 2, min(64, max(len(latents), 2))))
+    number, count = _sizes(generator, latents, labels, len(latents))
+    dimensions = np.argsort(-std)[:number]
     rows = stream(seed, "axes").choice(len(latents), count, replace=len(latents) < count)
     repeated = None if labels is None else np.repeat(labels[rows], 2)
     changes = np.empty(len(dimensions), np.float32)

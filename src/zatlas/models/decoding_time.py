@@ -8,7 +8,7 @@ from zatlas.core.progress import announce
 from zatlas.models.generator import Generator
 
 TIMED_IMAGES = 8
-MAX_FIRST_SECONDS = 1.0  # a decoder that takes longer for its first image is not timed again
+MAX_FIRST_SECONDS = 1.0  # a decoder that takes longer for its first image is timed on one more
 BUDGET_SECONDS = 60.0  # that a task without an option for its number of images may decode
 PASSES = 4  # that a gradient step takes for each image: two forward, and one backward that counts twice
 
@@ -47,12 +47,12 @@ def seconds_per_image(
 ) -> float:
     """Return the seconds to decode one image and to `measure` it, from one small batch.
 
-    The first image is not counted, because a decoder prepares itself for it.
+    The first image is not counted, because a decoder prepares itself for it. A slow decoder is timed on a
+    second image only.
     """
     first = _seconds(generator, latents[:1], labels, measure)
-    if first > MAX_FIRST_SECONDS:
-        return first
-    return _seconds(generator, latents[:TIMED_IMAGES], labels, measure)
+    count = 1 if first > MAX_FIRST_SECONDS else TIMED_IMAGES
+    return _seconds(generator, latents[:count], labels, measure)
 
 
 def _seconds(generator: Generator, z: Latents, labels: Labels | None, measure: Measure | None) -> float:

@@ -42,7 +42,7 @@ def ranges(
     missing = [number for number, limits in enumerate(result) if limits is None]
     if not workspace.source.decodes or not missing:
         return result
-    images = MAX_PIXELS // prod(workspace.description.shape[1:])
+    images = most_images(workspace)
     count = min(images // (2 * MAX_AMOUNT * len(missing)), MAX_LATENTS)
     if count < MIN_LATENTS:
         return result
@@ -51,6 +51,12 @@ def ranges(
     for number in missing:
         result[number] = usable_range(evaluator, directions[number])
     return result
+
+
+def most_images(workspace: Workspace) -> int:
+    """The largest number of images that are decoded for the ranges; 0 for images that are too large."""
+    images = MAX_PIXELS // prod(workspace.description.shape[1:])
+    return images if images >= 2 * MAX_AMOUNT * MIN_LATENTS else 0
 
 
 def _density(workspace: Workspace) -> Density:

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, field
 from functools import cached_property, partial
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from zatlas.latent import dimension_ranking
 from zatlas.latent.density import NEIGHBORS, Density, density
 from zatlas.models.decoding_time import announce_decoding
 from zatlas.site.columns import Columns, arrow, columns
-from zatlas.site.direction_ranges import MAX_PIXELS
+from zatlas.site.direction_ranges import most_images
 from zatlas.site.geodesics import example_geodesics
 from zatlas.site.networks import exported_classifier, exported_networks, network_file
 from zatlas.site.page_charts import PageChart, add_tiles, current_chart, default_charts, page_chart
@@ -226,15 +225,17 @@ class RunPage:
         if self.light or not self.workspace.source.decodes or not len(self.subset):
             return
         rebuilt = min(len(self.subset), MAX_RECONSTRUCTED) if self.subset.has_images else 0
-        images = (
-            rebuilt + dimension_ranking.MAX_IMAGES + MAX_PIXELS // prod(self.workspace.description.shape[1:])
+        labels = subset_labels(self.workspace, self.subset.rows[:EXAMPLES])
+        ranked = dimension_ranking.images_to_rank(
+            self.workspace.generator, self._examples, labels, min(len(self.subset), RANKING_LATENTS)
         )
+        images = rebuilt + ranked + most_images(self.workspace)
         announce_decoding(
             f"Decoding images for the page of {self.workspace.name}",
             images,
             self.workspace.generator,
             self._examples,
-            labels=subset_labels(self.workspace, self.subset.rows[:EXAMPLES]),
+            labels=labels,
             advice="--points N (in Python: points=) shows fewer.",
         )
 
