@@ -12,7 +12,16 @@ from tests.browser.conftest import AXE, SERIOUS, hosted, watch
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 PAGES = ["index", "elbo", "commands", "datasets", "api/zatlas.Atlas", "search"]
-LIVE = ["elbo", "high-dimensions", "charts", "side-effects", "aggregate-posterior", "gans", "ten-minutes"]
+LIVE = [
+    "elbo",
+    "high-dimensions",
+    "charts",
+    "side-effects",
+    "aggregate-posterior",
+    "gans",
+    "ten-minutes",
+    "article-interpolation",
+]
 MAX_SITE = 60_000_000  # bytes
 PHONE = {"width": 390, "height": 844}
 WIDEST = "() => document.documentElement.scrollWidth"
@@ -80,13 +89,14 @@ def test_formulas_are_drawn_without_a_script(open_page):
 @pytest.mark.parametrize("name", LIVE)
 def test_a_figure_of_the_documentation_decodes(open_page, name):
     page = open_page(name)
-    page.locator("zatlas-figure").scroll_into_view_if_needed()
-    page.locator("canvas.generated[data-ready]").last.wait_for()
+    for figure in page.locator("zatlas-figure").all():
+        figure.scroll_into_view_if_needed()
+        figure.locator("canvas.generated[data-ready]").last.wait_for()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_no_serious_fault_in_the_documentation(open_page, theme):
-    for name in ("index", "ten-minutes", "high-dimensions"):
+    for name in ("index", "ten-minutes", "article-interpolation"):
         page = open_page(name, color_scheme=theme)
         page.add_script_tag(path=AXE)
         assert page.evaluate(SERIOUS) == [], name
