@@ -2,11 +2,16 @@
 
 import inspect
 import re
+import sys
+from pathlib import Path
 
 from docutils import nodes
 from latex2mathml.converter import convert
 
 import zatlas
+
+sys.path.insert(0, str(Path(__file__).parent))
+import live  # the figures of the pages
 
 project = "zatlas"
 author = "The zatlas authors"
@@ -38,6 +43,7 @@ html_favicon = "_static/icon.svg"
 html_context = {"default_mode": "auto"}
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_extra_path = [str(live.SITE)]
 html_copy_source = html_show_sourcelink = False
 html_theme_options = {
     "show_prev_next": True,
@@ -86,6 +92,13 @@ def displayed_formula(writer, node):
     raise nodes.SkipNode
 
 
+def add_component(app, page, template, context, doctree):
+    """Load the component of live figures in the pages that have one."""
+    if "<zatlas-figure" in context.get("body", ""):
+        script = context["pathto"]("live/faces/figure.js", 1)
+        context["body"] += f'<script src="{script}" defer></script>'
+
+
 def skip_members_of_others(app, what, name, value, skip, options):
     """Leave out what a class inherits from another package."""
     module = getattr(inspect.unwrap(value) if callable(value) else value, "__module__", None) or "zatlas"
@@ -93,7 +106,9 @@ def skip_members_of_others(app, what, name, value, skip, options):
 
 
 def setup(app):
-    """Connect the functions of this file with Sphinx."""
+    """Connect the functions of this file with Sphinx, and build the live figures."""
+    live.build()
+    app.connect("html-page-context", add_component)
     app.connect("autodoc-skip-member", skip_members_of_others)
     app.add_html_math_renderer("mathml", (inline_formula, None), (displayed_formula, None))
     app.connect("source-read", read_source)

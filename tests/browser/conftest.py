@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,6 +19,9 @@ from zatlas.site import run_tree
 MODES = ("server", "folder", "file")
 POINTS = 600  # of each run: a browser without a GPU draws slowly
 VIEWPORT = {"width": 1280, "height": 760}
+AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
+SERIOUS = """async () => (await axe.run(document, { resultTypes: ["violations"] })).violations
+    .filter(({ impact }) => ["serious", "critical"].includes(impact)).map(({ id }) => id)"""
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

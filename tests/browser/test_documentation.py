@@ -7,11 +7,22 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import hosted, watch
+from tests.browser.conftest import AXE, SERIOUS, hosted, watch
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
 PAGES = ["index", "elbo", "commands", "datasets", "api/zatlas.Atlas", "search"]
+LIVE = [
+    "elbo",
+    "high-dimensions",
+    "charts",
+    "side-effects",
+    "aggregate-posterior",
+    "gans",
+    "ten-minutes",
+    "article-interpolation",
+]
+MAX_SITE = 60_000_000  # bytes
 PHONE = {"width": 390, "height": 844}
 WIDEST = "() => document.documentElement.scrollWidth"
 
@@ -73,3 +84,25 @@ def test_formulas_are_drawn_without_a_script(open_page):
     page = open_page("elbo", java_script_enabled=False)
     assert page.locator("math[display=block]").count() > 5
     assert page.locator("math[display=block]").nth(3).bounding_box()["height"] > 30  # a fraction
+
+
+@pytest.mark.parametrize("name", LIVE)
+def test_a_figure_of_the_documentation_decodes(open_page, name):
+    page = open_page(name)
+    for figure in page.locator("zatlas-figure").all():
+        figure.scroll_into_view_if_needed()
+        figure.locator("canvas.generated[data-ready]").last.wait_for()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_no_serious_fault_in_the_documentation(open_page, theme):
+    for name in ("index", "ten-minutes", "article-interpolation"):
+        page = open_page(name, color_scheme=theme)
+        page.add_script_tag(path=AXE)
+        assert page.evaluate(SERIOUS) == [], name
+
+
+@pytest.mark.usefixtures("site")
+def test_the_site_stays_small():
+    files = [path for path in (ROOT / "build" / "site").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < MAX_SITE

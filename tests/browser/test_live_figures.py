@@ -1,17 +1,12 @@
 """A live figure in a real browser: it loads when it scrolls into view, decodes, and asks no other host."""
 
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import expect
 
 import zatlas
-from tests.browser.conftest import hosted
+from tests.browser.conftest import AXE, SERIOUS, hosted
 
 pytestmark = pytest.mark.browser
-AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
-SERIOUS = """async () => (await axe.run(document, { resultTypes: ["violations"] })).violations
-    .filter(({ impact }) => ["serious", "critical"].includes(impact)).map(({ id }) => id)"""
 PIXELS = "canvas => canvas.toDataURL()"
 VIEWS = ["map", "walk", "sliders", "grid"]
 TALL = "<div style='height: 3000px'>Text before the figure.</div>"
