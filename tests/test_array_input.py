@@ -22,6 +22,12 @@ def atlas(tmp_path_factory, own_cache):
 
 
 @pytest.fixture(scope="module")
+def gan(tmp_path_factory, own_cache):
+    out = tmp_path_factory.mktemp("forms") / "gan"
+    return trained(IMAGES, NAMES[LABELS], out, model="gan", epochs=1)
+
+
+@pytest.fixture(scope="module")
 def chart(atlas):
     return atlas.chart("pca")
 
@@ -209,6 +215,16 @@ def test_a_generator_takes_batches_in_every_form(name, form, atlas, tmp_path):
     np.testing.assert_allclose(OF_BATCHES[name](atlas, IMAGE_FORMS[form](tmp_path)), expected, atol=1e-5)
 
 
+OF_GAN_IMAGES = {"Atlas.realism": lambda gan, x: gan.realism(x)}
+
+
+@pytest.mark.parametrize("form", IMAGE_FORMS)
+@pytest.mark.parametrize("name", OF_GAN_IMAGES)
+def test_images_for_a_discriminator_are_given_in_every_form(name, form, gan, tmp_path):
+    expected = OF_GAN_IMAGES[name](gan, np.float32(IMAGES[:1]) / 255)
+    np.testing.assert_allclose(OF_GAN_IMAGES[name](gan, IMAGE_FORMS[form](tmp_path)), expected, atol=1e-4)
+
+
 def test_files_and_pil_images_are_resized_to_the_model(atlas, tmp_path):
     large = grey(32)
     large.save(tmp_path / "large.png")
@@ -325,7 +341,7 @@ def test_every_public_function_that_takes_latents_images_or_paths_is_tested():
     tables = {
         ("z",): OF_LATENTS,
         ("xy", "normalised"): OF_POSITIONS,
-        ("x", "images"): {**OF_IMAGES, **OF_BATCHES},
+        ("x", "images"): {**OF_IMAGES, **OF_GAN_IMAGES, **OF_BATCHES},
         ("run", "out", "path", "folder", "recipe"): OF_PATHS,
     }
     functions = {name: value for name, value in vars_of(zatlas) if inspect.isfunction(value)}

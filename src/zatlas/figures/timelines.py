@@ -25,7 +25,9 @@ def timeline_path(
     timings, closed = timeline.timings, timeline.closed
     frames = frame_count(timings, closed, fps)
     if frames > MAX_FRAMES:
-        raise BadRecipe(f"This timeline has {frames:,} frames, more than {MAX_FRAMES:,}. Lower --fps.")
+        raise BadRecipe(
+            f"This timeline has {frames:,} frames, more than {MAX_FRAMES:,}. Lower --fps (in Python: fps=)."
+        )
     anchors = [_anchor(workspace, keyframe) for keyframe in timeline.keyframes]
     path = interpolation(
         workspace,

@@ -69,10 +69,10 @@ def export(
         raise BadRecipe(f"A page shows 2 points or more, not {points}.")
     if figure is not None or out.suffix.lower() == DATA_SUFFIX:
         if story is not None:
-            raise BadRecipe("A live figure has no story. Leave out --figure, or --story.")
+            raise BadRecipe("A live figure has no story. Leave out --figure (in Python: figure=).")
         return _export_figure(workspaces, out, figure, points, anchors)
     if anchors:
-        raise BadRecipe("Only a live figure starts from anchors. Add a view, such as --figure walk.")
+        raise BadRecipe("Only a live figure starts from anchors. Add --figure VIEW (in Python: figure=).")
     markdown = None if story is None else read_story(story)
     single = out.suffix.lower() == ".html"
     page = explorer_files()

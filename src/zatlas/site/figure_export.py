@@ -100,7 +100,7 @@ def _reduced(tree: RunTree) -> RunTree:
     if entry["decoder"] is None or entry["latents"] is None:
         raise NotSupported(
             f"{entry['name']} has no decoder that a page can run, so it has no live figure. "
-            "Export the explorer instead, without --figure."
+            "Export the explorer instead, without --figure (in Python: figure=)."
         )
     left_out = {"encoder": None, "classifier": None, "sprites": None, "samples": None, "fitted_prior": None}
     reduced = {**entry, **left_out, "geodesics": [], "charts": entry["charts"][:1]}
