@@ -82,14 +82,7 @@ def import_model(
         else:
             source_info, halves = _from_memory(source, options)
         _check_truncation(options, source_info.settings)
-        cloud = None
-        if options.latents is not None and source_info.kind != "latents":
-            source_info, cloud = latents_file.write_cloud(options.latents, side, options, source_info)
-        if source_info.kind == "latents":
-            info, lines = _without_decoder(source_info, options), source_info.lines
-        else:
-            assert halves is not None
-            info, lines = probe.infer(source_info, halves, options, cloud)
+        source_info, info, lines = _inferred(source_info, halves, side, options)
         if halves is not None and source_info.kind == "function":
             info, lines = _saved_as_program(info, halves, side, lines)
         info = replace(info, digest=digest_of_all(info, side))
@@ -318,6 +311,19 @@ def _check_truncation(options: ImportOptions, settings: Mapping[str, Any]) -> No
         if getattr(options, name) is not None and not used & settings.keys():
             option = name.replace("_", "-")
             raise BadRecipe(f"This model does not take --{option}. Omit it (in Python: {name}=).")
+
+
+def _inferred(
+    source_info: SourceInfo, halves: Halves | None, side: Path, options: ImportOptions
+) -> tuple[SourceInfo, ImportedModel, tuple[str, ...]]:
+    """Return what is imported; the given latents, a mapped file, are closed when it returns."""
+    cloud = None
+    if options.latents is not None and source_info.kind != "latents":
+        source_info, cloud = latents_file.write_cloud(options.latents, side, options, source_info)
+    if source_info.kind == "latents":
+        return source_info, _without_decoder(source_info, options), source_info.lines
+    assert halves is not None
+    return source_info, *probe.infer(source_info, halves, options, cloud)
 
 
 def _without_decoder(source_info: SourceInfo, options: ImportOptions) -> ImportedModel:
