@@ -76,6 +76,7 @@ def test_the_page_follows_the_preferred_colour_scheme(explore, digits):
 def test_a_new_chart_animates_the_points_unless_motion_is_reduced(motion, explore, wide):
     explorer = explore("server", wide, reduced_motion=motion)
     page, canvas = explorer.page, explorer.maps.first.locator("canvas").first
+    page.get_by_role("radio", name="Points").click()  # decoded tiles would come when they are decoded
     settled = None
 
     def still():
