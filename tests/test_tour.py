@@ -68,4 +68,5 @@ def test_each_cell_shows_a_figure_a_card_or_a_value(notebook):
     )
     assert re.search(r"epoch 50/50 .*validation", training.data["text/plain"])
     assert "out=" in shown["    print(error)"][0].text
-    assert "<iframe" in shown["atlas.explore(height=640)"][0].data["text/html"]
+    explorer = shown["atlas.explore(height=640)"][0].data
+    assert "application/vnd.jupyter.widget-view+json" in explorer or "<iframe" in explorer["text/html"]

@@ -33,12 +33,14 @@ class Cells:
 
 
 def preview(tree: RunTree) -> bytes | None:
-    """Return a PNG of the decoded map with the name of the run; None without a decoder."""
+    """Return a PNG of the decoded map with the name of the run; None without a decoder or a map."""
     workspace = tree.workspace
     if not workspace.source.decodes:
         return None
     generator = workspace.generator.for_class(0 if workspace.generator.classes else None)
     cells = _cells(tree, CELL)
+    if not len(cells.latents):
+        return None
     count = affordable(len(cells.latents), MIN_IMAGES, generator, cells.latents)
     if count < len(cells.latents):
         cells = _cells(tree, CELL * math.ceil(math.sqrt(len(cells.latents) / count)))
@@ -64,8 +66,9 @@ def _cells(tree: RunTree, side: int) -> Cells:
     coverage = np.frombuffer(tree.files[chart["coverage"]](), np.uint8).astype(np.float32) / 255
     left, bottom, right, top = chart["box"]
     wide, high = WIDTH - 2 * MARGIN, HEIGHT - 3 * MARGIN - TITLE
-    scale = min(wide / (right - left), high / (top - bottom))
-    columns, rows = (max(int(length * scale / side), 1) for length in (right - left, top - bottom))
+    lengths = right - left, top - bottom
+    scale = min(wide / max(lengths[0], 1e-6), high / max(lengths[1], 1e-6))  # one image has no lengths
+    columns, rows = (max(int(length * scale / side), 1) for length in lengths)
     x, y = (((np.arange(count) + 0.5) / count * n).astype(int) for count in (columns, rows))
     index = (y[:, None] * n + x).ravel()
     covered = np.flatnonzero(coverage[index] >= MIN_COVERAGE)
