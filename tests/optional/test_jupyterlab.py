@@ -80,6 +80,7 @@ def test_the_explorer_is_a_widget_that_needs_no_port_and_returns_selection_and_p
         page = browser.new_page(viewport={"width": 1500, "height": 1000})
         page.set_default_timeout(60_000)
         page.goto(lab)
+        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()  # the kernel is ready
         page.locator(".jp-Cell").first.click()
         page.keyboard.press("Shift+Enter")
         frame = page.frame_locator("iframe")
