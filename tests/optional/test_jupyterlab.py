@@ -80,9 +80,15 @@ def test_the_explorer_is_a_widget_that_needs_no_port_and_returns_selection_and_p
         page = browser.new_page(viewport={"width": 1500, "height": 1000})
         page.set_default_timeout(60_000)
         page.goto(lab)
-        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()  # the kernel is ready
-        page.locator(".jp-Cell").first.click()
-        page.keyboard.press("Shift+Enter")
+        first = page.locator(".jp-Cell").first
+
+        def started():  # JupyterLab loses a key that comes before it is connected to the kernel
+            first.click()
+            page.keyboard.press("Shift+Enter")
+            page.wait_for_timeout(1000)
+            return first.locator(".jp-InputPrompt").first.inner_text() != "[ ]:"
+
+        eventually(page, started)
         frame = page.frame_locator("iframe")
         frame.get_by_text(re.compile("decoded in")).wait_for()
         canvas = frame.get_by_role("application")
