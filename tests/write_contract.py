@@ -15,11 +15,11 @@ from zatlas.models import flow
 from zatlas.render.theme import DARK, LIGHT, Theme
 from zatlas.site import frames, schema, story, tree
 
-CONTRACT = Path(__file__).parents[1] / "web" / "src" / "contract.ts"
-HEAD = """/** Written by `python -m tests.write_contract` from the Python package. Do not edit. */
+SOURCES = Path(__file__).parents[1] / "web" / "src"
+HEAD = "/** Written by `python -m tests.write_contract` from the Python package. Do not edit. */\n"
+ABOUT = """export * from "./constants";
 
-// The manifest and the server's socket. URLs are relative to the page; numbers in files are little-endian.
-"""
+// The manifest and the server's socket. URLs are relative to the page; numbers in files are little-endian."""
 CONSTANTS: dict[str, tuple[float | str, str]] = {
     "FORMAT": (tree.FORMAT, "of the manifest"),
     "SHELL": (curves.SHELL_DIM, "dimensions from which on samples of a normal prior lie on a shell"),
@@ -57,11 +57,20 @@ SCALE_STEPS = 17  # colours of the scale for numbers
 NAMES = {"str": "string", "int": "number", "float": "number", "bool": "boolean"}
 
 
+def written() -> dict[Path, str]:
+    """The TypeScript files."""
+    return {SOURCES / "constants.ts": constants(), SOURCES / "contract.ts": contract()}
+
+
+def constants() -> str:
+    lines = [constant(name, *value) for name, value in CONSTANTS.items()]
+    return "\n".join([HEAD, *lines, themes()]) + "\n"
+
+
 def contract() -> str:
-    """The TypeScript file."""
     source = inspect.getsource(schema) + inspect.getsource(frames)
     lines = source.splitlines()
-    parts = [HEAD, *(f"{constant(name, *value)}" for name, value in CONSTANTS.items()), themes()]
+    parts = [HEAD, ABOUT]
     for node in ast.parse(source).body:
         if isinstance(node, ast.ClassDef):
             parts.append(interface(node, lines))
@@ -149,4 +158,5 @@ def typed(hint: ast.expr) -> str:
 
 
 if __name__ == "__main__":
-    CONTRACT.write_text(contract())
+    for path, text in written().items():
+        path.write_text(text)

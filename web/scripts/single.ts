@@ -1,7 +1,8 @@
 /** The page as one file that opens from disk: one classic script with styles and workers inside. */
 
 import { createHash } from "node:crypto";
-import type { Plugin } from "vite";
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import type { Plugin, UserConfig } from "vite";
 import { meta } from "./policy";
 
 type Bundle = Parameters<Extract<NonNullable<Plugin["generateBundle"]>, Function>>[1];
@@ -19,6 +20,21 @@ export function inlineWorkers(): Plugin {
     },
   };
 }
+
+/** Settings of a build that is one classic script, with styles and workers inside. */
+export const classicScript: UserConfig = {
+  plugins: [inlineWorkers(), svelte()],
+  define: { __ONE_FILE__: "true" },
+  worker: { format: "iife" },
+  build: {
+    outDir: "../src/zatlas/static",
+    emptyOutDir: false,
+    target: "es2022",
+    assetsInlineLimit: () => true,
+    reportCompressedSize: false,
+    rolldownOptions: { transform: { define: { "import.meta": "{}" } } }, // a classic script has none
+  },
+};
 
 export function singleFile(): Plugin {
   return {
