@@ -1,5 +1,6 @@
 """Convert images with an embedded ICC profile, such as photos in Display P3, to sRGB."""
 
+import io
 from functools import lru_cache
 from typing import Any
 
@@ -45,8 +46,6 @@ def to_srgb(image: Image.Image, profile: Any, notes: list[str]) -> Image.Image:
 @lru_cache(maxsize=32)
 def _transform(profile: bytes, mode: str) -> Any:
     """Return a transform to sRGB, a table of 256 grey levels, or None if nothing changes."""
-    import io
-
     from PIL import ImageCms
 
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
