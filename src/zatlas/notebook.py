@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Union
 from zatlas.core.errors import BadRecipe
 from zatlas.core.extras import is_installed
 from zatlas.core.live_output import in_notebook
-from zatlas.server.serve import IDS, Server, max_request_bytes
+from zatlas.server.serve import Server, max_request_bytes
 from zatlas.site.export import export
+from zatlas.site.tree import IDS
 from zatlas.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -22,14 +22,12 @@ from zatlas.server.protocol import settings
 from zatlas.server.requests import max_message_bytes
 from zatlas.site import RunTree, run_tree
 from zatlas.site.static import explorer_files
-from zatlas.site.tree import MAX_POINTS
+from zatlas.site.tree import IDS, MAX_POINTS
 from zatlas.workspace import Workspace
 
 CLOSE_SECONDS = 1.7  # to wait for the server to stop
 PORTS = range(8420, 8430)  # tried first, so that bookmarks stay valid
 Files = Mapping[str, Build]
-
-IDS = "ab"  # of the runs
 
 
 class CannotServe(ZatlasError):

@@ -19,10 +19,10 @@ from zatlas.server.background import CHECK_SECONDS, Background
 from zatlas.server.follow import FollowedRun, follow_run
 from zatlas.server.placeholder import placeholder
 from zatlas.server.requests import max_message_bytes
-from zatlas.server.serve import IDS, Server
+from zatlas.server.serve import Server
 from zatlas.site import run_tree
 from zatlas.site.story import read_story
-from zatlas.site.tree import MAX_POINTS
+from zatlas.site.tree import IDS, MAX_POINTS
 
 Print = Callable[[str], None]
 STOP_SECONDS = 1.0  # for the preparation to end by itself; a longer one ends with the process

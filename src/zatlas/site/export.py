@@ -22,7 +22,7 @@ from zatlas.site.figure_export import REGISTER, figure_data, figure_files, scrip
 from zatlas.site.preview import preview
 from zatlas.site.static import INDEX_PAGE, SINGLE_PAGE, explorer_files
 from zatlas.site.story import read_story
-from zatlas.site.tree import Files, RunTree, manifest, run_tree
+from zatlas.site.tree import IDS, Files, RunTree, manifest, run_tree
 from zatlas.store import atomic, safe_paths
 from zatlas.workspace import Workspace
 
@@ -81,7 +81,7 @@ def export(
     tiled = points is None and not single
     trees = [
         run_tree(workspace, id, max_points=max_points, geodesics=True, prior=prior, tiled=tiled)
-        for id, workspace in zip("ab", workspaces, strict=False)
+        for id, workspace in zip(IDS, workspaces, strict=False)
     ]
     data: Files = {MANIFEST: lambda: manifest(trees, story=markdown)}
     for tree in trees:

@@ -13,7 +13,7 @@ from zatlas.core.errors import BadRecipe, NotSupported, UnknownName
 from zatlas.locate import Anchor, default_anchors, locate_all
 from zatlas.site.quantize import plain
 from zatlas.site.static import FIGURE, page_files
-from zatlas.site.tree import Files, RunTree, manifest, run_tree
+from zatlas.site.tree import IDS, Files, RunTree, manifest, run_tree
 from zatlas.workspace import Workspace
 
 VIEWS = ("map", "walk", "sliders", "compare", "grid")
@@ -69,7 +69,7 @@ def figure_data(
     """
     trees = [
         run_tree(workspace, id, max_points=points or POINTS)
-        for id, workspace in zip("ab", workspaces, strict=False)
+        for id, workspace in zip(IDS, workspaces, strict=False)
     ]
     first = workspaces[0]
     starts = locate_all(first, anchors) if anchors else default_anchors(first, 2)

@@ -25,6 +25,7 @@ from zatlas.workspace import Workspace
 
 FORMAT = 1  # of the manifest
 BUILD_VERSION = 7  # increase it when cached files change for the same run
+IDS = "ab"  # of the runs of a page
 MAX_POINTS = 100_000  # of a served page
 QUICK_POINTS = 2000  # of a run that is still being trained
 PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")  # of a page's file
