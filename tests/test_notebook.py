@@ -1,21 +1,18 @@
 import html
 import json
-import queue
 import re
 import subprocess
 import sys
-import time
 
 import pytest
 
 import zatlas
+from tests.following import check_follows_a_training
 from tests.serving import FILES, Page, get
 from zatlas.core.errors import BadRecipe
 from zatlas.notebook import show
 from zatlas.sample import sample_latents
 from zatlas.server import serve
-from zatlas.store.run import Run
-from zatlas.workspace import Workspace
 
 
 @pytest.fixture
@@ -80,61 +77,9 @@ class Frame:
         return json.loads(get(self.frame.url, "/data/manifest.json")[2])["runs"][0]
 
 
-class Widget:
-    """The widget of a run, and the files that its page requests in messages; the kernel is this test."""
-
-    def __init__(self, workspace):
-        self.widget = pytest.importorskip("zatlas.server.widget").ExplorerWidget([workspace], 500)
-        self.sent = queue.Queue()
-        self.widget.send = lambda content, buffers=(): self.sent.put(buffers[0])
-        self.close = self.widget.close
-
-    def manifest(self):
-        message = {"kind": "file", "view": "a", "id": 1, "url": "data/manifest.json"}
-        self.widget._receive(self.widget, message, [])
-        return json.loads(bytes(self.sent.get(timeout=30)))["runs"][0]
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [Frame, Widget])
-def test_the_explorer_follows_a_training(kind, page, tmp_path, monkeypatch):
-    monkeypatch.setattr("zatlas.server.follow.CHECK_SECONDS", 0.05)
-    monkeypatch.setattr("zatlas.server.follow.RETRY_FACTOR", 0)
-    run, states = Run(tmp_path / "run"), []
-
-    class Explore(zatlas.Callback):
-        shown = None
-
-        def on_epoch_end(self, row):
-            if self.shown is None and run.weights.exists():
-                self.shown = kind(Workspace.open(run.folder))
-            if self.shown is not None:
-                states.append(until(lambda: self.state_since(row["epoch"] - 1)))
-
-        def state_since(self, epoch):
-            entry = self.shown.manifest()
-            training = entry["training"] or {"epoch": -1}
-            return training["epoch"] >= epoch and (training["epoch"], training["running"], entry["stamp"])
-
-    explore = Explore()
-    try:
-        options = {"settings": {"net.widths": [16], "training.preview": 0}, "verbose": False}
-        zatlas.train("digits", epochs=6, out=run.folder, callbacks=[explore], **options)
-        last = until(lambda: (state := explore.state_since(6)) and not state[1] and state)
-    finally:
-        explore.shown.close()
-    epochs, running, stamps = zip(*states, strict=True)
-    assert all(running) and epochs == tuple(sorted(epochs)) and epochs[-1] >= 5
-    assert last[2] != stamps[0]  # the page has another model
-
-
-def until(condition):
-    """Wait until a condition holds, and return its value."""
-    deadline = time.monotonic() + 30
-    while not (value := condition()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return value
+def test_the_explorer_follows_a_training(page, tmp_path, monkeypatch):
+    check_follows_a_training(Frame, tmp_path / "run", monkeypatch)
 
 
 def test_what_cannot_be_shown_is_said(digits):
