@@ -8,7 +8,7 @@ from zatlas.workspace import Workspace
 
 
 def check_follows_a_training(kind, folder, monkeypatch):
-    """Train, open one kind of explorer after the first saved epoch, and read its manifest after each epoch."""
+    """Train, open an explorer after the first saved epoch, and read its manifest after each epoch."""
     monkeypatch.setattr("zatlas.server.follow.CHECK_SECONDS", 0.05)
     monkeypatch.setattr("zatlas.server.follow.RETRY_FACTOR", 0)
     run, states = Run(folder), []

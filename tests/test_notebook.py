@@ -6,7 +6,6 @@ import sys
 
 import pytest
 
-import zatlas
 from tests.following import check_follows_a_training
 from tests.serving import FILES, Page, get
 from zatlas.core.errors import BadRecipe
