@@ -35,6 +35,13 @@ def test_mixing_takes_exactly_the_named_layers(layers, atlas):
     np.testing.assert_array_equal(mixed[~taken], into[~taken])
 
 
+def test_an_amount_moves_the_layers_in_part(atlas):
+    wide = atlas.space("w+")
+    into, whole = wide.locate("7").latent, atlas.styles.mix("7", "3", "coarse")
+    half = atlas.styles.mix("7", "3", "coarse", amount=0.25)
+    np.testing.assert_allclose(half, into + 0.25 * (whole - into), atol=1e-6)
+
+
 def test_the_ranges_are_those_of_the_paper_for_1024_pixels():
     assert named_ranges(18) == {"coarse": (0, 3), "medium": (4, 7), "fine": (8, 17)}
     for count in range(1, 30):

@@ -79,6 +79,7 @@ def export(
     points: int | None = None,
     prior: str | None = None,
     story: str | PathLike[str] | None = None,
+    other_spaces: Sequence[str] = (),
     figure: str | None = None,
     anchors: Sequence[str] = (),
     trust: bool = False,
@@ -98,6 +99,8 @@ def export(
         Sample from this fitted prior.
     story : str or Path
         Markdown file of a story that the page opens with.
+    other_spaces : sequence of str
+        Other latent spaces that the page can switch to, such as ["w", "w+"] of a StyleGAN.
     figure : {"map", "walk", "sliders", "compare", "grid"}
         Write a live figure with this view into the folder instead.
     anchors : sequence of str
@@ -118,7 +121,14 @@ def export(
     runs = [run] if isinstance(run, (str, PathLike, Atlas, Workspace)) else run
     workspaces = [_workspace_of(each, trust=trust, data_changed=data_changed) for each in runs]
     return site.export(
-        workspaces, Path(out), points=points, prior=prior, story=story, figure=figure, anchors=anchors
+        workspaces,
+        Path(out),
+        points=points,
+        prior=prior,
+        story=story,
+        other_spaces=other_spaces,
+        figure=figure,
+        anchors=anchors,
     )
 
 

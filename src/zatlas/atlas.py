@@ -30,8 +30,7 @@ class Atlas(AtlasData):
     """A trained or imported model, its dataset and its latent space.
 
     `zatlas.train`, `zatlas.load`, `zatlas.resume` and `zatlas.import_model` return one. Class names are
-    accepted wherever a label is. `atlas.plot` draws figures, and `atlas.workspace` holds the data that the
-    library's functions take.
+    accepted wherever a label is. `atlas.plot` draws figures, and `atlas.workspace` holds the data.
 
     Examples
     --------
@@ -376,6 +375,7 @@ class Atlas(AtlasData):
         points: int | None = None,
         prior: str | None = None,
         story: str | PathLike[str] | None = None,
+        other_spaces: Sequence[str] = (),
     ) -> Path:
         """Write the explorer as a page that works without a server.
 
@@ -383,7 +383,7 @@ class Atlas(AtlasData):
         ----------
         out : str or Path
             A name that ends in .html for one file, else a folder.
-        points, prior, story : int, str, and str or Path
+        points, prior, story, other_spaces : int, str, str or Path, and sequence of str
             As in `zatlas.export`.
 
         Returns
@@ -396,4 +396,5 @@ class Atlas(AtlasData):
         >>> atlas.export("page.html").name
         'page.html'
         """
-        return export([self.workspace], Path(out), points=points, prior=prior, story=story)
+        run, path = self.workspace, Path(out)
+        return export([run], path, points=points, prior=prior, story=story, other_spaces=other_spaces)

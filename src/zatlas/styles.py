@@ -32,7 +32,14 @@ class Styles:
         """The first and the last of the coarse, medium and fine layers."""
         return named_ranges(self.workspace.generator.space.shape[0])
 
-    def mix(self, destination: AnchorLike, source: AnchorLike, layers: LayerRange = "coarse") -> Latents:
+    def mix(
+        self,
+        destination: AnchorLike,
+        source: AnchorLike,
+        layers: LayerRange = "coarse",
+        *,
+        amount: float = 1.0,
+    ) -> Latents:
         """Return the latent (1, dim) of the destination with some layers of the source.
 
         Parameters
@@ -41,9 +48,11 @@ class Styles:
             Names of latents, as for `Atlas.locate`: 7, "random:5", "face.png".
         layers : str, int or pair of int
             "coarse", "medium", "fine", "0-3", 3 or (0, 3).
+        amount : float
+            How far these layers move towards the source, from 0 to 1 (default: completely).
         """
         into, taken = (locate(self.workspace, name).latent for name in (destination, source))
-        return mix_layers(into, taken, self.workspace.generator.space, layers)
+        return mix_layers(into, taken, self.workspace.generator.space, layers, amount)
 
     def decode(self, z: ArrayLike, *, noise: str = "fixed", seed: int = 0) -> Images:
         """Decode latents of w+ with a choice of the noise in the layers.

@@ -13,11 +13,36 @@ export interface Shape {
   width: number;
 }
 
+/** A latent space of a model, such as the w of a StyleGAN. */
+export interface SpaceEntry {
+  name: string;
+  dim: number;
+  entry: string | null; // URL of its RunEntry; null for the space of the manifest's own entry
+}
+
+/** Layers of a latent of shape (layers, width) that are mixed together. */
+export interface LayerEntry {
+  name: string; // "coarse", "medium", "fine"; of a class embedding "latent", "class"
+  first: number; // layer
+  last: number;
+  columns: [number, number]; // of the flat latent: the first one, and the one after the last
+}
+
+/** The vectors of the classes of a model in the space of its class embedding. */
+export interface ClassLatents {
+  url: string; // float16, (names.length, width)
+  names: string[];
+}
+
 /** What a run is, before anything is computed from it. */
 export interface RunIdentity {
-  id: string; // "a" or "b"
+  id: string; // "a" or "b"; with a number in another latent space, as "a-1"
   stamp: string; // changes when anything of the run changes
-  name: string;
+  name: string; // of the folder and, unless it is "z", of the latent space: "portraits (w)"
+  folder: string; // the name of the run's folder
+  space: string; // the latent space: "z" is the input of the model
+  spaces: SpaceEntry[]; // that the page can show; empty if there is only one
+  layers: LayerEntry[]; // empty if latents have no layers
   summary: string; // one line: "VAE, 32 latent dimensions"
   data: string; // name of the data set
   fingerprint: string; // of the data set: runs with the same one have the same images
@@ -25,6 +50,7 @@ export interface RunIdentity {
   dim: number;
   prior: "normal" | "sphere" | "none" | "mapped";
   image: Shape;
+  coarse: number | null; // pixels of a side of the quick previews that a server decodes; null if it has none
   classes: string[]; // class names of a conditional model, otherwise empty
   kind: RowKind;
 }
@@ -236,6 +262,8 @@ export interface RunContent {
   decoder: ModelFile | null; // null: only the server decodes
   encoder: ModelFile | null;
   dimensions: DimensionEntry[]; // those that change the image most first
+  class_latents: ClassLatents | null; // of a class embedding: the layer "class" of each class
+  center: string | null; // float32 (dim): the mean that truncation moves towards; null if the space has none
   mean: number[]; // of the latents
   std: number[]; // of each dimension
   directions: DirectionsEntry;
@@ -273,6 +301,7 @@ export interface DecodeRequest extends Request {
   kind: "decode";
   n: number;
   labels?: number[];
+  coarse?: boolean; // the quick previews, see RunEntry
 }
 
 /** uint8 (n, c, h, w) -> latents */

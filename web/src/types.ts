@@ -19,6 +19,8 @@ export interface Decoder {
   readonly where: "page" | "server";
   /** null: a newer request of the same stream replaced this one. */
   decode(z: Float32Array, n: number, options?: { labels?: number[]; stream?: string }): Promise<Images | null>;
+  /** Quick previews of fewer pixels; missing if this decoder has none. */
+  coarse?(z: Float32Array, n: number, options?: { labels?: number[]; stream?: string }): Promise<Images | null>;
   close(): void;
 }
 

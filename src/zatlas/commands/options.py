@@ -47,6 +47,7 @@ Supervise = Annotated[
 ]
 Names = UseAppendAction[tuple[str, ...]]
 Anchors = Annotated[Names, arg(metavar="ANCHOR")]
+OtherSpaces = Annotated[Names, arg(metavar="NAME")]
 OrthogonalTo = Annotated[Names, arg(metavar="NAME", help="Keep this attribute unchanged. Repeatable.")]
 Layout = Annotated[
     str | None,

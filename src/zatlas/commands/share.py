@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from zatlas.commands.latent_space import space_of_command
-from zatlas.commands.options import Anchors, FittedPrior, Run, Runs, WholeRun
+from zatlas.commands.options import Anchors, FittedPrior, OtherSpaces, Run, Runs, WholeRun
 from zatlas.commands.output import print_result
 from zatlas.commands.printing import open_workspace
 from zatlas.commands.registration import command
@@ -68,6 +68,7 @@ def export(
     limit: Annotated[float, arg(metavar="MB")] = 50.0,
     prior: FittedPrior = None,
     story: Annotated[Path | None, arg(metavar="FILE")] = None,
+    other_spaces: OtherSpaces = (),
     figure: Literal["map", "walk", "sliders", "compare", "grid"] | None = None,
     anchors: Anchors = (),
 ) -> None:
@@ -82,6 +83,7 @@ def export(
             in a figure)
         limit: Maximum size of a single file, in megabytes.
         story: Markdown file of a story that the page opens with.
+        other_spaces: Another latent space that the page can switch to, such as w+. Repeatable.
         figure: Write a live figure with this view into the folder, instead of the explorer.
         anchors: Latent that the figure starts from. Repeatable. (default: two typical images)
     """
@@ -99,6 +101,7 @@ def export(
             limit=limit,
             prior=prior,
             story=story,
+            other_spaces=other_spaces,
             figure=figure,
             anchors=anchors,
         )

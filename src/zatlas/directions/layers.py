@@ -69,11 +69,14 @@ def named_ranges(count: int) -> dict[str, tuple[int, int]]:
     return {name: (start, end - 1) for name, start, end in parts if start < end}
 
 
-def mix_layers(destinations: Latents, sources: Latents, space: Space, layers: LayerRange) -> Latents:
-    """The destinations (n, dim) with these layers of the sources (n, dim)."""
+def mix_layers(
+    destinations: Latents, sources: Latents, space: Space, layers: LayerRange, amount: float = 1.0
+) -> Latents:
+    """The destinations (n, dim) with these layers of the sources (n, dim), or moved towards them in part."""
     columns = layer_subset(space, layers).columns
     mixed = destinations.copy()
-    mixed[:, columns] = sources[:, columns]
+    before, after = destinations[:, columns], sources[:, columns]
+    mixed[:, columns] = after if amount == 1 else before + np.float32(amount) * (after - before)
     return mixed
 
 

@@ -41,8 +41,7 @@ class ClassConditioned:
 class Generator:
     """A decoder, an optional encoder, and their latent space.
 
-    The rest of the library uses a model only through this class. Two functions and a `Space` are
-    enough to make one, whether zatlas trained the model or imported it.
+    Two functions and a `Space` are enough to make one, whether zatlas trained the model or imported it.
 
     Parameters
     ----------
@@ -64,6 +63,8 @@ class Generator:
         decodes from there, and its `space` maps latents to it.
     critic : function
         Takes images and labels; returns how real each looks (n,): the discriminator of a GAN.
+    coarse : function
+        Like `decoder`, but quicker, with smaller images: previews while the latent changes.
 
     Examples
     --------
@@ -82,6 +83,7 @@ class Generator:
     batch: int = 256
     spaces: "Mapping[str, Generator]" = field(default_factory=dict, repr=False)
     critic: Encoder | None = None
+    coarse: Decoder | None = None
 
     def __repr__(self) -> str:
         kinds = f", {len(self.classes)} classes" if self.classes else ""
@@ -104,7 +106,9 @@ class Generator:
             return self
         label = int(numbers[0])
         encoder = None if self.encoder is None else ClassConditioned(self.encoder, label)
-        return replace(self, decoder=ClassConditioned(self.decoder, label), encoder=encoder, classes=())
+        coarse = None if self.coarse is None else ClassConditioned(self.coarse, label)
+        decoder = ClassConditioned(self.decoder, label)
+        return replace(self, decoder=decoder, encoder=encoder, coarse=coarse, classes=())
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -228,8 +232,7 @@ class Generator:
         z : array-like (n, dim)
             Latents, or one latent (dim,): an array, list or tensor.
         y : array (n,) or (n, classes)
-            Class numbers for a conditional model, or class weights, such as (0.5, 0.5, 0) for the mean of
-            the first two classes of three.
+            Class numbers for a conditional model, or class weights, such as (0.5, 0.5, 0).
 
         Returns
         -------
@@ -384,10 +387,7 @@ def require_class_weights(generator: Generator) -> None:
 
 
 def resolve_device(device: str = "auto") -> str:
-    """Return the device of this name; for "auto" the GPU, if torch has one that zatlas supports, else "cpu".
-
-    A device that this machine does not have is an error.
-    """
+    """Return the device of this name; for "auto" a GPU that zatlas and torch support, else "cpu"."""
     current = torch.accelerator.current_accelerator(check_available=True)
     gpu = current.type if current is not None and current.type in GPUS else None
     if device == "auto":

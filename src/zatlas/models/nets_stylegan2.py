@@ -138,13 +138,13 @@ class Synthesis(nn.Module):
         self.register_buffer("taps", taps / taps.sum())
         self.blocks = nn.ModuleList(Block(config, number, number == count - 1) for number in range(count))
 
-    def forward(self, w: Tensor, noise: Noise = "fixed") -> Tensor:
+    def forward(self, w: Tensor, noise: Noise = "fixed", blocks: int | None = None) -> Tensor:
         """Return images (n, c, h, w), in about [-1, 1], for w (n, layers, w_dim).
 
         The noise is fixed (stored in the model), random (of torch's generator), zero, or a tensor
-        (n or 1, 1, side, side) for each styled layer.
+        (n or 1, 1, side, side) for each styled layer. With `blocks`, the image is that of the first blocks.
         """
-        return self.from_styles(self.styles(w), noise)
+        return self.from_styles(self.styles(w), noise, blocks)
 
     def styles(self, w: Tensor) -> list[Tensor]:
         """Return the factors of the input channels of each modulated convolution, (n, channels) each."""
@@ -160,12 +160,16 @@ class Synthesis(nn.Module):
                     yield row, part.conv
                     row += 1
 
-    def from_styles(self, styles: Sequence[Tensor], noise: Noise = "fixed") -> Tensor:
+    def from_styles(
+        self, styles: Sequence[Tensor], noise: Noise = "fixed", blocks: int | None = None
+    ) -> Tensor:
         """Return images for the styles of all modulated convolutions."""
         count = styles[0].shape[0]  # len() would fix the batch size of an export
         x, images = self.constant.expand(count, -1, -1, -1), None
         noises, remaining = iter(self.noises(noise, count)), iter(styles)
-        for block in self.blocks:
+        for number, block in enumerate(self.blocks):
+            if number == blocks:
+                break
             x, images = block(x, images, remaining, noises, self.taps)
         assert images is not None
         return images

@@ -84,8 +84,11 @@ class Synthesis(nn.Module):
         self.attention = nn.ModuleDict({str(number): Attention(size) for number, size in sizes.items()})
         self.register_buffer("noise", torch.rand(config.side, config.side))
 
-    def forward(self, w: Tensor, noise: Tensor | None = None) -> Tensor:
-        """Return images (n, c, h, w) in about [0, 1] for w (n, layers, z_dim), with the stored noise."""
+    def forward(self, w: Tensor, noise: Tensor | None = None, blocks: int | None = None) -> Tensor:
+        """Return images (n, c, h, w) in about [0, 1] for w (n, layers, z_dim), with the stored noise.
+
+        With `blocks`, the image is that of the first blocks.
+        """
         noise = self.noise if noise is None else noise
         if self.start is not None:
             x = self.start(w.mean(1)[:, :, None, None])
@@ -94,6 +97,8 @@ class Synthesis(nn.Module):
             x = self.constant.expand(w.shape[0], -1, -1, -1)
         x, images = self.first(x), None
         for number, block in enumerate(self.blocks):
+            if number == blocks:
+                break
             if str(number) in self.attention:
                 x = self.attention[str(number)](x)
             x, added = block(x, w[:, number], noise)

@@ -20,7 +20,9 @@ from zatlas.server.messages import BadRequest, error_payload, status_of
 from zatlas.server.placeholder import Tree
 from zatlas.server.queues import DecodeScheduler, Decoding, Task, TaskScheduler, WorkQueue
 from zatlas.server.requests import Request
+from zatlas.server.spaces import OtherSpaces
 from zatlas.site import RunTree, manifest
+from zatlas.site.space_files import entry_file
 
 MANIFEST = "data/manifest.json"
 SOCKET = "socket"
@@ -29,13 +31,14 @@ MAX_CLIENTS = 200
 CHUNK = 64 << 10  # bytes sent at a time, so that a slow client holds little memory
 MODEL_SECONDS = 30.0  # for one call of a model
 SLOW_SECONDS = 600.0  # for a chart of very many points, or a geodesic
-QUEUES = {
-    "decode": "decoder",
-    "encode": "encoder",
-    "geodesic": "geodesics",
-    "chart": "charts",
-}  # others: quick
-SECONDS = {"decoder": MODEL_SECONDS, "encoder": MODEL_SECONDS, "quick": MODEL_SECONDS}
+QUEUES = {"encode": "encoder", "geodesic": "geodesics", "chart": "charts"}  # others: quick
+DECODERS = ("decoder", "coarse")  # previews do not wait for complete images
+SECONDS = {
+    "decoder": MODEL_SECONDS,
+    "coarse": MODEL_SECONDS,
+    "encoder": MODEL_SECONDS,
+    "quick": MODEL_SECONDS,
+}
 REDIRECT = b"<!doctype html><title>zatlas</title><p><a href='./'>Open the explorer</a></p>"
 DROPPED = Reply({"kind": "dropped"})
 
@@ -54,6 +57,7 @@ class Explorer:
         self.assets.put(page)
         self.trees: dict[str, Tree] = {}
         self.handlers: dict[str, RunHandlers] = {}
+        self.spaces = OtherSpaces(self.show_space)
         self.clients: set[Client] = set()
         self.queues: dict[tuple[str, str], WorkQueue[Any]] = {}
         self.workers: set[asyncio.Task[None]] = set()
@@ -66,11 +70,21 @@ class Explorer:
         """Show a run, or its new state; `handlers` is None while it has no weights."""
         id = str(tree.entry["id"])
         self.trees[id] = tree
+        self.assets.put({}, replace=f"data/{id}-")  # its other latent spaces
+        for other in [name for name in self.handlers if name == id or name.startswith(f"{id}-")]:
+            del self.handlers[other]
         self.assets.put(tree.files, replace=f"data/{id}/")
-        self.handlers.pop(id, None)
+        self.spaces.withdraw(id)
         if handlers is not None:
             self.handlers[id] = handlers
+            self.spaces.offer(handlers.tree)
         self.manifest = None
+
+    def show_space(self, tree: RunTree, handlers: RunHandlers) -> None:
+        """Serve another latent space of a run, whose entry is a file of its own."""
+        id = str(tree.entry["id"])
+        self.assets.put({**tree.files, f"data/{id}/entry.json": partial(entry_file, tree)})
+        self.handlers[id] = handlers
 
     def update(self, id: str, **values: Any) -> None:
         """Update values of a run's entry in the manifest."""
@@ -81,7 +95,7 @@ class Explorer:
         """The queue of this name for this run; starts it on first use."""
         queue = self.queues.get((run, name))
         if queue is None:
-            kind = DecodeScheduler if name == "decoder" else TaskScheduler
+            kind = DecodeScheduler if name in DECODERS else TaskScheduler
             queue = kind(f"{run}-{name}", SECONDS.get(name, SLOW_SECONDS))
             self.queues[run, name] = queue
             self.workers.add(asyncio.get_running_loop().create_task(queue.run()))
@@ -90,11 +104,13 @@ class Explorer:
     @property
     def busy(self) -> bool:
         """Whether a thread is still running, even for a call that timed out."""
-        return any(queue.threads.busy for queue in self.queues.values()) or self.assets.threads.busy
+        threads = [queue.threads for queue in self.queues.values()]
+        return any(each.busy for each in (*threads, self.assets.threads, self.spaces.threads))
 
     async def close(self) -> None:
         """Start no more work."""
         self.assets.close()
+        await self.spaces.close()
         tasks = (*self.workers, *self.assets.assets.values())
         for task in tasks:
             task.cancel()
@@ -136,12 +152,14 @@ class Explorer:
         if handlers is None:
             raise unknown_run(request, self.trees)
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        queue = self.queue(request.run, QUEUES.get(request.kind, "quick"))
         if request.kind == "decode":
-            inputs = handlers.decoder_inputs(request)
-            queue.add(Decoding(client, request.stream, future, handlers.decoder, *inputs))
+            coarse = request.fields.get("coarse") is True
+            decoder = handlers.coarse if coarse else handlers.decoder
+            queue = self.queue(request.run, "coarse" if coarse else "decoder")
+            queue.add(Decoding(client, request.stream, future, decoder, *handlers.decoder_inputs(request)))
             pixels = await future
             return DROPPED if pixels is None else pixels_reply(pixels)
+        queue = self.queue(request.run, QUEUES.get(request.kind, "quick"))
         handle: Callable[[Request], Any] = handlers.chart if request.kind == "chart" else handlers.answer
         queue.add(Task(client, request.stream, future, partial(handle, request), request.kind))
         result = await future
@@ -151,7 +169,9 @@ class Explorer:
             result, files = result
             self.assets.put(files)
         if request.kind == "timeline":
-            self.update(request.run, timelines=saved_timelines(handlers.workspace.folder(FOLDER)))
+            handlers.tree.entry["timelines"] = saved_timelines(handlers.workspace.folder(FOLDER))
+            self.manifest = None
+            self.assets.renew(f"data/{request.run}/entry.json")
         return cast(Reply, result)
 
     # Files
@@ -197,6 +217,7 @@ class Explorer:
             names = json.dumps(sorted(self.assets.builds)).encode()
             return as_asset(url, names, compress=self.assets.compress)
         if url != MANIFEST:
+            await self.spaces.open(url)
             return await self.assets.get(url)
         await self.ready.wait()
         if self.manifest is None:

@@ -59,6 +59,10 @@ class AssetStore:
             self.assets.pop(url, None)
         self.builds.update(files)
 
+    def renew(self, url: str) -> None:
+        """Make the file of a URL again at the next request."""
+        self.assets.pop(url, None)
+
     async def get(self, url: str) -> Asset | None:
         """The file of a URL, or None; concurrent requests wait for the same result."""
         make = self.builds.get(url)

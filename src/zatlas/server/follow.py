@@ -1,7 +1,6 @@
 """Following a training from outside: reads the files that it writes, and changes nothing."""
 
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -15,8 +14,8 @@ from zatlas.data import sources
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.models.generator import INPUT
 from zatlas.models.importers import ImportedModel, imported_model_of
-from zatlas.models.importers.imported import as_shape
 from zatlas.server.messages import error_payload
+from zatlas.site.other_spaces import largest_dim
 from zatlas.site.page_cache import cache_folder
 from zatlas.store import run as runs
 from zatlas.store.run import Run
@@ -66,12 +65,10 @@ class FollowedRun:
 
     @property
     def sizes(self) -> tuple[int, tuple[int, int, int]]:
-        """The latent dimension, and the shape of an image."""
-        if self.space != INPUT:
-            workspace = Workspace.open(self.run.folder, space=self.space)
-            return workspace.dim, workspace.description.shape
+        """The dimensions of the largest latent space, and the shape of an image."""
         if self.imported is not None:
-            return math.prod(self.imported.shape), as_shape(self.imported.image)
+            workspace = Workspace.open(self.run.folder)
+            return largest_dim(workspace), workspace.description.shape
         return int(self.recipe.model["dim"]), self.images.shape
 
     @cached_property

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from zatlas.core.registry import LAYOUTS
 from zatlas.latent.geodesic import geodesic
 from zatlas.latent.neighbors import ExactNeighbors
 from zatlas.latent.timeline_file import FOLDER, save_timeline
+from zatlas.models.generator import Generator
 from zatlas.server.messages import BadRequest
 from zatlas.server.queues import Decoder
 from zatlas.server.requests import MAX_ANSWER_BYTES, MAX_IMAGES, MAX_LATENTS, MAX_NEIGHBORS, Request
@@ -39,10 +41,12 @@ class RunHandlers:
     workspace: Workspace
     tree: RunTree
     decoder: Decoder = field(init=False)
+    coarse: Decoder = field(init=False)  # of previews; of a model without, the same images
     neighbors: ExactNeighbors = field(init=False)
 
     def __post_init__(self) -> None:
-        self.decoder = Decoder(self._decode)
+        self.decoder = Decoder(partial(self._decode, self.workspace.generator))
+        self.coarse = Decoder(partial(self._decode, coarse_generator(self.workspace.generator)))
         self.neighbors = ExactNeighbors(self.tree.latents)
 
     @property
@@ -83,8 +87,8 @@ class RunHandlers:
         header = {"kind": "chart", "chart": chart.site}
         return Reply(header, chart.positions.astype("<f4").tobytes()), chart.files
 
-    def _decode(self, z: Latents, labels: Labels | None) -> Pixels:
-        return as_bytes(self.workspace.generator.decode(z, labels))
+    def _decode(self, generator: Generator, z: Latents, labels: Labels | None) -> Pixels:
+        return as_bytes(generator.decode(z, labels))
 
     def _encode(self, request: Request) -> Reply:
         n = request.integer("n", 1, MAX_IMAGES)
@@ -129,6 +133,11 @@ class RunHandlers:
         if not len(self.tree.latents):
             raise BadRequest("no-latents", "This run has no latents yet.", "Wait for its first epoch.")
         return request.integer("row", 0, len(self.tree.all_points) - 1)
+
+
+def coarse_generator(generator: Generator) -> Generator:
+    """The generator of quick previews; the generator itself if it has none."""
+    return generator if generator.coarse is None else replace(generator, decoder=generator.coarse)
 
 
 def as_bytes(images: Images) -> Pixels:

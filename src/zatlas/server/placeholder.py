@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from zatlas.data.image_dataset import ImageDataset
+from zatlas.models.generator import INPUT
 from zatlas.site.schema import RunEntry
 from zatlas.training.recipe import Recipe
 
@@ -41,6 +42,10 @@ def placeholder(id: str, name: str, recipe: Recipe, images: ImageDataset) -> Pla
         "id": id,
         "stamp": f"{version('zatlas')} none",
         "name": name,
+        "folder": name,
+        "space": INPUT,
+        "spaces": [],
+        "layers": [],
         "summary": f"{recipe.family.upper()}, {dim} latent dimension{'' if dim == 1 else 's'}",
         "data": images.name,
         "fingerprint": images.fingerprint,
@@ -48,6 +53,7 @@ def placeholder(id: str, name: str, recipe: Recipe, images: ImageDataset) -> Pla
         "dim": dim,
         "prior": "none",
         "image": {"channels": channels, "height": height, "width": width},
+        "coarse": None,
         "classes": [],
         "kind": "image",
         "total": 0,
@@ -61,6 +67,8 @@ def placeholder(id: str, name: str, recipe: Recipe, images: ImageDataset) -> Pla
         "decoder": None,
         "encoder": None,
         "dimensions": [],
+        "class_latents": None,
+        "center": None,
         "mean": [0.0] * dim,
         "std": [1.0] * dim,
         "directions": {"vectors": vectors, "normals": normals, "weights": weights, "list": [], "probes": []},

@@ -21,6 +21,7 @@ from zatlas.server.placeholder import Tree
 from zatlas.server.protocol import settings
 from zatlas.server.requests import max_message_bytes
 from zatlas.site import RunTree, run_tree
+from zatlas.site.other_spaces import largest_dim
 from zatlas.site.static import explorer_files
 from zatlas.site.tree import IDS, MAX_POINTS
 from zatlas.workspace import Workspace
@@ -160,7 +161,7 @@ def serving(
 
 def max_request_bytes(workspaces: Sequence[Workspace]) -> int:
     """The size of the largest valid request of a page of these runs."""
-    return max(max_message_bytes(workspace.dim, workspace.description.shape) for workspace in workspaces)
+    return max(max_message_bytes(largest_dim(each), each.description.shape) for each in workspaces)
 
 
 def page() -> Files:

@@ -20,6 +20,7 @@ from zatlas.core.logs import LOG
 from zatlas.core.progress import bar
 from zatlas.site.figure_export import REGISTER, figure_data, figure_files, script
 from zatlas.site.preview import preview
+from zatlas.site.space_files import with_spaces
 from zatlas.site.static import INDEX_PAGE, SINGLE_PAGE, explorer_files
 from zatlas.site.story import read_story
 from zatlas.site.tree import IDS, Files, RunTree, manifest, run_tree
@@ -33,7 +34,7 @@ WRITTEN = "data/written.json"  # the names of the files that the export wrote
 ELEMENT = b'data-url="data/manifest.json"'  # identifies a single file
 URL = re.compile(
     r"(index|single)\.html|preview\.png|licenses\.txt|(figure|runtime|data)\.js"
-    r"|data/(manifest|written)\.json|data/[ab]/[a-z0-9][a-z0-9.-]*"
+    r"|data/(manifest|written)\.json|data/[ab](-[0-9]+)?/[a-z0-9][a-z0-9.-]*"
     r"|(assets|runtime)/[A-Za-z0-9_][A-Za-z0-9._-]*"
 )  # of an exported file
 MAX_RECORD_BYTES = 64 << 20  # of the list of written names
@@ -53,23 +54,25 @@ def export(
     limit: float = LIMIT,
     prior: str | None = None,
     story: str | PathLike[str] | None = None,
+    other_spaces: Sequence[str] = (),
     figure: str | None = None,
     anchors: Sequence[str] = (),
 ) -> Path:
     """Write the page of one run, or of two to compare: one file if `out` ends in .html, otherwise a folder.
 
     points: number of points of each run. limit: MB of a single file. prior: "mixture" or "flow", the fitted
-    prior that the page samples from. story: file of a story that the page opens with. figure: write a live
-    figure with this view instead, which starts from the anchors. `out` that ends in .js gets only the data
-    of a figure.
+    prior that the page samples from. story: file of a story that the page opens with. other_spaces: latent
+    spaces that the page can switch to. figure: write a live figure with this view instead, which starts from
+    the anchors. `out` that ends in .js gets only the data of a figure.
     """
     if not 1 <= len(workspaces) <= 2:
         raise BadRecipe(f"A page shows one run or compares two, not {len(workspaces)}.")
     if points is not None and points < 2:
         raise BadRecipe(f"A page shows 2 points or more, not {points}.")
     if figure is not None or out.suffix.lower() == DATA_SUFFIX:
-        if story is not None:
-            raise BadRecipe("A live figure has no story. Leave out --figure (in Python: figure=).")
+        if story is not None or other_spaces:
+            problem = "no story" if story is not None else "one latent space"
+            raise BadRecipe(f"A live figure has {problem}. Leave out --figure (in Python: figure=).")
         return _export_figure(workspaces, out, figure, points, anchors)
     if anchors:
         raise BadRecipe("Only a live figure starts from anchors. Add --figure VIEW (in Python: figure=).")
@@ -79,10 +82,9 @@ def export(
     (_check_file if single else _check_folder)(out)
     max_points = points or (POINTS_SINGLE if single else POINTS)
     tiled = points is None and not single
-    trees = [
-        run_tree(workspace, id, max_points=max_points, geodesics=True, prior=prior, tiled=tiled)
-        for id, workspace in zip(IDS, workspaces, strict=False)
-    ]
+    make = partial(run_tree, max_points=max_points, geodesics=True, prior=prior, tiled=tiled)
+    named = zip(IDS, workspaces, strict=False)
+    trees = [with_spaces(make(workspace, id), other_spaces) for id, workspace in named]
     data: Files = {MANIFEST: lambda: manifest(trees, story=markdown)}
     for tree in trees:
         data = {**data, **tree.files}
@@ -92,9 +94,7 @@ def export(
     about = "; ".join(tree.entry["summary"] for tree in trees)
     if single:
         runtime = {url: file.read_bytes for url, file in page.items() if url.startswith(RUNTIME)}
-        address = (
-            "" if image_data is None else f"data:image/png;base64,{base64.b64encode(image_data).decode()}"
-        )
+        address = "" if image_data is None else _data_url(image_data)
         template = with_preview(page[SINGLE_PAGE].read_bytes(), names, about, address)
         return _write_single(out, template, {**data, **runtime}, limit)
     assets = {url: file.read_bytes for url, file in page.items()}  # with the template of a single file
@@ -102,6 +102,10 @@ def export(
         assets[PREVIEW] = partial(bytes, image_data)
     index = with_preview(page[INDEX_PAGE].read_bytes(), names, about, PREVIEW if image_data else "")
     return _write_folder(out, {**assets, INDEX_PAGE: partial(bytes, index), **data})
+
+
+def _data_url(image: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(image).decode()}"
 
 
 def with_preview(page: bytes, title: str, about: str, image: str) -> bytes:

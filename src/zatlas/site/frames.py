@@ -23,6 +23,7 @@ class DecodeRequest(Request):
     kind: Literal["decode"]
     n: int
     labels: NotRequired[list[int]]
+    coarse: NotRequired[bool]  # the quick previews, see RunEntry
 
 
 class EncodeRequest(Request):

@@ -18,6 +18,7 @@ from zatlas.site.columns import Columns, arrow, columns
 from zatlas.site.direction_ranges import most_images
 from zatlas.site.geodesics import example_geodesics
 from zatlas.site.networks import exported_classifier, exported_networks, network_file
+from zatlas.site.other_spaces import center_of, class_latents
 from zatlas.site.page_charts import PageChart, add_tiles, current_chart, default_charts, page_chart
 from zatlas.site.page_directions import PageDirections, page_directions
 from zatlas.site.quadtree import MIN_TILED, Square
@@ -144,6 +145,16 @@ class RunPage:
         return None if self.light or not self.workspace.source.decodes else numbered_samples(self.workspace)
 
     @cached_property
+    def center(self) -> Latents | None:
+        """The mean that truncation moves latents towards."""
+        return None if self.light else center_of(self.workspace)
+
+    @cached_property
+    def class_vectors(self) -> Latents | None:
+        """The vectors of the classes in a space of class embeddings."""
+        return None if self.light else class_latents(self.workspace)
+
+    @cached_property
     def dimensions(self) -> list[dict[str, Any]]:
         """The latent dimensions that change the image most; empty for a light page."""
         if self.light or not self.workspace.source.decodes:
@@ -183,6 +194,8 @@ class RunPage:
             "density": density_entry(self.density),
             **self.networks,
             "dimensions": self.dimensions,
+            "class_latents": self._class_entry(),
+            "center": None if self.center is None else f"{self.folder}/center.f32",
             "mean": plain(latents.mean(axis=0)),
             "std": plain(latents.std(axis=0)),
             "directions": self.directions.site(self.folder),
@@ -202,6 +215,10 @@ class RunPage:
             result["latents.f16"] = partial(half, self.subset.latents)
         if self.samples is not None:
             result["samples.f16"] = partial(half, self.samples)
+        if self.class_vectors is not None:
+            result["classes.f16"] = partial(half, self.class_vectors)
+        if self.center is not None:
+            result["center.f32"] = self.center.astype("<f4").tobytes
         for i, (_, _, z) in enumerate(self.geodesics):
             result[f"geodesic-{i}.f16"] = partial(half, z)
         for chart in self.charts:
@@ -219,6 +236,12 @@ class RunPage:
     @property
     def _examples(self) -> Latents:
         return self.subset.latents[:EXAMPLES]
+
+    def _class_entry(self) -> dict[str, Any] | None:
+        if self.class_vectors is None:
+            return None
+        names = list(self.workspace.generator.class_names)
+        return {"url": f"{self.folder}/classes.f16", "names": names}
 
     def _announce(self) -> None:
         """Print how long it takes to decode the images of the slow parts, if that is long."""

@@ -19,12 +19,40 @@ class Shape(TypedDict):
     width: int
 
 
+class SpaceEntry(TypedDict):
+    """A latent space of a model, such as the w of a StyleGAN."""
+
+    name: str
+    dim: int
+    entry: str | None  # URL of its RunEntry; null for the space of the manifest's own entry
+
+
+class LayerEntry(TypedDict):
+    """Layers of a latent of shape (layers, width) that are mixed together."""
+
+    name: str  # "coarse", "medium", "fine"; of a class embedding "latent", "class"
+    first: int  # layer
+    last: int
+    columns: tuple[int, int]  # of the flat latent: the first one, and the one after the last
+
+
+class ClassLatents(TypedDict):
+    """The vectors of the classes of a model in the space of its class embedding."""
+
+    url: str  # float16, (names.length, width)
+    names: list[str]
+
+
 class RunIdentity(TypedDict):
     """What a run is, before anything is computed from it."""
 
-    id: str  # "a" or "b"
+    id: str  # "a" or "b"; with a number in another latent space, as "a-1"
     stamp: str  # changes when anything of the run changes
-    name: str
+    name: str  # of the folder and, unless it is "z", of the latent space: "portraits (w)"
+    folder: str  # the name of the run's folder
+    space: str  # the latent space: "z" is the input of the model
+    spaces: list[SpaceEntry]  # that the page can show; empty if there is only one
+    layers: list[LayerEntry]  # empty if latents have no layers
     summary: str  # one line: "VAE, 32 latent dimensions"
     data: str  # name of the data set
     fingerprint: str  # of the data set: runs with the same one have the same images
@@ -32,6 +60,7 @@ class RunIdentity(TypedDict):
     dim: int
     prior: Literal["normal", "sphere", "none", "mapped"]
     image: Shape
+    coarse: int | None  # pixels of a side of the quick previews that a server decodes; null if it has none
     classes: list[str]  # class names of a conditional model, otherwise empty
     kind: RowKind
 
@@ -267,6 +296,8 @@ class RunContent(TypedDict):
     decoder: ModelFile | None  # null: only the server decodes
     encoder: ModelFile | None
     dimensions: list[DimensionEntry]  # those that change the image most first
+    class_latents: ClassLatents | None  # of a class embedding: the layer "class" of each class
+    center: str | None  # float32 (dim): the mean that truncation moves towards; null if the space has none
     mean: list[float]  # of the latents
     std: list[float]  # of each dimension
     directions: DirectionsEntry

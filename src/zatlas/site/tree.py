@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +15,7 @@ from zatlas.core.errors import BadRun, Damaged
 from zatlas.directions.find import store_of
 from zatlas.latent.timeline_file import FOLDER, saved_timelines
 from zatlas.site.fitted_priors import fitted_prior
+from zatlas.site.other_spaces import coarse_side, layer_entries, space_entries
 from zatlas.site.page_cache import REMEDY, PageCache, cache_folder, remove_outdated
 from zatlas.site.run_page import RunPage
 from zatlas.site.schema import RowKind, RunIdentity
@@ -24,7 +25,7 @@ from zatlas.store import direction_files
 from zatlas.workspace import Workspace
 
 FORMAT = 1  # of the manifest
-BUILD_VERSION = 7  # increase it when cached files change for the same run
+BUILD_VERSION = 8  # increase it when cached files change for the same run
 IDS = "ab"  # of the runs of a page
 MAX_POINTS = 100_000  # of a served page
 QUICK_POINTS = 2000  # of a run that is still being trained
@@ -51,6 +52,7 @@ class RunTree:
     entry: dict[str, Any]
     files: Files
     _page: RunPage = field(repr=False)
+    _settings: Mapping[str, Any] = field(repr=False)  # of `run_tree`
 
     @property
     def workspace(self) -> Workspace:
@@ -78,6 +80,13 @@ class RunTree:
         chart, folder = self._page.chart(key, layout, by, subprocess=True), self._page.folder
         files = {f"{folder}/{name}": make for name, make in chart.files().items()}
         return NewChart(chart.site(folder), chart.positions, files)
+
+    def in_space(self, name: str) -> "RunTree":
+        """The same in another latent space of the model, with an id and files of its own."""
+        names = [entry["name"] for entry in self.entry["spaces"]]
+        id = f"{self.entry['id']}-{names.index(name)}"
+        tree = run_tree(self.workspace.in_space(name), id, **self._settings)
+        return replace(tree, entry={**tree.entry, "spaces": []})
 
 
 def run_tree(
@@ -125,7 +134,8 @@ def run_tree(
         entry["fitted_prior"], prior_file = fitted_prior(workspace, prior, folder)
         entry["stamp"] += entry["fitted_prior"].pop("stamp")
         files |= prior_file
-    return RunTree(entry, {f"{folder}/{name}": make for name, make in files.items()}, page)
+    named = {f"{folder}/{name}": make for name, make in files.items()}
+    return RunTree(entry, named, page, {"max_points": max_points, "geodesics": geodesics, "tiled": tiled})
 
 
 def manifest(trees: Sequence[RunTree], socket: str | None = None, story: str | None = None) -> bytes:
@@ -170,6 +180,10 @@ def _identity(workspace: Workspace, id: str, stamp: str) -> RunIdentity:
         "id": id,
         "stamp": stamp,
         "name": workspace.name,
+        "folder": workspace.run.folder.resolve().name,
+        "space": workspace.space,
+        "spaces": space_entries(workspace, id),
+        "layers": layer_entries(workspace),
         "summary": f"{model}, {workspace.dim:,} latent dimension{'' if workspace.dim == 1 else 's'}",
         "data": workspace.data[0],
         "fingerprint": workspace.data[1],
@@ -177,6 +191,7 @@ def _identity(workspace: Workspace, id: str, stamp: str) -> RunIdentity:
         "dim": workspace.dim,
         "prior": workspace.generator.space.prior,
         "image": {"channels": channels, "height": height, "width": width},
+        "coarse": coarse_side(workspace),
         "classes": classes,
         "kind": cast(RowKind, workspace.source.kind),
     }

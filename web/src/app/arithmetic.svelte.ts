@@ -5,6 +5,7 @@ import { byExample, combine, gather, meanLatent, stack } from "../latent";
 import type { LinkState } from "./link";
 import type { Page } from "./page.svelte";
 import { anchorText, commandName, type Anchor } from "./anchor";
+import { command } from "./command";
 import { shellWord } from "./format";
 
 /** A named set of latents: rows selected with the lasso, and anchors picked one by one. */
@@ -144,8 +145,8 @@ export class Arithmetic {
     if (named.length < 2 || first < 0 || named.some(({ text }) => text === null)) return null;
     const [{ text }] = named.splice(first, 1);
     const equation = [text, ...named.map((term) => `${term.sign < 0 ? "-" : "+"} ${term.text}`)].join(" ");
-    const model = entry.classes.length ? ` --label ${shellWord(entry.classes[label])}` : "";
-    return `zatlas arithmetic ${shellWord(entry.name)} ${shellWord(equation)}${model}`;
+    const model = entry.classes.length ? [`--label ${shellWord(entry.classes[label])}`] : [];
+    return command("arithmetic", entry, shellWord(equation), ...model);
   });
 
   private commandOf({ kind, name }: Named): string | null {

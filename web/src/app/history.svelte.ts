@@ -3,7 +3,7 @@
 import { readLink, writeLink, type LinkState } from "./link";
 
 /** The parts of a link that a step back restores; a moved map or another panel is no step of its own. */
-const UNDONE: (keyof LinkState)[] = ["filter", "pins", "amounts", "held", "created", "arithmetic", "groups", "method", "loop", "keyframes"];
+const UNDONE: (keyof LinkState)[] = ["filter", "pins", "amounts", "held", "created", "arithmetic", "groups", "method", "loop", "keyframes", "space", "mix", "psi"];
 const TOGETHER = 900; // milliseconds; quicker changes of the same part are one step
 
 export class History {
@@ -25,7 +25,7 @@ export class History {
     if (!this.links.length || !parts.length) return this.replace(link);
     if (this.moved(link)) return false;
     const part = parts.join(" ");
-    const quick = part === this.last.part && now - this.last.time < TOGETHER && ["filter", "amounts", "keyframes"].includes(part);
+    const quick = part === this.last.part && now - this.last.time < TOGETHER && ["filter", "amounts", "keyframes", "mix", "psi"].includes(part);
     this.last = { part, time: now };
     if (quick) return this.replace(link);
     this.links = [...this.links.slice(0, this.at + 1), link];

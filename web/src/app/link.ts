@@ -19,15 +19,19 @@ export interface LinkState {
   arithmetic?: string; // the equation
   groups?: Record<string, string>; // name to members, as anchorText writes them, separated by points
   created?: Record<string, string>; // directions created in the page: name to vector
+  space?: string[]; // latent spaces of the runs; empty for that of the manifest
   run?: number; // index of the active run
+  mix?: string; // number of the pin whose layers are taken, and the amount of each part
+  psi?: number; // truncation
   story?: string; // name of the open story, or its text
   step?: number; // of the story, from 1
 }
 
-const LISTS = new Set(["pins", "held", "keyframes"]);
+const LISTS = new Set(["pins", "held", "keyframes", "space"]);
+const WITH_GAPS = new Set(["keyframes", "space"]); // lists whose empty items count
 const TABLES = new Set(["amounts", "created", "groups"]);
 const FLAGS = new Set(["loop"]);
-const NUMBERS = new Set(["at", "label", "run", "step"]);
+const NUMBERS = new Set(["at", "label", "psi", "run", "step"]);
 
 export function writeLink(state: LinkState): string {
   const result = new URLSearchParams();
@@ -65,7 +69,7 @@ function asValue(name: string, text: string): unknown {
     const numbers = text.split(",").map(Number);
     return numbers.length === 3 && numbers.every(Number.isFinite) && numbers[2] > 0 ? numbers : undefined;
   }
-  if (LISTS.has(name)) return text.split(",").filter((item) => item || name === "keyframes").map(unescape);
+  if (LISTS.has(name)) return text.split(",").filter((item) => item || WITH_GAPS.has(name)).map(unescape);
   if (!TABLES.has(name)) return text;
   const pairs: [string, unknown][] = [];
   for (const pair of text.split(",")) {

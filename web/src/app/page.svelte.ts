@@ -2,22 +2,25 @@
 
 import type { Column } from "../contract";
 import type { Images } from "../types";
-import { separation } from "../data";
 import { readImage } from "../media";
 import { Arithmetic } from "./arithmetic.svelte";
+import { defaultColour, defaultLayer } from "./defaults";
 import { History } from "./history.svelte";
 import { keyframeText, readKeyframe } from "./keyframe";
 import type { Snapshot } from "./laidChart";
 import { Sliders } from "./sliders.svelte";
 import { readLink, writeLink, type LinkState } from "./link";
+import { Refinement } from "./refine";
 import type { RunState } from "./run.svelte";
 import { letter, readAnchor, anchorText, type Anchor } from "./anchor";
+import { Mix } from "./mix.svelte";
 import { Preference } from "./preference.svelte";
 import { concrete, farApart, relativeAnchor } from "./relative";
+import { Spaces } from "./spaces.svelte";
 import { Stories } from "./story.svelte";
 import { Walk } from "./walk.svelte";
 
-export type Panel = "map" | "point" | "data" | "walk" | "sliders" | "arithmetic" | "preference" | "training";
+export type Panel = "map" | "point" | "data" | "walk" | "sliders" | "styles" | "arithmetic" | "preference" | "training";
 export type Tool = "move" | "lasso" | "draw";
 export const LAYERS = ["points", "images", "decoded"] as const;
 export type Layer = (typeof LAYERS)[number];
@@ -27,6 +30,7 @@ export interface Here {
   run: RunState;
   anchor: Anchor;
   images: Images | null;
+  coarse: boolean; // a preview of fewer pixels
   position: [number, number];
   distance: number; // relative distance from the data
   coverage: number; // data coverage at its position on the map
@@ -54,7 +58,8 @@ export class Page {
   snapshots = $state.raw<Snapshot[]>([]); // of the checkpoints of a training that this visit has seen
   presenting = $state(false); // larger text and images, without tools
   toast = $state<{ text: string; undo: boolean } | null>(null);
-  readonly history = new History();
+  readonly history: History;
+  private readonly refinement = new Refinement<Here>();
   private known = new Map<string, Anchor>(); // pins of this visit by their text in a link, which holds less
   private following = $state<string | null>(null); // a link that is still being applied
   private inside = false; // the pointer is over a map
@@ -63,9 +68,12 @@ export class Page {
   readonly arithmetic: Arithmetic;
   readonly preference: Preference;
   readonly stories: Stories;
+  readonly spaces = new Spaces(this);
+  readonly mix = new Mix(this);
 
-  constructor(runs: RunState[]) {
+  constructor(runs: RunState[], history = new History()) {
     this.runs = runs;
+    this.history = history;
     this.walk = new Walk(this);
     this.sliders = new Sliders(this);
     this.arithmetic = new Arithmetic(this);
@@ -94,8 +102,9 @@ export class Page {
   async hover(run: RunState, x: number, y: number, row: number | null = null): Promise<void> {
     const anchor = row === null ? anchorUnder(run, x, y) : run.anchor(row);
     this.inside = true;
-    const result = await this.look(run, anchor, [x, y], "hover");
-    if (result && this.inside) this.hovered = result;
+    await this.look(run, anchor, [x, y], "hover", (result) => {
+      if (this.inside) this.hovered = result;
+    });
   }
 
   /** Pin a real image. */
@@ -170,8 +179,11 @@ export class Page {
   /** Show an anchor in the large image while the pointer is not over the map. */
   async show(anchor: Anchor): Promise<void> {
     const run = this.run;
-    const result = await this.look(run, anchor, run.positionOf(anchor), "shown");
-    if (result && run === this.run) this.shown = result;
+    await this.look(run, anchor, run.positionOf(anchor), "shown", (result) => {
+      if (run !== this.run) return;
+      this.shown = result;
+      void this.sliders.classify();
+    });
   }
 
   /** Put an anchor into the group that is being filled, while the arithmetic is open; otherwise pin it. Returns how to take it back. */
@@ -255,6 +267,7 @@ export class Page {
     this.view = null; // the other map reports its own
     this.sliders.reset();
     this.arithmetic.clear();
+    this.mix.reset();
     const result = rows.flatMap((number) => this.run.rowOf(number) ?? []);
     this.pins = result.map((row, i) => ({ ...this.run.anchor(row), name: letter(i) }));
     this.choose(this.pins.length ? 0 : null);
@@ -280,6 +293,8 @@ export class Page {
       prior: run.fromModelPrior ? "model" : undefined,
       layer: this.layer === defaultLayer(run) ? undefined : this.layer,
       run: this.active || undefined,
+      ...this.spaces.link(),
+      ...this.mix.link(),
       ...this.walk.link(),
       ...this.sliders.link(),
       ...this.arithmetic.link(),
@@ -293,6 +308,7 @@ export class Page {
     const link = hash.replace(/^#/, "");
     this.following = link;
     try {
+      if (await this.spaces.follow(link)) return;
       await this.apply(readLink(link), () => this.following !== link);
     } finally {
       if (this.following === link) this.following = null;
@@ -324,6 +340,7 @@ export class Page {
       return anchor ? [{ ...anchor, name: letter(i), keyframe: readKeyframe(link.keyframes?.[i]) }] : [];
     });
     this.arithmetic.followGroups(link);
+    this.mix.follow(link);
     this.choose(this.pins.length ? this.pins.length - 1 : null);
     this.walk.fromLink = link.at !== undefined;
   }
@@ -338,12 +355,17 @@ export class Page {
     return result.row < run.entry.count ? run.anchor(result.row) : null;
   }
 
-  private async look(run: RunState, anchor: Anchor, position: [number, number], stream: string): Promise<Here | null> {
-    const decoding = run.problem ? null : run.decode(anchor.z, 1, stream, run.labelOf(anchor));
+  /** Decode a latent: first a preview, if the decoder is slow and has one. */
+  private look(run: RunState, anchor: Anchor, position: [number, number], stream: string, use: (here: Here) => void): Promise<void> {
+    return this.refinement.look(stream, run.speed.coarseFirst, (coarse) => this.decoded(run, anchor, position, stream, coarse), use);
+  }
+
+  private async decoded(run: RunState, anchor: Anchor, position: [number, number], stream: string, coarse: boolean): Promise<Here | null> {
+    const decoding = run.problem ? null : run.decode(anchor.z, 1, stream, run.labelOf(anchor), coarse);
     const nearest = await run.nearest(anchor.z, stream);
     const images = await decoding;
     if ((decoding && !images) || !nearest) return null;
-    return { run, anchor, images, position, coverage: run.coverageOf(anchor), distance: nearest.distance, nearest: nearest.rows };
+    return { run, anchor, images, coarse, position, coverage: run.coverageOf(anchor), distance: nearest.distance, nearest: nearest.rows };
   }
 
   private nextLetter(): number {
@@ -356,29 +378,6 @@ export class Page {
 
 export function anchorUnder(run: RunState, x: number, y: number): Anchor {
   return { z: run.lift(x, y), row: null, name: "here", about: "a point on the map", coverage: run.coverage(x, y) };
-}
-
-/** What the map shows at first: decoded images, if the page decodes them itself. */
-function defaultLayer({ entry }: RunState): Layer {
-  return entry.decoder ? "decoded" : "images";
-}
-
-const defaults = new WeakMap<object, string>(); // per run, computed once
-
-/** The default colour column: the label, or the column that separates the first chart best. */
-export function defaultColour({ entry, table }: RunState): string {
-  const { columns, charts } = entry;
-  if (columns.some(({ name }) => name === "label")) return "label";
-  let result = defaults.get(entry);
-  if (result === undefined) {
-    const positions = charts.length ? table.positions(charts[0]) : new Float32Array();
-    const share = ({ name, kind }: Column) => separation(kind === "flag" ? table.flag(name) : table.classOf(name), positions);
-    const grouping = columns.filter(({ name, kind }) => kind !== "number" && name !== "split");
-    const ranked = grouping.map((column) => ({ column, share: share(column) })).sort((a, b) => b.share - a.share);
-    const other = columns.find(({ kind }) => kind === "number") ?? columns[0]; // the split says little
-    defaults.set(entry, (result = (ranked[0]?.column ?? other)?.name ?? ""));
-  }
-  return result;
 }
 
 function darkWanted(): boolean {

@@ -5,12 +5,13 @@ import type { Decoder, Encoder, Files, Images } from "../types";
 import { countIn, fromHalf, readLatents, readTable, Tiling, type Latents, type Condition, type Count, type Table } from "../data";
 import { chooseDecoder, chooseEncoder, latentOf, geodesic, nearestLatents, newChart, pageClassifier, realImage, type Socket } from "../decoder";
 import { draw, mean, openPrior, relativeDistances, openSearch, dimensionChart, PlaneInverse, read, stack, stdFrom, stdOf, uniform, type Lattice, type Prior, type Probes, type NeighborSearch } from "../latent";
-import { Grid, landmarks, tileOf, type Box } from "../map";
+import { Grid, cut, landmarks, tileOf, type Box } from "../map";
 import { readDirections } from "./directions";
 import { movedFrom, reversed, type LaidChart, type MapPicture } from "./laidChart";
 import type { Slider } from "./sliders.svelte";
 import { imageName, type Anchor, type SampleName, type SamplePrior } from "./anchor";
-import { shellWord } from "./format";
+import { command } from "./command";
+import { Speed } from "./refine";
 import { type Place } from "./place";
 
 const NEAREST = 6; // nearest images that are shown
@@ -31,9 +32,11 @@ export class RunState {
   fromModelPrior = $state(false); // sample from the model's own prior although one was fitted
   label = $state(0); // class index for a conditional model
   loaded = $state(false); // latents, directions and decoder
+  center = $state.raw<Float32Array | null>(null); // that truncation moves latents towards
   where = $state<"page" | "server" | "">("");
   problem = $state("");
   ready: Promise<void> = Promise.resolve(); // resolves when latents, directions and decoder are loaded
+  readonly speed = new Speed(); // of the decoder, which decides whether a preview comes first
   private decoder: Decoder | null = null;
   private encoder: Promise<Encoder> | null = null;
   private classifier: ReturnType<typeof pageClassifier> | null = null;
@@ -67,7 +70,7 @@ export class RunState {
   /** Load enough to draw the map and decode from it; `ready` resolves when all is loaded. */
   static async open(entry: RunEntry, files: Files, socket: Socket | null, chart?: string, before?: RunState): Promise<RunState> {
     const run = new RunState(entry, files, socket);
-    if (before?.entry.fingerprint === entry.fingerprint) run.before = before;
+    if (entry.kind === "image" && before?.entry.fingerprint === entry.fingerprint) run.before = before;
     run.first = run.table = await readTable(files, entry);
     await run.show(chart ?? entry.charts[0].name);
     run.ready = run.complete();
@@ -78,6 +81,7 @@ export class RunState {
     if (this.entry.sprites) void this.tile(this.densest).catch(() => null); // the page shows it first
     const [latents] = await Promise.all([readLatents(this.files, this.entry), this.directions(), this.readPrior(), this.readSamples(), this.decoding.catch(() => null)]);
     this.latents = latents;
+    if (this.entry.center) this.center = new Float32Array(await this.files.bytes(this.entry.center));
     if (latents) {
       this.search = openSearch(latents.values, latents.dim);
       this.refine(this.chart);
@@ -161,9 +165,7 @@ export class RunState {
     return this.chart.inverse.inverse(x, y);
   }
 
-  liftAll(positions: Float32Array): Float32Array {
-    return this.chart.inverse.inverseAll(positions);
-  }
+  liftAll = (positions: Float32Array): Float32Array => this.chart.inverse.inverseAll(positions);
 
   /** Data coverage of a position: 1 inside the data, 0 in a gap. */
   coverage(x: number, y: number): number {
@@ -221,10 +223,7 @@ export class RunState {
     if (!sprites || row >= this.entry.count) return null;
     const tile = tileOf(sprites, row);
     const sheet = await (this.sheets[tile.sheet] ??= this.files.image(sprites.sheets[tile.sheet]));
-    const canvas = document.createElement("canvas");
-    [canvas.width, canvas.height] = [tile.w, tile.h];
-    canvas.getContext("2d")!.drawImage(sheet, tile.x, tile.y, tile.w, tile.h, 0, 0, tile.w, tile.h);
-    return canvas;
+    return cut(sheet, tile);
   }
 
   /** The row of the image with this index in the data set. */
@@ -260,11 +259,11 @@ export class RunState {
   // Images
 
   /** Decode n latents; null if a newer request of the same stream replaced this one. */
-  async decode(z: Float32Array, n: number, stream?: string, label: number | number[] = this.label): Promise<Images | null> {
+  async decode(z: Float32Array, n: number, stream?: string, label: number | number[] = this.label, coarse = false): Promise<Images | null> {
     const decoder = this.decoder ?? (await this.decoding);
     const each = typeof label === "number" ? Array<number>(n).fill(label) : label;
     const labels = this.entry.classes.length ? each : undefined;
-    return decoder.decode(z.slice(0, n * this.entry.dim), n, { labels, stream });
+    return this.speed.decode(decoder, z.slice(0, n * this.entry.dim), n, { labels, stream }, coarse);
   }
 
   /** The class index for an anchor: its own, the class of a real image, otherwise the selected one. */
@@ -282,6 +281,8 @@ export class RunState {
     const labels = this.entry.classes.length ? [this.label] : undefined;
     return (await this.encoder).encode(images, labels);
   }
+
+  close = (): void => this.decoder?.close(); // frees the decoder of a run that is not shown any more
 
   /** Whether latents can be decoded; a run imported without a decoder cannot. */
   get decodes(): boolean {
@@ -357,7 +358,7 @@ export class RunState {
       return saved.start === a.row ? rows : reversed(rows, this.entry.dim);
     }
     if (this.socket) return geodesic(this.socket, this.entry, a.z, b.z, this.entry.classes.length ? this.label : undefined);
-    throw new Error(`Only the server computes other geodesics. Run: zatlas explore ${shellWord(this.entry.name)}`);
+    throw new Error(`Only the server computes other geodesics. Run: ${command("explore", this.entry)}`);
   }
 
   // Directions

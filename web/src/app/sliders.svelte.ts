@@ -158,15 +158,15 @@ export class Sliders {
 
   /** Show the moved anchor, and the moved samples if they are enabled. */
   show(): void {
-    void this.page.show(this.result).then(() => this.classify());
+    void this.page.show(this.result);
     if (this.together) void this.showBatch();
   }
 
   /** Classify the moved image, one at a time; the last one is always classified. */
-  private async classify(): Promise<void> {
+  async classify(): Promise<void> {
     if (this.classifying) return;
     this.classifying = true;
-    for (let shown = this.page.shown; this.moved && shown?.images && shown.anchor === this.result && shown.anchor !== this.predictions?.anchor; shown = this.page.shown) {
+    for (let shown = this.page.shown; this.moved && shown?.images && !shown.coarse && shown.anchor === this.result && shown.anchor !== this.predictions?.anchor; shown = this.page.shown) {
       const result = await shown.run.classify(shown.images);
       if (!result) break;
       this.predictions = { anchor: shown.anchor, values: result };

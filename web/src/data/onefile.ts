@@ -1,6 +1,6 @@
 /** The page as one file with its data and its state, made by the page itself. */
 
-import type { Manifest } from "../contract";
+import type { Manifest, RunEntry, SpaceEntry } from "../contract";
 import type { Files } from "../types";
 
 const TEMPLATE = "single.html";
@@ -8,7 +8,7 @@ const MANIFEST = "data/manifest.json";
 const WRITTEN = "data/written.json"; // lists the files of a folder or a server
 const PLACE = "<!--zatlas:data-->"; // where the data goes
 const STATE = "zatlas-state"; // names the element that holds the state
-const EMBEDDED = /^(data\/[ab]|runtime)\//;
+const EMBEDDED = /^(data\/[ab](-\d+)?|runtime)\//;
 const TILE = /\/tile-/; // points beyond those of the table, which are too many for one file
 const COMPRESSED = /\.(png|webp)$/;
 const STEP = 0x6000; // bytes of base64 at a time, a multiple of 3
@@ -33,7 +33,7 @@ export async function oneFile(files: Files, manifest: Manifest, { state, preview
   if (cut < 0) throw new Error("The template of the page has no place for the data. Export the run again.");
   const names = manifest.runs.map((run) => run.name).join(" and ");
   const head = [meta("name", STATE, state), meta("property", "og:title", names), meta("property", "og:image", preview)];
-  const parts: string[] = [template.slice(0, cut), head.join("\n"), "\n", await element(MANIFEST, offline(manifest))];
+  const parts: string[] = [template.slice(0, cut), head.join("\n"), "\n", await element(MANIFEST, offline(manifest, urls))];
   for (const [i, url] of urls.entries()) {
     parts.push(await element(url, new Uint8Array(await files.bytes(url))));
     progress((i + 1) / urls.length);
@@ -49,8 +49,10 @@ function meta(kind: "name" | "property", name: string, content: string): string 
 }
 
 /** The manifest of a page without a server. */
-function offline(manifest: Manifest): Uint8Array<ArrayBuffer> {
-  const runs = manifest.runs.map((run) => ({ ...run, training: null, notice: null, charts: run.charts.map((chart) => ({ ...chart, tiles: null })) }));
+function offline(manifest: Manifest, urls: string[]): Uint8Array<ArrayBuffer> {
+  const present = ({ entry }: SpaceEntry) => !entry || urls.includes(entry); // a server opens the others
+  const spacesOf = (run: RunEntry) => (run.spaces.filter(present).length > 1 ? run.spaces.filter(present) : []);
+  const runs = manifest.runs.map((run) => ({ ...run, spaces: spacesOf(run), training: null, notice: null, charts: run.charts.map((chart) => ({ ...chart, tiles: null })) }));
   return new TextEncoder().encode(JSON.stringify({ ...manifest, runs, socket: null }));
 }
 

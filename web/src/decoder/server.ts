@@ -7,14 +7,22 @@ import { toBytes, toImages } from "./images";
 import { Queue } from "./queue";
 import type { RequestBody, Reply, Socket } from "./socket";
 
-export type ServedRun = Pick<RunEntry, "id" | "dim" | "image">;
+export type ServedRun = Pick<RunEntry, "id" | "dim" | "image" | "coarse">;
 
 export function serverDecoder(socket: Socket, run: ServedRun): Decoder {
   // One request is in flight at a time, so the newest of a stream wins before it is sent.
-  const queue = new Queue(run.dim, async (z, n, labels) =>
-    imagesOf(await requestFrom(socket, { kind: "decode", run: run.id, n, labels }, "images", z)),
-  );
-  return { where: "server", decode: (z, n, options) => queue.request(z, n, options), close: () => queue.close() };
+  const queueOf = (coarse?: true) =>
+    new Queue(run.dim, async (z, n, labels) =>
+      imagesOf(await requestFrom(socket, { kind: "decode", run: run.id, n, labels, coarse }, "images", z)),
+    );
+  const queue = queueOf();
+  const quick = run.coarse ? queueOf(true) : null; // previews do not wait for complete images
+  return {
+    where: "server",
+    decode: (z, n, options) => queue.request(z, n, options),
+    coarse: quick ? (z, n, options) => quick.request(z, n, options) : undefined,
+    close: () => [queue, quick].forEach((each) => each?.close()),
+  };
 }
 
 export function serverEncoder(socket: Socket, run: ServedRun): Encoder {

@@ -8,7 +8,7 @@ import { type Handler, type WireReply, type Wire, wire } from "../../test/wire";
 vi.stubGlobal("WebSocket", WebSocket);
 vi.stubGlobal("document", { baseURI: "http://127.0.0.1/" });
 
-const run = { id: "a", dim: 2, image: { channels: 1, height: 1, width: 1 } };
+const run = { id: "a", dim: 2, image: { channels: 1, height: 1, width: 1 }, coarse: null };
 
 let server: Wire | null = null;
 let socket: Socket | null = null;
@@ -49,6 +49,17 @@ test("of many hovers, the server gets the first and the last", async () => {
   const answers = await Promise.all(requests);
   expect(answers.map((item) => item?.rgba[0] ?? null)).toEqual([1, null, null, 4]);
   expect(server!.requests.length).toBe(2);
+});
+
+test("a preview does not wait for a complete image", async () => {
+  const late: Handler = (request, payload) => (request.kind === "decode" && !request.coarse ? null : paint(request, payload)); // no complete image is ever sent
+  const decoder = serverDecoder(await connected(late), { ...run, coarse: 1 });
+  void decoder.decode(Float32Array.of(1, 0), 1).catch(() => null);
+  const preview = await decoder.coarse!(Float32Array.of(2, 0), 1);
+  expect(preview!.rgba[0]).toBe(2);
+  expect(server!.requests[0]).not.toHaveProperty("coarse");
+  expect(server!.requests[1]).toMatchObject({ coarse: true });
+  expect(serverDecoder(socket!, run).coarse).toBeUndefined();
 });
 
 test("class labels are sent with the latents", async () => {

@@ -24,6 +24,7 @@ export { openPrior, type Prior } from "./priors";
 export { draw, uniform } from "./random";
 export { openSearch, type NeighborSearch } from "./search";
 export { freehand, overChart, placed, spiral, spline } from "./shapes";
+export { mixed, truncated } from "./styles";
 export { gather, mean, row, stack } from "./vectors";
 export { Compass } from "./compass";
 export { curveTime, duration, EASINGS, type Easing, frameCount, frameTimes, MAX_SECONDS, type Timing, TIMING } from "./timeline";

@@ -8,4 +8,4 @@ export { classCenters, placeLabels } from "./labels";
 export { landmarks } from "./landmarks";
 export { attachPointer } from "./pointer";
 export { PointMap } from "./points";
-export { Thumbnails, tileOf } from "./thumbnails";
+export { cut, Thumbnails, tileOf } from "./thumbnails";

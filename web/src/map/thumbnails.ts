@@ -26,6 +26,14 @@ export function tileOf(sprites: Sprites, row: number): Tile {
   };
 }
 
+/** A tile of a sheet as a canvas. */
+export function cut(sheet: ImageBitmap, { x, y, w, h }: Tile): HTMLCanvasElement {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [w, h];
+  canvas.getContext("2d")!.drawImage(sheet, x, y, w, h, 0, 0, w, h);
+  return canvas;
+}
+
 export interface Scene {
   view: View;
   width: number; // CSS pixels

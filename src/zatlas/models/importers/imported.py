@@ -25,7 +25,7 @@ from zatlas.core.errors import (
     first_line,
 )
 from zatlas.core.space import MappedSpace, Prior, Space
-from zatlas.models.generator import Generator
+from zatlas.models.generator import Decoder, Generator
 from zatlas.models.nets import Shape
 from zatlas.store.headers import check_header
 
@@ -100,6 +100,15 @@ class Halves:
     batch: int = 256  # maximum number of rows per call
     spaces: "Mapping[str, InnerSpace]" = field(default_factory=dict)  # inside it, in this order
     realism: nn.Module | None = None  # the discriminator: images of the model's range to numbers (n,)
+    coarse: "Coarse | None" = None
+
+
+@dataclass(frozen=True)
+class Coarse:
+    """A quick decoder of small images from the same latents: the first layers of the model."""
+
+    decode: Half
+    side: int  # pixels of the images
 
 
 @dataclass(frozen=True)
@@ -110,6 +119,7 @@ class InnerSpace:
     map: Half  # takes latents of the space before it; those of the input with their labels
     decode: Half
     mean: Tensor | None = None  # the center of its latents, if the model stores it
+    coarse: Coarse | None = None
 
 
 @dataclass(frozen=True)
@@ -194,15 +204,32 @@ def generator(info: ImportedModel, halves: Halves, device: str = "cpu") -> Gener
     encode = None if halves.encode is None else model.encode
     space = Space(tuple(info.shape), info.prior)
     outer = Generator(space, model.decode, encode, info.classes, device, halves.batch)
-    outer = replace(outer, critic=None if halves.realism is None else model.realism)
+    critic = None if halves.realism is None else model.realism
+    outer = replace(outer, critic=critic, coarse=_coarse(info, halves, device))
     return replace(outer, spaces=_inner_generators(outer, info, halves))
+
+
+def _coarse(info: ImportedModel, halves: Halves, device: str) -> Decoder | None:
+    """Return the quick decoder of small images; None if the model has none."""
+    if halves.coarse is None:
+        return None
+    small = replace(info, image=(info.image[0], halves.coarse.side, halves.coarse.side))
+    return Adapter(small, replace(halves, decode=halves.coarse.decode)).to(device).eval().decode
 
 
 def _inner_generators(outer: Generator, info: ImportedModel, halves: Halves) -> dict[str, Generator]:
     """Return the generators that decode from the spaces inside a model."""
     result, before = {}, outer
     for name, inner in halves.spaces.items():
-        decoder = replace(halves, decode=inner.decode, encode=None, labelled=False, spaces={}, realism=None)
+        decoder = replace(
+            halves,
+            decode=inner.decode,
+            encode=None,
+            labelled=False,
+            spaces={},
+            realism=None,
+            coarse=inner.coarse,
+        )
         space = MappedSpace(
             inner.shape,
             source=before.space,
@@ -212,6 +239,7 @@ def _inner_generators(outer: Generator, info: ImportedModel, halves: Halves) -> 
         )
         adapter = Adapter(info, decoder).to(outer.device).eval()
         before = Generator(space, adapter.decode, None, (), outer.device, halves.batch, critic=outer.critic)
+        before = replace(before, coarse=_coarse(info, decoder, outer.device))
         result[name] = before
     return result
 

@@ -3,7 +3,9 @@
 w+: Abdal et al. 2019, https://arxiv.org/abs/1904.03189 . s: Wu et al. 2021, https://arxiv.org/abs/2011.12799
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,9 +13,10 @@ from torch import Tensor
 from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.models import nets_stylegan2, nets_stylegan2_light
 from zatlas.models.generator import Generator
-from zatlas.models.importers.imported import Adapter, InnerSpace
-from zatlas.models.nets_stylegan2 import StyleNet
+from zatlas.models.importers.imported import Adapter, Coarse, InnerSpace
+from zatlas.models.nets_stylegan2 import SMALLEST, StyleNet
 
+SKIPPED = 2  # blocks that coarse images leave out: their side is a quarter
 NOISES = ("fixed", "zero", "random")
 
 
@@ -21,23 +24,54 @@ def style_spaces(net: StyleNet, psi: float = 1.0, cutoff: int | None = None) -> 
     """Return the spaces w, w+ and, of a StyleGAN2, s. Truncation is between w and w+."""
     mapping, synthesis = net.mapping, net.synthesis
     width = len(mapping.mean)
+    coarse = partial(coarse_of, net)
 
     def layered(w: Tensor) -> Tensor:
         return mapping.layered(w, psi, cutoff)
 
     result = {
-        "w": InnerSpace((width,), mapping.single, lambda w: synthesis(layered(w)), mapping.mean),
-        "w+": InnerSpace((mapping.layers, width), lambda w, y: layered(w), synthesis),
+        "w": InnerSpace(
+            (width,), mapping.single, lambda w: synthesis(layered(w)), mapping.mean, coarse(layered)
+        ),
+        "w+": InnerSpace(
+            (mapping.layers, width), lambda w, y: layered(w), synthesis, coarse=coarse(lambda w: w)
+        ),
     }
     if not isinstance(synthesis, nets_stylegan2.Synthesis):
         return result
     sizes = style_sizes(synthesis)
+    early = coarse(lambda w: w)
+    blocks = 0 if early is None else coarse_blocks(synthesis)
     result["s"] = InnerSpace(
         (sum(sizes),),
         lambda w, y: torch.cat(synthesis.styles(w), 1),
         lambda s: synthesis.from_styles(s.split(sizes, 1)),
+        coarse=early
+        and replace(early, decode=lambda s: synthesis.from_styles(s.split(sizes, 1), blocks=blocks)),
     )
     return result
+
+
+def coarse_of(net: StyleNet, rows: Callable[..., Tensor]) -> Coarse | None:
+    """Return the decoder of small images for a function to w+: the sum of the images of the first blocks.
+
+    Only a model that adds an image in each block has one (the architecture "skip" of StyleGAN2).
+    """
+    synthesis = net.synthesis
+    blocks = coarse_blocks(synthesis)
+    if not blocks:
+        return None
+    return Coarse(lambda *inputs: synthesis(rows(*inputs), blocks=blocks), SMALLEST << (blocks - 1))
+
+
+def coarse_blocks(synthesis: torch.nn.Module) -> int:
+    """Return the number of blocks of the coarse images, whose side is a quarter; 0 if there are none."""
+    if isinstance(synthesis, nets_stylegan2_light.Synthesis):
+        return max(len(synthesis.blocks) - SKIPPED, 0)
+    if not isinstance(synthesis, nets_stylegan2.Synthesis):
+        return 0
+    adds = all(block.pixels is not None for block in synthesis.blocks)
+    return max(len(synthesis.blocks) - SKIPPED, 0) if adds else 0
 
 
 def with_noise(generator: Generator, noise: str, seed: int = 0) -> Generator:

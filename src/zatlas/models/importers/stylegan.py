@@ -7,7 +7,7 @@ the equalized learning rate; zatlas's network has them in its weights.
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from zatlas.models.importers.imported import (
 )
 from zatlas.models.importers.importer import Importer
 from zatlas.models.importers.network_pickle import Network, read_network
-from zatlas.models.importers.style_spaces import style_spaces
+from zatlas.models.importers.style_spaces import coarse_of, style_spaces
 from zatlas.models.nets_discriminator import StyleDiscriminator
 from zatlas.models.nets_stylegan2 import SMALLEST, StyleGAN2, StyleNet
 from zatlas.models.nets_stylegan2_light import StyleGAN2Light
@@ -163,7 +163,9 @@ def load(files: Mapping[str, Path], settings: Mapping[str, Any]) -> Halves:
     if discriminator.ROLE in files:
         score = discriminator.load(files[discriminator.ROLE], settings["discriminator"])
     labelled = config.classes > 0
-    return Halves(decode, None, net, labelled=labelled, batch=batch, spaces=spaces, realism=score)
+    coarse = coarse_of(net, partial(net.mapping, psi=psi, cutoff=cutoff))
+    halves = Halves(decode, None, net, labelled=labelled, batch=batch, spaces=spaces, realism=score)
+    return replace(halves, coarse=coarse)
 
 
 def with_gains(state: Mapping[str, Tensor], rate: float, *, convolutions: bool) -> dict[str, Tensor]:
