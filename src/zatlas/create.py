@@ -17,7 +17,7 @@ from zatlas.core.space import Prior
 from zatlas.data import sources
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.models import importers
-from zatlas.models.generator import resolve_device
+from zatlas.models.device import resolve_device
 from zatlas.models.importers import ImportOptions
 from zatlas.models.importers.imported import Layout, PixelRange
 from zatlas.render.sheet import sheet
