@@ -16,10 +16,9 @@ from zatlas.core.logs import LOG
 from zatlas.core.space import Prior
 from zatlas.data import sources
 from zatlas.data.image_dataset import ImageDataset
-from zatlas.models import importers
 from zatlas.models.device import resolve_device
-from zatlas.models.importers import ImportOptions
-from zatlas.models.importers.imported import Layout, PixelRange
+from zatlas.models.importers import importing
+from zatlas.models.importers.imported import ImportOptions, Layout, PixelRange
 from zatlas.render.sheet import sheet
 from zatlas.store import run as runs
 from zatlas.training import loop
@@ -346,7 +345,7 @@ def import_model(
     )  # raises errors for unknown words
     source = Path(source) if isinstance(source, PathLike) else source
     data = None if data is None else fspath(data)
-    result = importers.import_model(source, Path(out), options, data, resolve_device(device))
+    result = importing.import_model(source, Path(out), options, data, resolve_device(device))
     workspace = Workspace(result.run, result.description, result.generator)
     with deadline.within(deadline.IMPORT_SECONDS):
         lines = check(workspace)
