@@ -284,6 +284,14 @@ def test_other_images_get_one_sentence(images, error, text, atlas):
             call(images)
 
 
+@pytest.mark.parametrize("name", [*OF_IMAGES, *OF_BATCHES])
+def test_images_with_nan_get_one_sentence(name, atlas):
+    images = np.float32(IMAGES[:3]) / 255
+    images[1, 0, 0, 0] = np.nan
+    with pytest.raises(BadData, match=r"1 of 3 images contain NaN or infinity\. Remove these images\.$"):
+        (OF_IMAGES | OF_BATCHES)[name](atlas, images)
+
+
 def test_a_broken_file_and_sizes_that_differ_get_one_sentence(atlas, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"no image")
     with pytest.raises(BadData, match=r"broken\.png cannot be used"):

@@ -74,9 +74,9 @@ def as_latents(z: ArrayLike, *shape: int) -> Latents:
 
 
 def check_finite(rows: np.ndarray, advice: str, kind: str = "latents") -> None:
-    """Raise `BadData` with this advice if any of these rows (n, d) contains NaN or infinity."""
+    """Raise `BadData` with this advice if any of these rows (n, ...) contains NaN or infinity."""
     if not np.isfinite(rows).all():
-        bad = int((~np.isfinite(rows)).any(axis=1).sum())
+        bad = int((~np.isfinite(rows)).reshape(len(rows), -1).any(axis=1).sum())
         raise BadData(f"{bad:,} of {len(rows):,} {kind} contain NaN or infinity. {advice}")
 
 
