@@ -106,7 +106,10 @@ def infer(
             "takes: --latents w.npy (in Python: latents=)"
         )
     if classes:
-        lines.append(f"It is conditional, with {len(classes)} classes.")
+        lines.append(
+            f"It is conditional, with {len(classes)} classes: {classes[0]} to {classes[-1]}. A class is the "
+            f"--label of a command, or the anchor class:{classes[0]} of a path."
+        )
     return info, tuple(lines)
 
 
