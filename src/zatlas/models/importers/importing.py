@@ -72,7 +72,7 @@ def import_model(
             source_info, halves = _from_disk(Path(source), side, options)
         else:
             source_info, halves = _from_memory(source, options)
-        _check_truncation(options, source_info.settings)
+        _check_options(options, source_info.settings)
         source_info, info, lines = _inferred(source_info, halves, side, options)
         if halves is not None and source_info.kind == "function":
             info, lines = _saved_as_program(info, halves, side, lines)
@@ -181,9 +181,10 @@ def _saved_as_program(
     return info, (*lines, line)
 
 
-def _check_truncation(options: ImportOptions, settings: Mapping[str, Any]) -> None:
-    """Raise `BadRecipe` for a truncation that the model does not have."""
-    for name, used in (("truncation", {"psi", "truncation"}), ("truncation_layers", {"psi"})):
+def _check_options(options: ImportOptions, settings: Mapping[str, Any]) -> None:
+    """Raise `BadRecipe` for a truncation or a noise that the model does not have."""
+    needs = {"truncation": {"psi", "truncation"}, "truncation_layers": {"psi"}, "noise": {"noise"}}
+    for name, used in needs.items():
         if getattr(options, name) is not None and not used & settings.keys():
             option = name.replace("_", "-")
             raise BadRecipe(f"This model does not take --{option}. Omit it (in Python: {name}=).")

@@ -23,6 +23,7 @@ from zatlas.models.importers import discriminator, stylegan3
 from zatlas.models.importers.imported import (
     Halves,
     ImportOptions,
+    NoiseInput,
     SourceInfo,
     as_float,
     file_of,
@@ -321,6 +322,9 @@ def written(
     if isinstance(config, StyleGAN2):
         taps = torch.tensor(config.taps)
         state["synthesis.taps"] = taps / taps.sum()
+    noisy = [name for name in state if name.endswith(".noise")]
+    for name in noisy:
+        state[name] = _noise(name, state[name], options.noise, isinstance(config, StyleGAN2Light))
     has_mean = "mapping.mean" in state
     state.setdefault("mapping.mean", torch.zeros(config.w_dim))
     net = build_checked(config.build, state, source)
@@ -332,6 +336,8 @@ def written(
     settings: dict[str, Any] = {"net": type(config).__name__.lower(), "config": asdict(config), "psi": psi}
     if options.truncation_layers is not None:
         settings["cutoff"] = options.truncation_layers
+    if noisy:
+        settings["noise"] = options.noise or "fixed"
     files = {"weights": FILE}
     if critic is None or not _fits(critic.config, config):
         (target.parent / discriminator.FILE).unlink(missing_ok=True)
@@ -358,6 +364,17 @@ def written(
         lines=lines,
         classes=classes,
     )
+
+
+def _noise(name: str, stored: Tensor, kind: NoiseInput | None, uniform: bool) -> Tensor:
+    """Return the image of noise of a layer: the stored one, zeros, or a random one."""
+    if kind == "zero":
+        return torch.zeros_like(stored)
+    if kind != "random":
+        return stored
+    rng = stream(0, "random noise", name)
+    sample = rng.random if uniform else rng.standard_normal
+    return torch.from_numpy(sample(stored.shape, dtype="float32"))
 
 
 def _fits(second: StyleDiscriminator, first: Config) -> bool:
