@@ -80,10 +80,10 @@ def _listed(name: str, names: list[str]) -> str:
     if len(names) > MAX_LISTED and names == [str(number) for number in range(len(names))]:
         return f"Known: 0 to {len(names) - 1}"
     similar = [each for each in names if name.lower() in each.lower()] if len(names) > MAX_LISTED else []
-    shown = similar or names
-    more = f" and {len(shown) - MAX_LISTED:,} more" if len(shown) > MAX_LISTED else ""
+    listed = similar or names
+    more = f" and {len(listed) - MAX_LISTED:,} more" if len(listed) > MAX_LISTED else ""
     title = f"{len(similar):,} of {len(names):,} contain it" if similar else "Known"
-    return f"{title}: {', '.join(shown[:MAX_LISTED]) or 'none'}{more}"
+    return f"{title}: {', '.join(listed[:MAX_LISTED]) or 'none'}{more}"
 
 
 class NotSupported(ZatlasError):

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from zatlas.core import deadline
-from zatlas.core.errors import BadData, BadRecipe, NotFound, NotSupported, ZatlasError
+from zatlas.core.errors import BadData, BadRecipe, Damaged, NotFound, NotSupported, ZatlasError, first_line
 from zatlas.models import trust
 from zatlas.models.description import Description
 from zatlas.models.generator import Generator
@@ -68,12 +68,13 @@ def import_model(
         errors_name_source(side, source, options.encoder),
         deadline.within(deadline.IMPORT_SECONDS),
     ):
-        if isinstance(source, (str, Path)):
-            source_info, halves = _from_disk(Path(source), side, options)
-        else:
-            source_info, halves = _from_memory(source, options)
-        _check_options(options, source_info.settings)
-        source_info, info, lines = _inferred(source_info, halves, side, options)
+        with _damage_is_bad_data(source):
+            if isinstance(source, (str, Path)):
+                source_info, halves = _from_disk(Path(source), side, options)
+            else:
+                source_info, halves = _from_memory(source, options)
+            _check_options(options, source_info.settings)
+            source_info, info, lines = _inferred(source_info, halves, side, options)
         if halves is not None and source_info.kind == "function":
             info, lines = _saved_as_program(info, halves, side, lines)
         info = replace(info, digest=digest_of_all(info, side))
@@ -218,6 +219,24 @@ def _without_decoder(source_info: SourceInfo, options: ImportOptions) -> Importe
         "none",
         (),
     )
+
+
+@contextmanager
+def _damage_is_bad_data(source: Any) -> Iterator[None]:
+    """Inside the block, `BadData` is raised where a file makes its reader fail, which can be in any way."""
+    try:
+        yield
+    except Damaged as error:
+        raise BadData(str(error)) from error
+    except (ZatlasError, OSError):
+        raise
+    except Exception as error:
+        if not isinstance(source, (str, Path)):
+            raise
+        raise BadData(
+            f"{source} cannot be imported, because its parts do not fit together: {type(error).__name__}: "
+            f"{first_line(error)}. Download or save it again."
+        ) from error
 
 
 @contextmanager

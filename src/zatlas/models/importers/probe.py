@@ -107,8 +107,8 @@ def infer(
         )
     if classes:
         lines.append(
-            f"It is conditional, with {len(classes)} classes: {classes[0]} to {classes[-1]}. A class is the "
-            f"--label of a command, or the anchor class:{classes[0]} of a path."
+            f"It is conditional, with {len(classes)} classes: {classes[0]} to {classes[-1]}. Name one with "
+            f"--label (in Python: label=), or in a path as class:{classes[0]}."
         )
     return info, tuple(lines)
 
