@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from zatlas.core.arrays import Images, Latents, Rows, as_latents
-from zatlas.core.errors import BadData, BadRecipe, NotFound, NotSupported, ShapeError
+from zatlas.core.errors import BadData, BadRecipe, NotFound, NotSupported, ShapeError, UnknownName
 from zatlas.core.logs import LOG
 from zatlas.data.image_dataset import NO_LABEL, SPLITS
 from zatlas.data.image_input import as_images
@@ -251,7 +251,9 @@ def _typical(workspace: Workspace, text: str, name: ParsedName) -> Anchor:
     return _real(workspace, table, int(members[order[index]]), text, title)
 
 
-def _no_images(workspace: Workspace, text: str) -> NotSupported:
+def _no_images(workspace: Workspace, text: str) -> NotSupported | UnknownName:
+    if classes := workspace.generator.class_names:
+        return UnknownName("class", re.sub(r"^class:|:\d+$", "", text), classes)
     missing = "dataset" if workspace.generator.encoder else "encoder"
     return NotSupported(
         f"{text!r} names images, and this model has no {missing}, so its images have no latents. Name "

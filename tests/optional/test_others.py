@@ -16,7 +16,7 @@ from zatlas.create import import_model
 from zatlas.directions.find import find_direction
 from zatlas.figures import paths, sheets
 from zatlas.locate import locate_all
-from zatlas.models.importers import imported_model_of
+from zatlas.models.importers.imported_run import imported_model_of
 from zatlas.models.onnx_export import export_decoder, export_encoder
 from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace

@@ -32,6 +32,7 @@ from zatlas.store.headers import check_header
 PixelRange = Literal["unit", "signed", "bytes", "logits"]  # [0, 1], [-1, 1], [0, 255], before a sigmoid
 Layout = Literal["nchw", "nhwc", "nhw", "flat", "rgba", "rgba_last"]
 Find = Callable[[str], ModuleType]  # imports a module by its name
+NoiseInput = Literal["fixed", "zero", "random"]  # the stored noise, none, or another one
 StdSource = Literal["none", "std", "log_variance"]  # the second output of an encoder
 
 RGBA = 4  # channels of an image with opacity
@@ -44,7 +45,6 @@ Half = Callable[..., Any]  # the encoder or the decoder, with its own input and 
 class ImportOptions:
     """What the user states about the model; the importer infers everything that is None."""
 
-    net: str | None = None
     key: str | None = None
     module: str | None = None
     encoder: Any = None
@@ -55,10 +55,14 @@ class ImportOptions:
     classes: tuple[str, ...] = ()
     truncation: float | None = None  # psi of a StyleGAN, factor of a BigGAN; None for 1
     truncation_layers: int | None = None  # first layers of w that it moves; None for all
+    noise: NoiseInput | None = None  # in the layers of a StyleGAN2; None for "fixed"
     latents: Path | None = None  # a file of latents that the decoder takes, instead of a prior
 
     def __post_init__(self) -> None:
-        for name, kind in (("prior", Prior), ("pixels", PixelRange), ("layout", Layout)):
+        for name, kind in (
+            *(("prior", Prior), ("pixels", PixelRange)),
+            *(("layout", Layout), ("noise", NoiseInput)),
+        ):
             value = getattr(self, name)
             if value is not None and value not in get_args(kind):
                 raise UnknownName(name, str(value), get_args(kind))

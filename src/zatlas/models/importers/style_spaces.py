@@ -4,6 +4,7 @@ w+: Abdal et al. 2019, https://arxiv.org/abs/1904.03189 . s: Wu et al. 2021, htt
 """
 
 from dataclasses import replace
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -11,10 +12,10 @@ from torch import Tensor
 from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.models import nets_stylegan2, nets_stylegan2_light
 from zatlas.models.generator import Generator
-from zatlas.models.importers.imported import Adapter, InnerSpace
+from zatlas.models.importers.imported import Adapter, InnerSpace, NoiseInput
 from zatlas.models.nets_stylegan2 import StyleNet
 
-NOISES = ("fixed", "zero", "random")
+NOISES = get_args(NoiseInput)
 
 
 def style_spaces(net: StyleNet, psi: float = 1.0, cutoff: int | None = None) -> dict[str, InnerSpace]:
