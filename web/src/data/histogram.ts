@@ -16,19 +16,23 @@ export interface Bin {
   shown: number; // points that meet the conditions on the other columns
 }
 
-/** The bins of a column. Conditions on the column itself are ignored, so that its other values can still be chosen. */
-export function histogram(column: Column, table: Table, conditions: readonly Condition[]): Bin[] {
+/**
+ * The bins of a column. Conditions on the column itself are ignored, so that its other values can still be chosen. `mask`
+ * holds the rows that meet all conditions.
+ */
+export function histogram(column: Column, table: Table, conditions: readonly Condition[], mask: Uint8Array | null): Bin[] {
   const others = conditions.filter((item) => item.column !== column.name);
-  const mask = others.length ? maskOf(others, table) : null;
+  const shownRows = others.length === conditions.length ? mask : others.length ? maskOf(others, table) : null;
   const bins = emptyBins(column);
   const binOf = finder(column, table, bins.length);
+  const [all, shown] = [new Int32Array(bins.length), new Int32Array(bins.length)];
   for (let row = 0; row < table.count; row++) {
-    const bin = bins[binOf(row)];
-    if (!bin) continue; // a missing value
-    bin.all += 1;
-    if (!mask || mask[row]) bin.shown += 1;
+    const bin = binOf(row);
+    if (bin < 0 || bin >= bins.length) continue; // a missing value
+    all[bin] += 1;
+    shown[bin] += shownRows ? shownRows[row] : 1;
   }
-  return bins;
+  return bins.map((bin, i) => ({ ...bin, all: all[i], shown: shown[i] }));
 }
 
 function emptyBins(column: Column): Bin[] {
