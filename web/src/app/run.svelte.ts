@@ -92,7 +92,7 @@ export class RunState {
       this.refine(this.chart);
     }
     this.loaded = true;
-    if (!(navigator as { connection?: { saveData?: boolean } }).connection?.saveData) void this.sheets?.prefetch(this.densest);
+    void this.sheets?.prefetch(this.densest);
   }
 
   // Charts

@@ -104,6 +104,8 @@ export class SpriteSheets {
   async prefetch(row: number): Promise<void> {
     const { length } = this.sprites.sheets;
     await this.load(row);
+    const { saveData, type } = (navigator as { connection?: { saveData?: boolean; type?: string } }).connection ?? {};
+    if (saveData || type === "cellular") return; // a reader may pay for each megabyte
     const all = length <= MAX_SHEETS;
     for (let i = 0; i < Math.min(length, MAX_PREFETCHED) && !this.cleared; i++) {
       if (!this.copies.has(i) && !this.loading.has(i)) await this.read(i, all);

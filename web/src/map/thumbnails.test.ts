@@ -133,6 +133,7 @@ describe("thumbnails", () => {
 
 it("every image is drawn at once after all sheets were loaded, and few sheets stay in memory", async () => {
   vi.stubGlobal("createImageBitmap", small);
+  vi.stubGlobal("navigator", {});
   let open = 0;
   const image = async (url: string) => {
     open += 1;
@@ -156,4 +157,16 @@ it("every image is drawn at once after all sheets were loaded, and few sheets st
   sheets.begin();
   for (let row = 0; row < 450; row += 15) await sheets.load(row);
   expect(open).toBeLessThanOrEqual(8);
+});
+
+it("on a connection that saves data, only the first sheet is loaded ahead", async () => {
+  vi.stubGlobal("createImageBitmap", small);
+  vi.stubGlobal("navigator", { connection: { saveData: true } });
+  const requested: string[] = [];
+  const image = async (url: string) => {
+    requested.push(url);
+    return { close: () => undefined } as unknown as ImageBitmap;
+  };
+  await new SpriteSheets(sprites, { image } as unknown as Files).prefetch(16);
+  expect(requested).toEqual(["1"]);
 });
