@@ -90,7 +90,7 @@ def test_the_explorer_is_a_widget_that_needs_no_port_and_returns_selection_and_p
 
         eventually(page, started)
         frame = page.frame_locator("iframe")
-        frame.get_by_text(re.compile("decoded in")).wait_for()
+        frame.get_by_text(re.compile("decoded (in|on)")).wait_for()
         canvas = frame.get_by_role("application")
         box = canvas.bounding_box()
         center = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
