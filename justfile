@@ -122,8 +122,15 @@ bench-defaults:
 # Generate pages, fixtures and the contract from the code, and build the documentation site.
 docs: && site
     python -m tests.write_docs
+    python -m tests.write_notebooks
     python -m tests.write_fixtures
     python -m tests.write_contract
+
+# Train the GAN of the article about faces again: ten minutes.
+articles:
+    rm -rf examples/articles/faces_gan build/articles
+    python examples/make_faces_gan.py build/articles/faces_gan
+    mkdir -p examples/articles && mv build/articles/faces_gan examples/articles
 
 # Build the documentation site into build/site; a broken link is an error.
 site:
