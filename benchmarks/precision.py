@@ -32,6 +32,12 @@ CLOTHES = {"source": "fashion-mini"}
 KINDS: dict[str, dict[str, Any]] = {
     "mlp": {"data": CLOTHES, "model": {"dim": 16}, "net": {"name": "mlp"}, "training": {"epochs": 20}},
     "conv": {"data": FACES, "model": {"dim": 16}, "net": {"name": "conv"}, "training": {"epochs": 20}},
+    "conv-patch": {
+        "data": FACES,
+        "model": {"dim": 16},
+        "net": {"name": "conv-patch"},
+        "training": {"epochs": 20},
+    },
     "conv-resize": {
         "data": FACES,
         "model": {"dim": 16},
