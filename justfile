@@ -97,6 +97,7 @@ bench:
     python benchmarks/explorer.py
     python benchmarks/metrics/frechet.py
     python benchmarks/startup.py
+    python -m benchmarks.import_kinds
     python -m benchmarks.scale
     python -m benchmarks.scale.neighbours
 
