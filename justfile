@@ -28,11 +28,13 @@ slow:
 portable *words:
     PYTHONPATH="tests/portable:${PYTHONPATH:-}" pytest {{ words }}
 
+torch := "--torch-backend cpu"  # for uv; `just torch= lowest` takes torch from the usual index
+
 # Run the default tests with the oldest versions that pyproject.toml allows.
 lowest *words:
     command -v uv > /dev/null || pip install -q uv
     uv venv -q --clear --python 3.11 .venv-lowest
-    uv pip install -q --python .venv-lowest --resolution lowest-direct --torch-backend cpu -e '.[hub]'
+    uv pip install -q --python .venv-lowest --resolution lowest-direct {{ torch }} -e '.[hub]'
     uv pip install -q --python .venv-lowest -e '.[dev]'
     .venv-lowest/bin/python -m pytest {{ words }}
 
@@ -97,6 +99,7 @@ bench:
     python benchmarks/explorer.py
     python benchmarks/metrics/frechet.py
     python benchmarks/startup.py
+    python -m benchmarks.import_kinds
     python -m benchmarks.scale
     python -m benchmarks.scale.neighbours
 

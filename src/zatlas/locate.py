@@ -71,6 +71,9 @@ def locate(workspace: Workspace, name: AnchorLike, label: int | None = None) -> 
     if not workspace.source.indexed:
         names = replace(names, classes=workspace.generator.class_names or names.classes)
         if find(text, names) is None:
+            word, classes = re.sub(r"^(not )?(class:)?|:\d+$", "", text), workspace.generator.class_names
+            if classes and word not in classes:
+                raise UnknownName("class", word, classes)
             raise _no_images(workspace, text)
     return _anchor(workspace, text, parse(text, names), label)
 
@@ -251,9 +254,7 @@ def _typical(workspace: Workspace, text: str, name: ParsedName) -> Anchor:
     return _real(workspace, table, int(members[order[index]]), text, title)
 
 
-def _no_images(workspace: Workspace, text: str) -> NotSupported | UnknownName:
-    if classes := workspace.generator.class_names:
-        return UnknownName("class", re.sub(r"^class:|:\d+$", "", text), classes)
+def _no_images(workspace: Workspace, text: str) -> NotSupported:
     missing = "dataset" if workspace.generator.encoder else "encoder"
     return NotSupported(
         f"{text!r} names images, and this model has no {missing}, so its images have no latents. Name "

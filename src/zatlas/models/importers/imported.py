@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -28,6 +28,9 @@ from zatlas.core.space import MappedSpace, Prior, Space
 from zatlas.models.generator import Generator
 from zatlas.models.nets import Shape
 from zatlas.store.headers import check_header
+
+if TYPE_CHECKING:
+    from zatlas.models.nets_discriminator import Discriminator
 
 PixelRange = Literal["unit", "signed", "bytes", "logits"]  # [0, 1], [-1, 1], [0, 255], before a sigmoid
 Layout = Literal["nchw", "nhwc", "nhw", "flat", "rgba", "rgba_last"]
@@ -103,7 +106,7 @@ class Halves:
     labelled: bool = False  # it takes a label with each latent
     batch: int = 256  # maximum number of rows per call
     spaces: "Mapping[str, InnerSpace]" = field(default_factory=dict)  # inside it, in this order
-    realism: nn.Module | None = None  # the discriminator: images of the model's range to numbers (n,)
+    realism: "Discriminator | None" = None  # the discriminator: images of the model's range to numbers (n,)
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,11 @@ class Adapter(nn.Module):
         assert self.discriminator is not None
         scores: Tensor = self.discriminator(from_planes(from_unit(x, self.info.pixels), self.info.layout), y)
         return scores
+
+    def levels(self, x: Tensor) -> list[Tensor]:
+        """Return the discriminator's features (n, width, side, side) of images at each side."""
+        assert self.discriminator is not None
+        return self.discriminator.levels(from_planes(from_unit(x, self.info.pixels), self.info.layout))
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
         """Return latents of images, or their means and standard deviations."""
