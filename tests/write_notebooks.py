@@ -16,7 +16,7 @@ TUTORIALS = ("ten-minutes", "your-photos", "your-model", "real-direction", "many
 ARTICLES = ("article-faces", "article-digits", "article-interpolation")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$\n?", re.DOTALL | re.MULTILINE)
 FIGURE = re.compile(r"<zatlas-figure.*?</zatlas-figure>\n*", re.DOTALL)
-EXPORTED = re.compile(r'^zatlas\.export\(.*, "([\w-]+)", figure=.*\)$', re.MULTILINE)
+EXPORTED = re.compile(r'^zatlas\.export\(.*, "([\w-]+\.html)", figure=.*\)$', re.MULTILINE)
 FACES = """from pathlib import Path
 
 from zatlas.demo import unpack
@@ -68,7 +68,7 @@ def framed(source: str) -> str:
     exported = EXPORTED.search(source)
     if exported is None:
         return source
-    frame = f'IFrame("{exported[1]}/index.html", width=720, height=520)'
+    frame = f'IFrame("{exported[1]}", width=720, height=520)'
     return f"from IPython.display import IFrame\n\n{source}{frame}"
 
 
