@@ -15,8 +15,9 @@ DOCS, FOLDER = ROOT / "docs", ROOT / "examples" / "notebooks"
 TUTORIALS = ("ten-minutes", "your-photos", "your-model", "real-direction", "many-machines")
 ARTICLES = ("article-faces", "article-digits", "article-interpolation")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$\n?", re.DOTALL | re.MULTILINE)
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 FIGURE = re.compile(r"<zatlas-figure.*?</zatlas-figure>\n*", re.DOTALL)
-EXPORTED = re.compile(r'^zatlas\.export\(.*, "([\w-]+)", figure=.*\)$', re.MULTILINE)
+EXPORTED = re.compile(r'^zatlas\.export\(.*, "([\w-]+\.html)", figure=.*\)$', re.MULTILINE)
 FACES = """from pathlib import Path
 
 from zatlas.demo import unpack
@@ -29,12 +30,17 @@ KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 def notebook(page: str) -> str:
     """The notebook of a page, without outputs."""
     text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
-    place = "in the output of the next cell" if page in ARTICLES else "on the site only"
-    text = FIGURE.sub(f"*The live figure is {place}.*\n\n", text)
-    cells = [cell(i, *each) for i, each in enumerate(parts(page, text))]
+    cells = [cell(i, *each) for i, each in enumerate(parts(page, FIGURE.sub(place, text)))]
     metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     content = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def place(figure: re.Match[str]) -> str:
+    """A line that says where a live figure is: the next cell shows it, if that exports one."""
+    source = PYTHON.search(figure.string, figure.end())
+    shown = source is not None and EXPORTED.search(source[1]) is not None
+    return f"*The live figure is {'in the output of the next cell' if shown else 'on the site only'}.*\n\n"
 
 
 def parts(page: str, text: str) -> Iterator[tuple[str, str]]:
@@ -68,7 +74,7 @@ def framed(source: str) -> str:
     exported = EXPORTED.search(source)
     if exported is None:
         return source
-    frame = f'IFrame("{exported[1]}/index.html", width=720, height=520)'
+    frame = f'IFrame("{exported[1]}", width=720, height=520)'
     return f"from IPython.display import IFrame\n\n{source}{frame}"
 
 

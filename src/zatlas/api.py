@@ -99,7 +99,7 @@ def export(
     story : str or Path
         Markdown file of a story that the page opens with.
     figure : {"map", "walk", "sliders", "compare", "grid"}
-        Write a live figure with this view into the folder instead.
+        Write a live figure with this view instead.
     anchors : sequence of str
         Names of latents that the figure starts from.
     trust, data_changed : bool

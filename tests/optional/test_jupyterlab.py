@@ -91,8 +91,8 @@ def test_a_figure_in_a_frame_decodes(lab, tmp_path):
     from playwright.sync_api import sync_playwright
 
     run = small_run(tmp_path / "digits", "digits", dim=2, epochs=3)
-    zatlas.export(run, tmp_path / "figure", figure="map", points=100)
-    write_notebook(tmp_path, 'from IPython.display import IFrame\nIFrame("figure/index.html", 720, 520)')
+    zatlas.export(run, tmp_path / "map.html", figure="map", points=100)
+    write_notebook(tmp_path, 'from IPython.display import IFrame\nIFrame("map.html", 720, 520)')
     with sync_playwright() as playwright:
         browser, page = first_cell_run(playwright, lab)
         page.frame_locator("iframe").locator("canvas.generated[data-ready]").wait_for()
