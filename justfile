@@ -28,11 +28,13 @@ slow:
 portable *words:
     PYTHONPATH="tests/portable:${PYTHONPATH:-}" pytest {{ words }}
 
+torch := "--torch-backend cpu"  # for uv; `just torch= lowest` takes torch from the usual index
+
 # Run the default tests with the oldest versions that pyproject.toml allows.
 lowest *words:
     command -v uv > /dev/null || pip install -q uv
     uv venv -q --clear --python 3.11 .venv-lowest
-    uv pip install -q --python .venv-lowest --resolution lowest-direct --torch-backend cpu -e '.[hub]'
+    uv pip install -q --python .venv-lowest --resolution lowest-direct {{ torch }} -e '.[hub]'
     uv pip install -q --python .venv-lowest -e '.[dev]'
     .venv-lowest/bin/python -m pytest {{ words }}
 
@@ -71,9 +73,10 @@ browser:
 faults:
     python -m tests.faults kill 1000
 
-# Open 500 hostile runs, exports and models, 2,000 damaged files, and 60 folders of any layout.
+# Open 500 hostile runs, exports and models, 2,000 damaged files, 767 checkpoints, 60 folders of any layout.
 hostile:
     python -m tests.hostile all
+    ZATLAS_CHECKPOINTS=700 pytest -n 0 -m slow tests/hostile/test_checkpoints.py
     ZATLAS_SHAPES=60 pytest -n 0 -m slow tests/test_ordinary_data.py -k any_shape
 
 # Fuzz every parser, guided by coverage, two minutes each: for the night.
@@ -96,6 +99,7 @@ bench:
     python benchmarks/explorer.py
     python benchmarks/metrics/frechet.py
     python benchmarks/startup.py
+    python -m benchmarks.import_kinds
     python -m benchmarks.scale
     python -m benchmarks.scale.neighbours
 
@@ -121,8 +125,15 @@ bench-defaults:
 # Generate pages, fixtures and the contract from the code, and build the documentation site.
 docs: && site
     python -m tests.write_docs
+    python -m tests.write_notebooks
     python -m tests.write_fixtures
     python -m tests.write_contract
+
+# Train the GAN of the article about faces again: ten minutes.
+articles:
+    rm -rf examples/articles/faces_gan build/articles
+    python examples/make_faces_gan.py build/articles/faces_gan
+    mkdir -p examples/articles && mv build/articles/faces_gan examples/articles
 
 # Build the documentation site into build/site; a broken link is an error.
 site:

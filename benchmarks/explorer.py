@@ -1,16 +1,18 @@
-"""The explorer in Chromium: latency of the pointer, loading time, a million points, and the single file.
+"""The explorer in Chromium, with a limit for each figure.
 
-python benchmarks/explorer.py [hover] [first] [million] [single] [places]
+python benchmarks/explorer.py [hover] [first] [fresh] [million] [places]
 
 The page decodes all images itself, on one core; Chromium draws without a GPU.
 """
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -21,7 +23,22 @@ import numpy as np
 from playwright.sync_api import Browser, Page, sync_playwright
 
 import zatlas
-from common import quiet
+from chromium import (
+    BLANK,
+    FILTER,
+    FLAGS,
+    FRAMES,
+    HOVER,
+    PICK,
+    RENDERER,
+    hosted,
+    loaded,
+    memory,
+    moves,
+    opened,
+    quantiles,
+    words,
+)
 from zatlas.create import train
 from zatlas.demo import unpack
 from zatlas.latent.chart import Chart
@@ -30,87 +47,11 @@ from zatlas.site.columns import arrow
 from zatlas.site.tree import run_tree
 from zatlas.workspace import Workspace
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-FLAGS += ["--disable-background-networking", "--disable-component-update"]
 POINTS = 2000  # points of a run; a browser without a GPU draws few quickly
 MILLION = 1_000_000
 MOVES = 200
 LOADS = 9
-
-# Records when the large image and the map were first drawn.
-NOTE = """
-window.noted = {};
-const note = (name) => { window.noted[name] ??= performance.now(); };
-const put = CanvasRenderingContext2D.prototype.putImageData;
-CanvasRenderingContext2D.prototype.putImageData = function (...given) {
-    put.apply(this, given);
-    if (this.canvas.closest?.('section[aria-label="Generated"] figure')) {
-        note("picture");
-        window.drawn?.(performance.now());
-    }
-};
-for (const name of ["drawArrays", "drawArraysInstanced"]) {
-    const own = WebGL2RenderingContext.prototype[name];
-    WebGL2RenderingContext.prototype[name] = function (...given) {
-        own.apply(this, given);
-        if (given[2] > 0) note("map");
-    };
-}
-"""
-
-# One move per frame: when its image was drawn, and the frame that showed it.
-HOVER = """async (moves) => {
-    const map = document.querySelector("[role=application]");
-    const box = map.getBoundingClientRect();
-    const found = [];
-    let frame = await new Promise(requestAnimationFrame);
-    for (const [x, y] of moves) {
-        const begun = performance.now();
-        const drawn = new Promise((resolve) => { window.drawn = resolve; });
-        const at = { clientX: box.left + x * box.width, clientY: box.top + y * box.height };
-        map.dispatchEvent(new PointerEvent("pointermove", { ...at, pointerType: "mouse", bubbles: true }));
-        const ready = await drawn;
-        const shown = await new Promise(requestAnimationFrame);
-        found.push([ready - begun, shown - frame]);
-        frame = shown;
-    }
-    return found;
-}"""
-
-# Time of the page's main thread for one move.
-PICK = """(moves) => {
-    const map = document.querySelector("[role=application]");
-    const box = map.getBoundingClientRect();
-    return moves.map(([x, y]) => {
-        const at = { clientX: box.left + x * box.width, clientY: box.top + y * box.height };
-        const move = new PointerEvent("pointermove", { ...at, pointerType: "mouse", bubbles: true });
-        const begun = performance.now();
-        map.dispatchEvent(move);
-        return performance.now() - begun;
-    });
-}"""
-
-# Frames while the map zooms at each, so that it is drawn again.
-FRAMES = """async (count) => {
-    const map = document.querySelector("[role=application]");
-    const box = map.getBoundingClientRect();
-    const at = { clientX: box.left + box.width / 2, clientY: box.top + box.height / 2 };
-    const found = [];
-    let last = await new Promise(requestAnimationFrame);
-    for (let i = 0; i < count; i++) {
-        const turn = { ...at, deltaY: i % 2 ? 8 : -8, bubbles: true, cancelable: true };
-        map.dispatchEvent(new WheelEvent("wheel", turn));
-        const now = await new Promise(requestAnimationFrame);
-        found.push(now - last);
-        last = now;
-    }
-    return found;
-}"""
-
-RENDERER = """() => {
-    const gl = document.createElement("canvas").getContext("webgl2");
-    return gl.getParameter(gl.getExtension("WEBGL_debug_renderer_info").UNMASKED_RENDERER_WEBGL);
-}"""
+FILTERS = ["label=Bag", "index<500000", "label=Bag,Coat,Shirt index>1000", "label!=Bag", ""]  # of a million
 
 
 def main() -> None:
@@ -134,12 +75,13 @@ def main() -> None:
 def hover(browser: Browser, folder: Path) -> None:
     """Time from a move of the pointer to the decoded image, and to the frame that shows it."""
     for name, workspace in runs(folder).items():
-        with serving([workspace], points=POINTS) as server, opened(browser, server.url) as page:
-            page.evaluate(HOVER, moves(40))
-            result = np.array(page.evaluate(HOVER, moves(MOVES, seed=1)))
-        next_frame = (result[:, 1] < 17.5).mean()
-        print(f"hover, {name}: drawn after {words(result[:, 0])}; ", end="")
-        print(f"frame that shows it {words(result[:, 1])}, next frame {next_frame:.0%}")
+        for mode, url in pages(workspace, folder):
+            with opened(browser, url) as page:
+                page.evaluate(HOVER, moves(40))
+                result = np.array(page.evaluate(HOVER, moves(MOVES, seed=1)))
+            next_frame = (result[:, 1] < 17.5).mean()
+            print(f"hover, {name}, {mode}: drawn after {limited(result[:, 0], 16.7)}; ", end="")
+            print(f"frame that shows it {words(result[:, 1])}, next frame {next_frame:.0%}")
 
 
 def first(browser: Browser, folder: Path) -> None:
@@ -151,30 +93,52 @@ def first(browser: Browser, folder: Path) -> None:
         print(f"map {words([one['map'] for one in result])}")
 
 
+def fresh(browser: Browser, room: Path) -> None:
+    """A run of 19,100 faces that was never opened: its first map, its complete map, and its exports."""
+    run = unpack(room / "fresh")
+    with (
+        tempfile.TemporaryDirectory() as cache,
+        explored(run, cache) as (url, begun),
+        opened(browser, url) as page,
+    ):
+        took = 1000 * (time.time() - begun)
+        print(f"fresh faces, first map: {limited([took], 3000)} after the command")
+        page.locator(".page[aria-busy=false]", has_text="19,100 images").wait_for(timeout=900_000)
+        print(f"fresh faces, complete map: {time.time() - begun:.1f} s after the command")
+        page.wait_for_load_state("networkidle")
+        blank = np.mean(page.evaluate(BLANK, moves(60)))
+        print(f"real images that are blank after 100 ms: {blank:.1%} (limit 0 %)")
+    for out, seconds, size in (("folder", 30, None), ("faces.html", 20, 20)):
+        begun = time.time()
+        subprocess.run(zatlas_command("export", run, room / out), check=True, capture_output=True)
+        took = time.time() - begun
+        files = [room / out] if size else [file for file in (room / out).rglob("*") if file.is_file()]
+        total = sum(file.stat().st_size for file in files) / 1e6
+        print(f"export, {out}: {limited([1000 * took], 1000 * seconds)}; {total:.1f} MB", end="")
+        print(f" (limit {size} MB)" if size else "")
+    result = [loaded(browser, (room / "faces.html").as_uri()) for _ in range(LOADS + 1)][1:]
+    print(f"faces.html, first image from disk: {words([one['picture'] for one in result])}")
+
+
 def million(browser: Browser, room: Path) -> None:
-    """A million points: loading, memory, picking, and frames."""
+    """A million points: loading, memory, picking, filters with histograms, and frames."""
     folder = crowded(runs(room)["2-D MLP 28x28"], room / "million")
     with hosted(folder) as url:
         result = [loaded(browser, url, keys=("map",)) for _ in range(3)]
-        print(f"1,000,000 points, load: {words([one['map'] for one in result])}")
-        with opened(browser, url) as page:
+        print(f"1,000,000 points, load: {limited([one['map'] for one in result], 3000)}")
+        with opened(browser, f"{url}#panel=data&layer=points") as page:
             page.wait_for_timeout(3000)  # until everything is loaded and drawn
             page.evaluate(PICK, moves(50))
-            print(f"pick: {words(page.evaluate(PICK, moves(MOVES, seed=1)))}")
+            print(f"pick: {limited(page.evaluate(PICK, moves(MOVES, seed=1)), 5)}")
+            filters = page.evaluate(FILTER, FILTERS)
+            print(f"filter and histograms: {limited([one[0] for one in filters], 200)}; ", end="")
+            print(f"frame that shows them {words([one[1] for one in filters])}")
+            print("; ".join(one[2].splitlines()[0] for one in filters))
             print(f"memory: {memory(browser)}")
             frames = page.evaluate(FRAMES, 8)
             rate = 1000 / np.median(frames)
             print(f"frames of the complete map: {words(frames)}, {rate:.1f} a second")
             print(f"drawn by {page.evaluate(RENDERER)}")
-
-
-def single(browser: Browser, folder: Path) -> None:
-    """The shipped face model as one file on disk."""
-    out = zatlas.export(Workspace.open(unpack(folder / "faces")), folder / "faces.html")
-    result = [loaded(browser, out.as_uri()) for _ in range(LOADS + 1)][1:]
-    size = out.stat().st_size / 1e6
-    print(f"single file of the faces: {size:.1f} MB; first image from disk ", end="")
-    print(words([one["picture"] for one in result]))
 
 
 def places(browser: Browser, room: Path) -> None:
@@ -198,7 +162,7 @@ def places(browser: Browser, room: Path) -> None:
             print(f"images differ by {quantiles(255 * pixels, 2)} of 255")
 
 
-PARTS = {"hover": hover, "first": first, "million": million, "single": single, "places": places}
+PARTS = {"hover": hover, "first": first, "fresh": fresh, "million": million, "places": places}
 
 
 # Runs and pages
@@ -226,6 +190,39 @@ def runs(folder: Path) -> dict[str, Workspace]:
         verbose=False,
     )
     return {"2-D MLP 28x28": small, "64-D conv 64x64": large}
+
+
+def pages(workspace: Workspace, folder: Path) -> Iterator[tuple[str, str]]:
+    """The page of a run in every mode: its name and its address."""
+    with serving([workspace], points=POINTS) as server:
+        yield "served", server.url
+    with hosted(zatlas.export(workspace, folder / f"{workspace.name}-page", points=POINTS)) as url:
+        yield "folder", url
+    yield "file", zatlas.export(workspace, folder / f"{workspace.name}.html", points=POINTS).as_uri()
+
+
+@contextmanager
+def explored(run: Path, cache: str) -> Iterator[tuple[str, float]]:
+    """`zatlas explore` of a run with an empty cache: its address, and the time of the command."""
+    begun = time.time()
+    command = [*zatlas_command("explore", run), "--no-open", "--port", "0"]
+    environment = {**os.environ, "ZATLAS_CACHE": cache}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    ) as server:
+        try:
+            yield server.stdout.readline().split()[-1], begun
+        finally:
+            server.terminate()
+
+
+def zatlas_command(*words: object) -> list[str]:
+    return [sys.executable, "-m", "zatlas", *map(str, words)]
+
+
+def limited(result: Sequence[float], limit: float) -> str:
+    """The times with their limit, in ms."""
+    return f"{words(result)}, limit {limit:g} ms"
 
 
 def crowded(workspace: Workspace, folder: Path) -> Path:
@@ -295,76 +292,6 @@ def code(text: str) -> np.ndarray:
     text = text[1:].partition("~")[0]  # the data coverage of a position of a chart
     data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     return np.frombuffer(data, "<f2").astype(np.float32)
-
-
-def loaded(browser: Browser, url: str, keys: Sequence[str] = ("map", "picture")) -> dict:
-    """Milliseconds from the start of loading to the map and to the first image."""
-    with opened(browser, url, keys) as page:
-        return page.evaluate("window.noted")
-
-
-@contextmanager
-def opened(browser: Browser, url: str, keys: Sequence[str] = ("map", "picture")) -> Iterator[Page]:
-    """A page with an empty cache that has drawn the requested element."""
-    context = browser.new_context(viewport={"width": 1280, "height": 760}, reduced_motion="reduce")
-    context.add_init_script(NOTE)
-    page = context.new_page()
-    page.goto(url, wait_until="commit")
-    page.wait_for_function("keys => keys.every((key) => key in window.noted)", arg=list(keys), timeout=60_000)
-    yield page
-    context.close()
-
-
-@contextmanager
-def hosted(folder: Path) -> Iterator[str]:
-    """A static host of a folder, in its own process."""
-    command = [
-        sys.executable,
-        "-u",
-        "-m",
-        "http.server",
-        "0",
-        "--bind",
-        "127.0.0.1",
-        "--directory",
-        str(folder),
-    ]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=quiet()
-    ) as host:
-        output = host.stdout.readline().split()
-        try:
-            yield f"http://127.0.0.1:{output[output.index('port') + 1]}/"
-        finally:
-            host.terminate()
-
-
-def memory(browser: Browser) -> str:
-    """Memory of the browser processes."""
-    session = browser.new_browser_cdp_session()
-    result = session.send("SystemInfo.getProcessInfo")["processInfo"]
-    kinds: dict[str, float] = {}
-    for process in result:
-        status = Path(f"/proc/{process['id']}/status").read_text().split()
-        kind = "graphics" if process["type"] == "GPU" else process["type"]
-        kinds[kind] = max(kinds.get(kind, 0), int(status[status.index("VmRSS:") + 1]) / 1024)
-    return ", ".join(f"{kind} {kinds[kind]:.0f} MiB" for kind in ("renderer", "graphics") if kind in kinds)
-
-
-def moves(count: int, seed: int = 0) -> list[list[float]]:
-    """Random pointer positions in the center of the map, as shares of its sides."""
-    rng = np.random.default_rng(seed)
-    steps = np.cumsum(rng.normal(0, 0.02, (count, 2)), axis=0)
-    return (0.5 + 0.3 * np.sin(3 * steps)).tolist()
-
-
-def words(result: Sequence[float]) -> str:
-    return f"{quantiles(result, 1)} ms"
-
-
-def quantiles(result: Sequence[float], digits: int) -> str:
-    center, high = np.quantile(result, [0.5, 0.95])
-    return f"{center:.{digits}f} (p95 {high:.{digits}f})"
 
 
 if __name__ == "__main__":

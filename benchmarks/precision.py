@@ -1,7 +1,8 @@
 """Quality and speed in bfloat16 against float32, over several seeds with the same order, weights and noise.
 
-VAEs are compared by their -ELBO on test images, GANs by the Frechet distance of their samples (classifier
-features where the images have labels, else principal components). Both are computed in float32.
+VAEs are compared by their -ELBO on test images, auto-encoders by their squared error, and GANs by the
+Frechet distance of their samples (classifier features where the images have labels, else principal
+components). All are computed in float32.
 
     python benchmarks/precision.py [--seeds 5] [--only mlp,conv,...]
 """
@@ -31,6 +32,12 @@ CLOTHES = {"source": "fashion-mini"}
 KINDS: dict[str, dict[str, Any]] = {
     "mlp": {"data": CLOTHES, "model": {"dim": 16}, "net": {"name": "mlp"}, "training": {"epochs": 20}},
     "conv": {"data": FACES, "model": {"dim": 16}, "net": {"name": "conv"}, "training": {"epochs": 20}},
+    "conv-patch": {
+        "data": FACES,
+        "model": {"dim": 16},
+        "net": {"name": "conv-patch"},
+        "training": {"epochs": 20},
+    },
     "conv-resize": {
         "data": FACES,
         "model": {"dim": 16},
@@ -42,6 +49,18 @@ KINDS: dict[str, dict[str, Any]] = {
         "model": {"dim": 16},
         "net": {"name": "conv-deep", "width": 8, "blocks": 1},
         "training": {"epochs": 10},
+    },
+    "ae mlp": {
+        "data": CLOTHES,
+        "model": {"family": "ae", "dim": 16},
+        "net": {"name": "mlp"},
+        "training": {"epochs": 20},
+    },
+    "ae conv": {
+        "data": FACES,
+        "model": {"family": "ae", "dim": 16},
+        "net": {"name": "conv"},
+        "training": {"epochs": 20},
     },
     "gan": {
         "data": CLOTHES,
@@ -86,11 +105,11 @@ def row(name: str, tables: dict[str, Any], seeds: int) -> str:
     # The standard error of float32: how much the metric depends on the seed.
     error = full.std(ddof=1) / np.sqrt(seeds)
     ratio = np.median(seconds[:, 0] / seconds[:, 1])
-    metric = "Frechet" if real else "-ELBO"
-    return (
-        f"| {name} | {metric} | {full.mean():.2f} | {half.mean():.2f} | {half.mean() - full.mean():+.2f} "
-        f"| {error:.2f} | {ratio:.2f} |"
+    metric = "Frechet" if real else "squared error" if name.startswith("ae") else "-ELBO"
+    values = " | ".join(
+        f"{value:.4g}" for value in (full.mean(), half.mean(), half.mean() - full.mean(), error)
     )
+    return f"| {name} | {metric} | {values} | {ratio:.2f} |"
 
 
 def trained(

@@ -66,6 +66,10 @@ def read_source(app, name, source):
     text = source[0]
     for link, page in FROM_ROOT.items():
         text = text.replace(f"]({link}", f"]({page}")
+    if (live.ROOT / "examples" / "notebooks" / f"{name}.ipynb").exists():
+        title, _, rest = text.partition("\n")
+        link = f"{{download}}`this page as a notebook <../examples/notebooks/{name}.ipynb>`"
+        text = f"{title}\n\nRun {link}.\n{rest}"
     pages = SECTIONS if name == "index" else ()
     if name in SECTIONS:
         pages = dict.fromkeys(re.findall(r"^- \*?\*?\[.*?\]\(([\w-]+)\.md\)", text, re.MULTILINE))

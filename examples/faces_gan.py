@@ -31,10 +31,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     run = folder / "faces-gan"
-    if run.exists():
-        atlas = zatlas.load(run)
-    else:
-        atlas = zatlas.import_model(weights(folder), run, net="dcgan", key="netG_state_dict")
+    atlas = zatlas.load(run) if run.exists() else zatlas.import_model(weights(folder), run)
     print(atlas.plot.samples(100).save(folder / "samples.png"))
     print(atlas.plot.arithmetic(GLASSES).save(folder / "glasses.png"))
     print(atlas.plot.interpolation("10", "38", "93").save(folder / "interpolation.png"))

@@ -1,8 +1,8 @@
-"""Import the weights of a DCGAN as a run: python examples/import_weights.py weights.tar netG_state_dict"""
+"""Import the weights of a DCGAN as a run: python examples/import_weights.py weights.tar"""
 
 import sys
 
 import zatlas
 
-atlas = zatlas.import_model(sys.argv[1], "runs/faces", net="dcgan", key=sys.argv[2])
+atlas = zatlas.import_model(sys.argv[1], "runs/faces")
 print(atlas.workspace.run.folder)

@@ -135,6 +135,30 @@ def test_other_latents_get_one_sentence(z, text, atlas):
             call(z)
 
 
+OF_ONE_LATENT = {
+    "Atlas.locate": lambda atlas, z: atlas.locate(z[1]),
+    "Atlas.interpolate": lambda atlas, z: atlas.interpolate("left", z[1]),
+    "RunDirection.strip": lambda atlas, z: atlas.find_direction("left").strip(1, z[1]),
+}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+@pytest.mark.parametrize("name", [*OF_LATENTS, *OF_ONE_LATENT])
+def test_latents_with_nan_or_infinity_get_one_sentence(name, value, atlas):
+    z = Z.astype(np.float64)
+    z[1, 0] = value
+    with pytest.raises(BadData, match=r"1 of [13] latents contain NaN or infinity\. Remove these rows\.$"):
+        (OF_LATENTS | OF_ONE_LATENT)[name](atlas, z)
+
+
+def test_class_weights_with_nan_get_one_sentence():
+    mixed = zatlas.Generator(
+        zatlas.Space((4,)), lambda z, y: torch.sigmoid(y @ z[:2]).reshape(-1, 1, 2, 2), classes=("a", "b")
+    )
+    with pytest.raises(BadData, match="1 of 2 rows of class weights contain NaN or infinity"):
+        mixed.decode(np.zeros((2, 4)), np.array([[0.5, 0.5], [np.nan, 1]]))
+
+
 def test_latents_have_the_shape_of_the_network_too():
     decoder = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Unflatten(1, (1, 4, 4)), torch.nn.Sigmoid())
     generator = zatlas.Generator(zatlas.Space((4, 2, 2)), lambda z, y: decoder(z))
@@ -258,6 +282,14 @@ def test_other_images_get_one_sentence(images, error, text, atlas):
     for call in (atlas.encode, atlas.invert):
         with pytest.raises(error, match=text):
             call(images)
+
+
+@pytest.mark.parametrize("name", [*OF_IMAGES, *OF_BATCHES])
+def test_images_with_nan_get_one_sentence(name, atlas):
+    images = np.float32(IMAGES[:3]) / 255
+    images[1, 0, 0, 0] = np.nan
+    with pytest.raises(BadData, match=r"1 of 3 images contain NaN or infinity\. Remove these images\.$"):
+        (OF_IMAGES | OF_BATCHES)[name](atlas, images)
 
 
 def test_a_broken_file_and_sizes_that_differ_get_one_sentence(atlas, tmp_path):

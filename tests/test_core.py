@@ -14,6 +14,15 @@ def test_a_misspelt_name_is_answered_with_the_nearest_one():
         MODELS.get("vea")
 
 
+def test_of_very_many_names_those_that_contain_the_unknown_one_are_listed():
+    names = [f"{animal} {number}" for number in range(100) for animal in ("tabby cat", "dog")]
+    expected = "No class named 'Tabby'. 100 of 200 contain it: tabby cat 0, "
+    assert str(UnknownName("class", "Tabby", names)).startswith(expected)
+    numbers = [str(number) for number in range(1000)]
+    assert str(UnknownName("class", "tench", numbers)) == "No class named 'tench'. Known: 0 to 999."
+    assert str(UnknownName("class", "x", numbers[:11])).endswith(" 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10.")
+
+
 def test_every_registered_name_leads_to_something():
     for registry in (MODELS, NETS, DATASETS):
         assert registry.names()

@@ -9,7 +9,7 @@ import torch
 import zatlas
 from tests.conftest import recipe
 from zatlas.core.errors import NotSupported, UnknownName
-from zatlas.models.generator import resolve_device
+from zatlas.models.device import resolve_device
 from zatlas.training.classifier_training import train_classifier
 from zatlas.training.environment import launch
 from zatlas.training.loop import fit

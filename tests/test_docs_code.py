@@ -10,8 +10,8 @@ from torch import nn
 
 import zatlas
 from tests import stylegan_files
-from tests.test_tutorials import TUTORIALS
 from tests.write_docs import DOCS
+from tests.write_notebooks import TUTORIALS
 from zatlas.core.registry import LAYOUTS
 from zatlas.demo import unpack
 
@@ -28,6 +28,7 @@ def folder(tmp_path_factory, digits, rival):
     for name, run in (("digits", digits), ("digits-vae", digits), ("gan", rival)):
         shutil.copytree(run.run.folder, result / "runs" / name)
     unpack(result / "zatlas-demo" / "faces-vae")
+    shutil.copytree(ROOT / "examples" / "articles", result / "examples" / "articles")
     network = stylegan_files.write(stylegan_files.CASES["skip"], result)
     zatlas.import_model(network, result / "runs" / "portraits", verbose=False)
     shipped = Path(zatlas.__file__).parent / "shipped" / "faces-classifier.safetensors"

@@ -201,8 +201,13 @@ def test_runs_are_compared_side_by_side(digits, plain, conditional, tmp_path, ca
         "reconstructions.png",
         "manifold-conditional.png",
         "comparison.json",
+        "index.html",
     }
     assert names <= {path.name for path in paths}
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert all(f'src="{name}"' in page for name in names if name.endswith(".png"))
+    assert "Open the explorer: <code>zatlas explore" in page
+    assert re.search(r"linear probe for the label</td>\s*<td[^>]*>0\.\d+</td>", page)
     rows = json.loads((tmp_path / "comparison.json").read_text())
     assert [row["family"] for row in rows] == ["ae", "vae", "vae"]
     assert {"value", "error"} == set(rows[0]["detour"])

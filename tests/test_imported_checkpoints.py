@@ -7,7 +7,7 @@ from torch import nn
 
 from zatlas.core.errors import BadData, ZatlasError
 from zatlas.create import import_model
-from zatlas.models.importers import imported_model_of
+from zatlas.models.importers.imported_run import imported_model_of
 from zatlas.models.onnx_export import export_decoder
 from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace

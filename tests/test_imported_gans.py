@@ -13,7 +13,7 @@ from zatlas.core.errors import BadData, ZatlasError
 from zatlas.create import import_model
 from zatlas.figures import anchor_sheets, paths
 from zatlas.locate import locate_all
-from zatlas.models.importers import imported_model_of
+from zatlas.models.importers.imported_run import imported_model_of
 from zatlas.models.onnx_export import export_decoder
 from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace
@@ -123,9 +123,9 @@ def test_the_commands_take_classes_of_a_biggan_by_number(run, tmp_path, capsys):
         out = tmp_path / f"{words[0]}.png"
         assert main([words[0], str(run), *words[1:], "--out", str(out)]) == 0, words
         assert out.stat().st_size > 1000
-    assert main(["sample", str(run), "--label", "tench"]) == 2
-    message = capsys.readouterr().err
-    assert "No class named 'tench'" in message and len(message) < 1000
+    for words in (["sample", "--label", "tench"], ["interpolate", "class:tench", "class:3"]):
+        assert main([words[0], str(run), *words[1:]]) == 2
+        assert capsys.readouterr().err == "zatlas: No class named 'tench'. Known: 0 to 999.\n"
 
 
 @pytest.mark.slow

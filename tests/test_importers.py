@@ -25,7 +25,7 @@ from zatlas.create import import_model
 from zatlas.directions.find import find_direction
 from zatlas.figures import geometry, maps, paths, sheets
 from zatlas.locate import interpolate, locate, locate_all
-from zatlas.models.importers import imported_model_of
+from zatlas.models.importers.imported_run import imported_model_of
 from zatlas.models.nets_dcgan import DCGAN
 from zatlas.models.onnx_export import export_decoder, export_encoder
 from zatlas.sample import sample_latents
@@ -286,11 +286,11 @@ def test_the_sizes_of_a_dcgan_are_inferred_from_its_weights(name, dcgan, tmp_pat
     else:
         torch.save({"netG": state, "netD": {"x": torch.zeros(2)}, "epoch": 3}, tmp_path / name)
         key = "netG"
-    workspace = Workspace.open(import_source(tmp_path / name, tmp_path, net="dcgan", key=key).run.folder)
+    workspace = Workspace.open(import_source(tmp_path / name, tmp_path, key=key).run.folder)
     z = sample_latents(workspace, 4, seed=0)
     with torch.no_grad():
         expected = (net(torch.from_numpy(z)).tanh().numpy() + 1) / 2
-    assert workspace.generator.space.shape == (20, 1, 1)
+    assert workspace.generator.space.shape == (20,)
     np.testing.assert_allclose(workspace.decode(z), expected, atol=1e-6)
 
 
@@ -314,7 +314,7 @@ def test_weights_of_a_run_need_no_options(digits, tmp_path):
     [
         ({}, "several state dicts: netG, netD. Choose one with --key"),
         ({"key": "netg"}, "Did you mean 'netG'"),
-        ({"key": "netD", "net": "dcgan"}, "which a dcgan does not have"),
+        ({"key": "netD"}, "holds weights without their net"),
     ],
 )
 def test_one_of_several_state_dicts_must_be_chosen(settings, message, dcgan, tmp_path):
@@ -325,7 +325,6 @@ def test_one_of_several_state_dicts_must_be_chosen(settings, message, dcgan, tmp
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"net": "dcgam"}, "No net named 'dcgam'"),
         ({"module": "os:system('x')"}, "is not a torch.nn.Module class"),
         ({"module": "not_there:Net"}, "not_there cannot be imported"),
         ({"module": "torch.nn:Linear(2, 2)"}, "lack bias, weight"),
@@ -359,7 +358,7 @@ def refused(capfd):
 
     def import_refused(source, folder):
         before, begun = sorted(folder.iterdir()), time.monotonic()
-        words = ["import", str(source), "--net", "dcgan", "--out", str(folder / "run")]
+        words = ["import", str(source), "--out", str(folder / "run")]
         assert main(words) == 2 and time.monotonic() - begun < 60
         output = capfd.readouterr()
         assert sorted(folder.iterdir()) == before and not output.out
@@ -381,7 +380,7 @@ def test_a_hostile_pickle_is_refused_and_never_run(refused, tmp_path):
 def test_a_whole_pickled_model_is_refused_with_what_to_do(tmp_path):
     torch.save(Decoder(), tmp_path / "whole.pt")
     with pytest.raises(BadData, match=r"asks for .*Decoder.*torch\.save\(model\.state_dict\(\)"):
-        import_source(tmp_path / "whole.pt", tmp_path, net="dcgan")
+        import_source(tmp_path / "whole.pt", tmp_path)
 
 
 def test_a_zip_bomb_is_not_unpacked(refused, tmp_path):
@@ -415,7 +414,7 @@ def test_noise_is_refused_in_one_sentence(suffix, tmp_path):
     name = f"x.{suffix}"
     (tmp_path / name).write_bytes(np.random.default_rng(0).bytes(5000))
     with pytest.raises(ZatlasError) as caught:
-        import_source(tmp_path / name, tmp_path, net="dcgan")
+        import_source(tmp_path / name, tmp_path)
     assert "\n" not in str(caught.value) and not (tmp_path / "run").exists()
 
 
@@ -513,13 +512,13 @@ def test_images_of_another_shape_than_the_model_are_refused(tmp_path):
 def test_the_command_prints_the_run_to_stdout_and_the_rest_to_stderr(dcgan, tmp_path, capsys):
     torch.save(dcgan[0], tmp_path / "w.pt")
     run = str(tmp_path / "run")
-    assert main(["import", str(tmp_path / "w.pt"), "--net", "dcgan", "--out", run]) == 0
+    assert main(["import", str(tmp_path / "w.pt"), "--out", run]) == 0
     output = capsys.readouterr()
     assert output.out == f"{run}\n"
-    assert "dcgan 20-16-8-3" in output.err and "tanh" in output.err
+    assert "deconv 20-16-8-3" in output.err and "tanh" in output.err
     assert main(["interpolate", run, "0", "1", "--out", str(tmp_path / "way.png")]) == 0
     assert main(["decode", run, "--layout", "pca"]) == 0
-    assert main(["import", str(tmp_path / "w.pt"), "--net", "dcgan", "--out", run]) == 2
+    assert main(["import", str(tmp_path / "w.pt"), "--out", run]) == 2
     assert main(["edit", run, "Smiling"]) == 2
     assert "--data" in capsys.readouterr().err
 

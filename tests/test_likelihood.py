@@ -41,6 +41,17 @@ def test_gaussian_distortion_is_minus_its_log_density(pair, sigma):
     torch.testing.assert_close(gaussian.distortion(raw, x), -density)
 
 
+@pytest.mark.parametrize("signed", [False, True], ids=["sigmoid", "tanh"])
+def test_the_gradient_of_a_squared_error_is_that_of_its_formula(pair, signed):
+    raw, x = pair
+    weights = torch.arange(1.0, len(raw) + 1)  # each image has its own gradient
+    (MeanSquare(signed).distortion(raw, x) * weights).sum().backward()
+    ours, raw.grad = raw.grad, None
+    by_hand = (raw.tanh() - (2 * x - 1)) ** 2 if signed else (raw.sigmoid() - x) ** 2
+    (by_hand.flatten(1).sum(1) * weights).sum().backward()
+    torch.testing.assert_close(ours, raw.grad)
+
+
 def test_a_fitted_std_converges_to_the_error_of_the_images(pair):
     raw, x = pair[0].detach(), pair[1]
     gaussian = Gaussian(0.0)

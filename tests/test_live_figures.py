@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import re
 
 import pytest
 
@@ -47,6 +48,20 @@ def test_a_figure_is_a_folder_with_its_component_its_runtime_and_its_data(digits
     assert [each["z"] for each in anchors] == [pytest.approx(z.tolist(), rel=1e-5) for z in located]
 
 
+def test_a_figure_is_one_page_with_all_that_it_needs(digits, tmp_path):
+    out = zatlas.export(digits, tmp_path / "map.html", figure="map", points=80)
+    text = out.read_text()
+    scripts = re.findall("<script>(.*?)</script>", text, re.DOTALL)
+    assert len(scripts) == 3 and "src=" not in text.partition("<zatlas-figure")[0]
+    packed = [script.partition(".href]=") for script in scripts[:2]]
+    assert ["runtime.js" in packed[0][0], "data.js" in packed[1][0]] == [True, True]
+    assert "data/a/decoder.onnx" in json.loads(packed[1][2])
+    assert zatlas.export(digits, out, figure="map", points=80).read_text() == text
+    out.write_text("mine")
+    with pytest.raises(CannotWrite, match="is no earlier export"):
+        zatlas.export(digits, out, figure="map")
+
+
 def test_a_page_with_the_component_needs_only_the_data_of_another_figure(digits, tmp_path):
     out = zatlas.export(digits, tmp_path / "digits.js", points=80)
     assert "data/a/decoder.onnx" in registered(out)
@@ -70,8 +85,8 @@ def test_wrong_settings_of_a_figure_are_explained(digits, tmp_path):
         zatlas.export(digits, tmp_path / "one", figure="compare")
     with pytest.raises(UnknownName, match="Did you mean 'walk'"):
         zatlas.export(digits, tmp_path / "one", figure="walks")
-    with pytest.raises(BadRecipe, match=r"Leave out \.html"):
-        zatlas.export(digits, tmp_path / "one.html", figure="walk")
+    with pytest.raises(BadRecipe, match=r"Leave out \.js"):
+        zatlas.export(digits, tmp_path / "one.js", figure="walk")
     with pytest.raises(BadRecipe, match="2 anchors or more"):
         zatlas.export(digits, tmp_path / "one", figure="walk", anchors=["class:1"], points=50)
     with pytest.raises(BadRecipe, match="Only a live figure"):

@@ -8,7 +8,9 @@ import pytest
 
 from tests.following import check_follows_a_training
 from tests.serving import FILES, Page, get
-from zatlas.core.errors import BadRecipe
+from tests.story_cases import GOOD
+from zatlas.atlas import Atlas
+from zatlas.core.errors import BadData, BadRecipe
 from zatlas.notebook import show
 from zatlas.sample import sample_latents
 from zatlas.server import serve
@@ -50,6 +52,23 @@ def test_a_run_that_is_shown_again_has_the_same_server(digits, wide, page):
     finally:
         first.close()
         both.close()
+
+
+@pytest.mark.slow
+def test_a_frame_opens_with_its_story(digits, page, tmp_path):
+    (tmp_path / "story.md").write_text(GOOD, encoding="utf-8")
+    atlas = Atlas(digits)
+    told, plain = atlas.explore(story=tmp_path / "story.md"), atlas.explore()
+    try:
+        stories = [
+            json.loads(get(frame.url, "/data/manifest.json")[2]).get("story") for frame in (told, plain)
+        ]
+        assert stories == [GOOD, None]
+    finally:
+        told.close()
+        plain.close()
+    with pytest.raises(BadData, match="is not a file"):
+        atlas.explore(story=tmp_path / "other.md")
 
 
 @pytest.mark.slow

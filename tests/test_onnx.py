@@ -25,13 +25,11 @@ def run(path, **inputs):
     return session.run(None, inputs)[0]
 
 
+SLOW_NETS = ("conv", "conv-resize", "conv-even", "conv-deep")
+
+
 @pytest.mark.parametrize(
-    "net",
-    [
-        "mlp",
-        "conv",
-        *(pytest.param(net, marks=pytest.mark.slow) for net in ("conv-resize", "conv-even", "conv-deep")),
-    ],
+    "net", ["mlp", "conv-patch", *(pytest.param(net, marks=pytest.mark.slow) for net in SLOW_NETS)]
 )
 def test_every_net_gives_the_same_results_in_onnxruntime(net, tmp_path):
     model = exported(net=net, shape=(3, 32, 32))

@@ -47,6 +47,15 @@ def test_quiet_and_verbose_exclude_each_other(capsys):
     assert capsys.readouterr().err == "zatlas: Give --quiet or --verbose, not both.\n"
 
 
+def test_the_options_also_stand_before_the_command(tmp_path, capsys):
+    assert main(["-q", "--json", "presets"]) == 0
+    assert isinstance(json.loads(capsys.readouterr().out), list)
+    assert main(["--quiet", "-v", "presets"]) == 2
+    assert capsys.readouterr().err == "zatlas: Give --quiet or --verbose, not both.\n"
+    assert main(["-q", "-v"]) == 2
+    assert capsys.readouterr().err.startswith("zatlas: zatlas has no command '-q'")
+
+
 def test_the_options_hold_for_one_call(capsys):
     level = logging.getLogger("zatlas").level
     assert main(["presets", "--json", "--quiet"]) == 0

@@ -11,7 +11,7 @@ from torch import nn
 from zatlas.core.errors import NotSupported
 from zatlas.create import import_model
 from zatlas.data import digits
-from zatlas.models.importers import imported_model_of
+from zatlas.models.importers.imported_run import imported_model_of
 from zatlas.sample import sample_latents
 from zatlas.workspace import Workspace
 

@@ -231,7 +231,7 @@ def test_a_safetensors_header_is_bounded(tmp_path):
     save_file({f"w{i}": torch.zeros(1) for i in range(20_001)}, many)
     for path, output in ((huge, "header of 9,437,184 bytes"), (many, "20,001 tensors")):
         with pytest.raises(BadData, match=output):
-            import_source(path, tmp_path / "run", net="dcgan", verbose=False)
+            import_source(path, tmp_path / "run", verbose=False)
         with pytest.raises(Damaged, match=output):
             load_weights(path)
 
@@ -411,7 +411,7 @@ def test_five_hundred_changed_tables_give_a_result_or_an_error_message(tmp_path)
     sources = {
         "m.onnx": {},
         "w.safetensors": {"module": "tests.test_importers:Decoder"},
-        "d.safetensors": {"net": "dcgan"},
+        "d.safetensors": {},
         "c.parquet": {},
     }
     onnx_decoder(tmp_path / "m.onnx")

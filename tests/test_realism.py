@@ -11,8 +11,10 @@ import zatlas
 from tests import stylegan_files
 from tests.conftest import small_run
 from tests.write_stylegan import FILE
+from zatlas.cli import main
 from zatlas.core.errors import NotSupported
 from zatlas.models.importers import discriminator
+from zatlas.models.realism import feature_distance
 from zatlas.store.run import Run
 
 MAX_DIFFERENCE = 1e-5
@@ -48,6 +50,26 @@ def test_the_realism_of_an_image_does_not_depend_on_other_images_or_the_space(tm
     np.testing.assert_allclose(atlas.space("w").realism(images), scores, atol=1e-6)
     metric = atlas.evaluate(["samples"]).metrics["realism"].value
     assert np.isfinite(metric)
+
+
+@pytest.mark.slow
+def test_a_perceptual_inversion_makes_the_features_of_the_discriminator_similar(tmp_path, capsys):
+    w = import_with(stylegan_files.JUDGES["skip"], tmp_path).space("w+")
+    images = w.decode(w.sample_latents(3, seed=5))[:, :, ::-1]  # upside down, so no latent is exact
+    distance = feature_distance(w.generator)
+    errors = {}
+    for perceptual in (False, True):
+        result = w.invert(images.copy(), perceptual=perceptual)
+        errors[perceptual] = distance(torch.from_numpy(result.images), torch.from_numpy(images.copy()))
+    assert errors[True].mean() < 0.9 * errors[False].mean()
+    run = str(tmp_path / "run")
+    words = ["invert", run, "--steps", "4", "--perceptual", "--out", str(tmp_path / "a.npz")]
+    assert main(words) == 0
+
+
+def test_a_perceptual_inversion_needs_a_discriminator(digits, capsys):
+    assert main(["invert", str(digits.run.folder), "--perceptual"]) == 2
+    assert "has no discriminator whose features" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -160,14 +160,14 @@ def test_other_images_than_the_preset_s_do_not_take_its_options():
 def test_large_images_are_given_a_net_that_suits_them():
     tables = {"data": {"source": "faces"}}
     assert make_recipe(tables, (1, 28, 28)).net == "mlp"
-    assert make_recipe(tables, (3, 64, 64)).net == "conv"
+    assert make_recipe(tables, (3, 64, 64)).net == "conv-patch"
     assert make_recipe(tables, (3, 65, 65)).net == "mlp"
     assert make_recipe({**tables, "net": {"name": "mlp"}}, (3, 64, 64)).net == "mlp"
 
 
 def test_a_setting_of_any_default_net_is_accepted_before_the_size_of_the_images_is_known():
     tables = {"data": {"source": "faces"}, "net": {"norm": "none"}}
-    assert make_recipe(tables).net == "conv"
+    assert make_recipe(tables).net == "conv-patch"
     assert make_recipe(tables, (3, 64, 64)).layers["norm"] == "none"
     with pytest.raises(UnknownName, match=r"No setting of \[net\] named 'norm'"):
         make_recipe(tables, (1, 28, 28))

@@ -116,3 +116,17 @@ def test_the_commands_find_directions_in_a_space(workspace, tmp_path):
     folder = str(workspace.run.folder)
     for words in (["closed_form", "--set", "layers=0-1"], ["closed_form", "--set", "count=2"]):
         assert main(["directions", "find", folder, *words, "--space", "w+", "--out", str(tmp_path)]) == 0
+
+
+@pytest.mark.slow
+def test_a_saved_direction_of_w_edits_some_layers_and_an_unknown_one_names_the_saved_ones(
+    workspace, tmp_path, capsys
+):
+    folder, space = str(workspace.run.folder), ["--space", "w"]
+    words = ["closed_form", "--set", "count=1", "--save", "sefa", "--out", str(tmp_path / "a.png")]
+    assert main(["directions", "find", folder, *words, *space]) == 0
+    edit = ["--layers", "coarse", "--anchor", "0", "--out", str(tmp_path / "b.png")]
+    assert main(["edit", folder, "sefa", *edit, *space]) == 0
+    capsys.readouterr()
+    assert main(["edit", folder, "sefa 2", *edit, *space]) == 2
+    assert "No saved direction named 'sefa 2'. Did you mean" in capsys.readouterr().err

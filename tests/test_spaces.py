@@ -101,6 +101,29 @@ def test_temperature_in_w_is_the_truncation_psi(run, tmp_path):
     np.testing.assert_allclose(w.decode(half), other.decode(sample_latents(other, 5)), atol=1e-5)
 
 
+@pytest.mark.slow
+def test_the_noise_of_a_run_is_chosen_at_import(run, tmp_path):
+    source = stylegan_files.write(PLAIN, tmp_path)
+    atlas = Atlas(Workspace.open(run))
+    made = {
+        noise: import_model(source, tmp_path / noise, truncation=PSI, noise=noise, verbose=False)
+        for noise in ("fixed", "zero", "random")
+    }
+    z = sample_latents(atlas.workspace, 3)
+    w = sample_latents(atlas.workspace.in_space("w+"), 3)
+    images = {noise: Workspace.open(each.run.folder).decode(z) for noise, each in made.items()}
+    np.testing.assert_array_equal(images["fixed"], atlas.decode(z))
+    np.testing.assert_allclose(images["zero"], atlas.styles.decode(w, noise="zero"), atol=1e-6)
+    assert all(np.abs(images["random"] - images[other]).max() > 1e-3 for other in ("fixed", "zero"))
+
+
+@pytest.mark.slow
+def test_a_model_without_noise_takes_no_noise(tmp_path, capsys):
+    source = stylegan_files.write(CASES["stylegan3"], tmp_path)
+    assert main(["import", str(source), "--noise", "zero", "--out", str(tmp_path / "run")]) == 2
+    assert "does not take --noise. Omit it" in capsys.readouterr().err and not (tmp_path / "run").exists()
+
+
 def test_a_class_has_samples_and_a_center_of_its_own_in_w(imported):
     workspace = Workspace.open(imported(CASES["conditional"]))
     w = workspace.in_space("w")

@@ -10,15 +10,13 @@ import time
 import pytest
 
 from tests.write_docs import DOCS
+from tests.write_notebooks import BLOCK, TUTORIALS
 from zatlas.demo import unpack
-
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-TUTORIALS = ["ten-minutes", "your-photos", "your-model", "real-direction", "many-machines"]
 
 
 def test_every_tutorial_of_the_list_is_followed():
     listed = re.findall(r"\]\(([\w-]+)\.md\)", (DOCS / "tutorials.md").read_text())
-    assert listed == TUTORIALS
+    assert listed == list(TUTORIALS)
 
 
 @pytest.mark.nightly

@@ -10,6 +10,7 @@ from zatlas.atlas import Atlas
 from zatlas.cli import main
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.create import import_model
+from zatlas.models.realism import realism
 from zatlas.variants import blend, tune
 from zatlas.workspace import Workspace
 
@@ -21,7 +22,7 @@ THREE = Case("stylegan3", widths=(16,), clamp=256.0)
 def pair(tmp_path_factory):
     """A model, and a copy whose weights differ a little, as after fine-tuning."""
     folder = tmp_path_factory.mktemp("pair")
-    source = stylegan_files.write(CASE, folder)
+    source = stylegan_files.write(CASE, folder, judge=stylegan_files.JUDGES["skip"])
     first = import_model(source, folder / "first", truncation=0.7, verbose=False)
     z = first.generator.space.sample(1, seed=4)
     second = tune(first, np.zeros((1, 3, 16, 16), np.float32), z, folder / "second", steps=12).run
@@ -40,6 +41,17 @@ def test_a_blend_lies_between_two_models(amount, pair, tmp_path):
         np.testing.assert_allclose(between, (at_first, at_second)[int(amount)], atol=1e-6)
     else:
         assert max(np.abs(between - each).mean() for each in (at_first, at_second)) < gap
+
+
+@pytest.mark.parametrize("make", [lambda first, second, out: blend(first, second, out), None])
+def test_a_changed_model_keeps_the_discriminator_of_the_first(make, pair, tmp_path):
+    first, second = pair
+    changed = Workspace.open(make(first, second, tmp_path / "run").folder) if make else second
+    images = first.generator.decode(first.generator.space.sample(3, seed=2))
+    expected = realism(first.generator, images)
+    assert expected.std() > 0
+    np.testing.assert_array_equal(realism(changed.generator, images), expected)
+    np.testing.assert_array_equal(realism(changed.in_space("w").generator, images), expected)
 
 
 def test_a_blend_of_some_layers_keeps_the_others(pair, tmp_path):

@@ -91,7 +91,7 @@ def main() -> None:
     torch.manual_seed(0)
     with TemporaryDirectory() as folder:
         source, out = generator_weights(), Path(folder) / "faces"
-        workspace = import_model(source, out, key="netG_state_dict", net="dcgan", verbose=False)
+        workspace = import_model(source, out, verbose=False)
         found = find_directions(workspace, "predictor", classifier=happiness()["face-api"], names=("happy",))
         z = sample_latents(workspace, arguments.samples, seed=arguments.seed)
         report(workspace, found[0], z)

@@ -102,7 +102,7 @@ def export(
     other_spaces : sequence of str
         Other latent spaces that the page can switch to, such as ["w", "w+"] of a StyleGAN.
     figure : {"map", "walk", "sliders", "compare", "grid"}
-        Write a live figure with this view into the folder instead.
+        Write a live figure with this view instead.
     anchors : sequence of str
         Names of latents that the figure starts from.
     trust, data_changed : bool

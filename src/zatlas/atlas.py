@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from os import PathLike
-from pathlib import Path
 from typing import Any
 
 from zatlas.atlas_data import AtlasData
+from zatlas.atlas_pages import AtlasPages
 from zatlas.directions import find
 from zatlas.encoder import train_encoder
 from zatlas.figures.paths import LatentPath, interpolation
@@ -16,17 +15,14 @@ from zatlas.latent.saved_charts import ChartRequest
 from zatlas.locate import Anchor, AnchorLike, locate, locate_all
 from zatlas.metrics.evaluation import evaluate
 from zatlas.models.classifier import Classifier
-from zatlas.notebook import ExplorerView, show
-from zatlas.plots import Plots
 from zatlas.results import Evaluation, RunDirection
 from zatlas.sample import fit_prior
-from zatlas.site.export import export
 from zatlas.styles import Styles, styles_of
 from zatlas.training.inverter_training import TRAINING
 
 
 @dataclass(frozen=True, repr=False)
-class Atlas(AtlasData):
+class Atlas(AtlasData, AtlasPages):
     """A trained or imported model, its dataset and its latent space.
 
     `zatlas.train`, `zatlas.load`, `zatlas.resume` and `zatlas.import_model` return one. Class names are
@@ -334,67 +330,3 @@ class Atlas(AtlasData):
         (3, 2)
         """
         return Atlas(train_encoder(self.workspace, epochs=epochs, seed=seed))
-
-    # Figures and the explorer
-
-    @property
-    def plot(self) -> Plots:
-        """Figures of the run: `samples`, `grid`, `scatter`, `reconstructions`, `traversal` ...
-
-        >>> atlas.plot.grid(5).save("grid.svg").name
-        'grid.svg'
-        """
-        return Plots(self.workspace)
-
-    def explore(self, *others: "Atlas", inline: bool = False, height: int = 720) -> ExplorerView:
-        """Show the explorer in the notebook: a widget if anywidget is installed, otherwise a frame.
-
-        The widget has the pinned latents (n, dim) as `.pins` and the image numbers of the newest lasso as
-        `.selection`, and `.go_to(z)` shows a latent.
-
-        Parameters
-        ----------
-        *others : Atlas
-            A second run, to compare.
-        inline : bool
-            Put the page into the notebook, where it works without a server.
-        height : int
-            Height in pixels.
-
-        Examples
-        --------
-        >>> frame = atlas.explore(height=600)
-        >>> frame.close()
-        """
-        return show(self.workspace, *(other.workspace for other in others), inline=inline, height=height)
-
-    def export(
-        self,
-        out: str | PathLike[str],
-        *,
-        points: int | None = None,
-        prior: str | None = None,
-        story: str | PathLike[str] | None = None,
-        other_spaces: Sequence[str] = (),
-    ) -> Path:
-        """Write the explorer as a page that works without a server.
-
-        Parameters
-        ----------
-        out : str or Path
-            A name that ends in .html for one file, else a folder.
-        points, prior, story, other_spaces : int, str, str or Path, and sequence of str
-            As in `zatlas.export`.
-
-        Returns
-        -------
-        Path
-            The page or its folder.
-
-        Examples
-        --------
-        >>> atlas.export("page.html").name
-        'page.html'
-        """
-        run, path = self.workspace, Path(out)
-        return export([run], path, points=points, prior=prior, story=story, other_spaces=other_spaces)

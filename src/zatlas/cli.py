@@ -8,6 +8,7 @@ from importlib.metadata import version
 from types import FrameType
 
 from zatlas.commands.arguments import parse
+from zatlas.commands.output import OUTPUT_FLAGS
 from zatlas.commands.overview import SETS, overview, overview_of
 from zatlas.commands.registration import COMMANDS
 from zatlas.core import runtime
@@ -62,6 +63,8 @@ def _run(words: list[str]) -> None:
         from zatlas.commands.completion import completion_script
 
         print(completion_script(rest), end="")
+    elif first in OUTPUT_FLAGS and not OUTPUT_FLAGS.issuperset(rest):
+        _run([*rest, first])
     elif first in COMMANDS:
         parse(COMMANDS[first], rest)()
     elif first not in SETS:

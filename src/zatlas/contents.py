@@ -7,10 +7,10 @@ from pathlib import Path
 from zatlas.core.system import SYSTEM
 from zatlas.data import sources
 from zatlas.data.image_dataset import ImageDataset
-from zatlas.models import importers
 from zatlas.models.classifier import Classifier, ClassifierNet, save_classifier
 from zatlas.models.description import Description
 from zatlas.models.generator import INPUT, Generator
+from zatlas.models.importers import imported_run
 from zatlas.models.inverter import Inverter, load_inverter
 from zatlas.predictions import Predictions, load_predictions, save_predictions
 from zatlas.store import atomic, digests, safe_paths
@@ -20,7 +20,7 @@ from zatlas.training.recipe import make_recipe, read_recipe
 
 def load_model(run: Run, device: str, trust: bool = False) -> tuple[Description, Generator]:
     """Return the model of a run, with the encoder that was trained for it afterwards, if there is one."""
-    description, generator = importers.open_imported(run, device, trusted=trust)
+    description, generator = imported_run.open_imported(run, device, trusted=trust)
     return description, with_inverter(run, INPUT, generator)
 
 
@@ -64,7 +64,7 @@ def open_dataset(run: Run, *, data_changed: bool = False) -> ImageDataset:
 
     Raise `DataMismatch` if the images are not those that the run was made with, unless `data_changed`.
     """
-    labels = importers.dataset_of(run)
+    labels = imported_run.dataset_of(run)
     if labels is not None and not run.recipe_file.exists():
         return labels
     recipe = make_recipe(read_recipe(run.recipe_file))
@@ -97,7 +97,7 @@ def folder_for(run: Run, name: str, space: str = INPUT) -> Path:
 
 def weights_digest(run: Run) -> str:
     """Return the SHA-256 of the weights, without an encoder that was trained later."""
-    if imported := importers.imported_model_of(run):
+    if imported := imported_run.imported_model_of(run):
         return imported.digest
     with run.weights.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -16,10 +16,9 @@ from zatlas.core.logs import LOG
 from zatlas.core.space import Prior
 from zatlas.data import sources
 from zatlas.data.image_dataset import ImageDataset
-from zatlas.models import importers
-from zatlas.models.generator import resolve_device
-from zatlas.models.importers import ImportOptions
-from zatlas.models.importers.imported import Layout, PixelRange
+from zatlas.models.device import resolve_device
+from zatlas.models.importers import importing
+from zatlas.models.importers.imported import ImportOptions, Layout, NoiseInput, PixelRange
 from zatlas.render.sheet import sheet
 from zatlas.store import run as runs
 from zatlas.training import loop
@@ -268,11 +267,11 @@ def import_model(
     pixels: str | None = None,
     layout: str | None = None,
     key: str | None = None,
-    net: str | None = None,
     module: str | None = None,
     classes: Sequence[str] = (),
     truncation: float | None = None,
     truncation_layers: int | None = None,
+    noise: str | None = None,
     latents: str | PathLike[str] | None = None,
     data: str | PathLike[str] | None = None,
     device: str = "auto",
@@ -295,14 +294,17 @@ def import_model(
         The prior of the latents.
     pixels, layout : str
         The range of the pixels, and the order of the image's axes.
-    key, net, module : str
-        For a file of weights: the part of the file, and the net or module that it belongs to.
+    key, module : str
+        For a file of weights: the part of the file, and your class that it belongs to.
     classes : sequence of str
         Class names of a conditional model.
     truncation : float
         Truncation of a StyleGAN (psi) or a BigGAN, from 0 (typical) to 1 (varied, the default).
     truncation_layers : int
         Number of the first layers of w that a StyleGAN truncates (default: all).
+    noise : {"fixed", "zero", "random"}
+        The noise in the layers of a StyleGAN2: that of the file (default), none, or a random one, which the
+        run stores.
     latents : str or Path
         A file of latents that the decoder takes, such as w of a StyleGAN. They replace a prior.
     data : str or Path
@@ -331,7 +333,6 @@ def import_model(
     run: runs/mine; next: atlas.plot.grid(), atlas.evaluate() or atlas.explore()
     """
     options = ImportOptions(
-        net,
         key,
         module,
         Path(encoder) if isinstance(encoder, PathLike) else encoder,
@@ -342,11 +343,12 @@ def import_model(
         tuple(classes),
         truncation,
         truncation_layers,
+        cast("NoiseInput | None", noise),
         None if latents is None else Path(latents),
     )  # raises errors for unknown words
     source = Path(source) if isinstance(source, PathLike) else source
     data = None if data is None else fspath(data)
-    result = importers.import_model(source, Path(out), options, data, resolve_device(device))
+    result = importing.import_model(source, Path(out), options, data, resolve_device(device))
     workspace = Workspace(result.run, result.description, result.generator)
     with deadline.within(deadline.IMPORT_SECONDS):
         lines = check(workspace)

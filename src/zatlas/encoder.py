@@ -1,5 +1,7 @@
 """Latents of images without an encoder, by training one or by optimisation; and the class of an image."""
 
+from typing import Any
+
 import numpy as np
 
 from zatlas.contents import inverter_file, weights_digest
@@ -9,6 +11,7 @@ from zatlas.latent.inversion import STARTS, STEPS, InversionResult
 from zatlas.latent.inversion import invert as search
 from zatlas.latent.names import LABEL
 from zatlas.models.inverter import Inverter, save_inverter
+from zatlas.models.realism import feature_distance
 from zatlas.sample import sample_latents
 from zatlas.store import atomic
 from zatlas.training.inverter_training import TRAINING, train_inverter
@@ -53,17 +56,19 @@ def invert(
     steps: int = STEPS,
     seed: int = 0,
     show: bool = True,
+    perceptual: bool = False,
 ) -> InversionResult:
     """Return the latents whose decoded images come nearest to any images, by optimisation.
 
-    The search starts from the encoder's answer where there is an encoder, else from several samples.
+    The search starts from the encoder's answer where there is an encoder, else from several samples. With
+    `perceptual`, the features of the run's discriminator must be similar, too.
     """
     generator = workspace.generator
     guess = None if generator.encoder is None else generator.encode(images, labels)
     pool = workspace.cloud if guess is None and generator.space.prior == "none" else None
-    return search(
-        generator, images, labels, guess=guess, pool=pool, starts=starts, steps=steps, seed=seed, show=show
-    )
+    distance = feature_distance(generator) if perceptual else None
+    settings: dict[str, Any] = {"starts": starts, "steps": steps, "seed": seed, "show": show}
+    return search(generator, images, labels, guess=guess, pool=pool, distance=distance, **settings)
 
 
 def predict_class(workspace: Workspace, image: Images) -> tuple[int, str]:

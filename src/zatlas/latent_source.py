@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from zatlas.core.arrays import Latents
-from zatlas.models import importers
 from zatlas.models.generator import Generator
+from zatlas.models.importers import imported_run
 from zatlas.store.run import Run
 
 
@@ -77,8 +77,8 @@ LatentSource = Encoded | Given | Sampled
 
 def source_of(run: Run, generator: Generator, predicted: bool, sample: Callable[[], Latents]) -> LatentSource:
     """Return where the latents of a run come from; `predicted` says whether it has a classifier's labels."""
-    given, has_images = importers.latents_of_run(run), run.recipe_file.exists()
-    labelled = has_images or importers.has_dataset(run)
+    given, has_images = imported_run.latents_of_run(run), run.recipe_file.exists()
+    labelled = has_images or imported_run.has_dataset(run)
     if given is not None:
         return Given(given, has_images, labelled)
     if predicted and not (generator.encoder is not None and has_images):

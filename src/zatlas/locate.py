@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from zatlas.core.arrays import Images, Latents, Rows, as_latents
-from zatlas.core.errors import BadData, BadRecipe, NotFound, NotSupported, ShapeError
+from zatlas.core.errors import BadData, BadRecipe, NotFound, NotSupported, ShapeError, UnknownName
 from zatlas.core.logs import LOG
 from zatlas.data.image_dataset import NO_LABEL, SPLITS
 from zatlas.data.image_input import as_images
@@ -71,6 +71,9 @@ def locate(workspace: Workspace, name: AnchorLike, label: int | None = None) -> 
     if not workspace.source.indexed:
         names = replace(names, classes=workspace.generator.class_names or names.classes)
         if find(text, names) is None:
+            word, classes = re.sub(r"^(not )?(class:)?|:\d+$", "", text), workspace.generator.class_names
+            if classes and word not in classes:
+                raise UnknownName("class", word, classes)
             raise _no_images(workspace, text)
     return _anchor(workspace, text, parse(text, names), label)
 

@@ -2,6 +2,7 @@
 
 import atexit
 import html
+from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Union
@@ -11,6 +12,7 @@ from zatlas.core.extras import is_installed
 from zatlas.core.live_output import in_notebook
 from zatlas.server.serve import Server, max_request_bytes
 from zatlas.site.export import export
+from zatlas.site.story import read_story
 from zatlas.site.tree import IDS
 from zatlas.workspace import Workspace
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 MIN_HEIGHT, MAX_HEIGHT = 200, 4000  # pixels
 
-_servers: dict[tuple[Path, ...], Server] = {}  # by the folders of the runs
+_servers: dict[tuple[Path | str | None, ...], Server] = {}  # by the story and the folders of the runs
 
 
 class ExplorerFrame:
@@ -42,48 +44,52 @@ class ExplorerFrame:
 
     def close(self) -> None:
         """Stop the server, which empties the frame."""
-        for runs, server in list(_servers.items()):
+        for key, server in list(_servers.items()):
             if server is self.server:
-                del _servers[runs]
+                del _servers[key]
                 server.close()
 
 
 ExplorerView = Union[ExplorerFrame, "ExplorerWidget"]
 
 
-def show(*workspaces: Workspace, inline: bool = False, height: int = 720) -> ExplorerView:
+def show(
+    *workspaces: Workspace, inline: bool = False, height: int = 720, story: str | PathLike[str] | None = None
+) -> ExplorerView:
     """The explorer of one run, or of two side by side: a widget in a notebook, or without anywidget a frame.
 
     inline: put the page with its data into the notebook, so that it needs no kernel. height: in pixels.
-    Later frames of the same runs share a server. The page follows runs that are being trained.
+    story: file of a story that the page opens with. Later frames of the same runs and story share a server.
+    The page follows runs that are being trained.
     """
     if not 1 <= len(workspaces) <= len(IDS):
         raise BadRecipe(f"The explorer shows one run or two side by side, not {len(workspaces)}.")
     if not MIN_HEIGHT <= height <= MAX_HEIGHT:
         raise BadRecipe(f"A frame is {MIN_HEIGHT} to {MAX_HEIGHT} pixels high, not {height}.")
     if inline:
-        return ExplorerFrame(f'srcdoc="{html.escape(inline_page(workspaces))}"', height)
+        return ExplorerFrame(f'srcdoc="{html.escape(inline_page(workspaces, story))}"', height)
+    markdown = None if story is None else read_story(story)
     if in_notebook() and is_installed("notebook"):
         from zatlas.server.widget import ExplorerWidget
 
-        return ExplorerWidget(workspaces, height)
-    runs = tuple(workspace.run.folder.resolve() for workspace in workspaces)
-    if runs not in _servers:
-        server = Server(max_request_bytes(workspaces), port=0, framed=True)
+        return ExplorerWidget(workspaces, height, markdown)
+    key = (markdown, *(workspace.run.folder.resolve() for workspace in workspaces))
+    if key not in _servers:
+        server = Server(max_request_bytes(workspaces), port=0, framed=True, story=markdown)
         try:
             server.show_all(workspaces)
         except BaseException:
             server.close()
             raise
-        _servers[runs] = server
-    server = _servers[runs]
+        _servers[key] = server
+    server = _servers[key]
     return ExplorerFrame(f'src="{server.url}"', height, server)
 
 
-def inline_page(workspaces: tuple[Workspace, ...]) -> str:
+def inline_page(workspaces: tuple[Workspace, ...], story: str | PathLike[str] | None = None) -> str:
     """The HTML of the page with its data and its model."""
     with TemporaryDirectory(prefix="zatlas-") as folder:
-        return export(workspaces, Path(folder) / "page.html").read_text(encoding="utf-8")
+        return export(workspaces, Path(folder) / "page.html", story=story).read_text(encoding="utf-8")
 
 
 @atexit.register

@@ -50,11 +50,14 @@ class PageFigure:
 
     @property
     def extent(self) -> Markup:
-        """The attributes of the size, so that the page does not move when the image arrives."""
+        """The attributes of the size and the shape, so that the page does not move when the image arrives."""
         size = self.size
         if size is None and self.embedded:
             size = image_size(io.BytesIO(base64.b64decode(self.file.partition(",")[2])))
-        return Markup("") if size is None else Markup(' width="{}" height="{}"').format(*size)
+        if size is None:
+            return Markup("")
+        shape = f"{size[0] / size[1]:.4g}"
+        return Markup(' width="{}" height="{}" style="--shape:{}"').format(*size, shape)
 
     @property
     def target(self) -> str:

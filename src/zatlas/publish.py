@@ -22,7 +22,7 @@ from zatlas.data.hub_run import (
 from zatlas.figures.catalogue import entries
 from zatlas.figures.entry import Entry
 from zatlas.metrics.titles import describe_run
-from zatlas.models.importers import imported_model_of
+from zatlas.models.importers.imported_run import imported_model_of
 from zatlas.render.theme import LIGHT
 from zatlas.training.recipe import RUN_DATA
 from zatlas.workspace import Workspace

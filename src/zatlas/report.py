@@ -1,4 +1,4 @@
-"""The report of a run: its metrics and findings as one HTML file that contains its figures."""
+"""Reports: the metrics and findings of a run as one HTML file, and the page of a comparison."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from zatlas.figures import geometry, maps, sheets
+from zatlas.figures.comparison import EXPLANATION, RunComparison, comparison_rows, unique_names, verdict
 from zatlas.metrics.evaluation import EvaluationResult
 from zatlas.metrics.metric import Metric
 from zatlas.metrics.titles import format_baseline, format_value, group_title, metric_title
-from zatlas.page import PageFigure, PageNote, PageSection, PageTable, existing_links, render_page
+from zatlas.page import PageFigure, PageNote, PageSection, PageTable, existing_links, image_size, render_page
 from zatlas.render.figure import Figure
 from zatlas.render.html import data_url
 from zatlas.render.plot import bars
@@ -34,6 +35,39 @@ def write_report(workspace: Workspace, result: EvaluationResult, path: Path, *, 
         dark=theme.name == "dark",
     )
     return atomic.write_file(path, text.encode())
+
+
+def write_comparison(
+    workspaces: Sequence[Workspace],
+    figures: Sequence[Path],
+    measured: Sequence[RunComparison],
+    folder: Path,
+    *,
+    theme: Theme = LIGHT,
+) -> Path:
+    """Write the page of a comparison beside its figures, and return its path."""
+    names = unique_names(workspaces)
+    rows = [(*row.values(), "") for row in comparison_rows(measured, names)]
+    table = PageTable(("", *names, ""), tuple(rows))
+    images = [
+        PageFigure(file.name, file.stem.replace("-", " ").capitalize(), size=image_size(file))
+        for file in figures
+    ]
+    runs = [workspace.run.folder for workspace in workspaces]
+    page = folder / "index.html"
+    text = render_page(
+        f"Comparison of {' and '.join(names)}",
+        verdict(measured) or f"The same {workspaces[0].dataset.name} images, by {len(names)} models.",
+        [
+            PageSection("Metrics", (table, PageNote("What is measured", EXPLANATION))),
+            PageSection("Figures", tuple(images)),
+        ],
+        explore=workspaces[0].command("explore", *runs[:2]),
+        links=existing_links(page, {f"Gallery of {w.name}": w.gallery / "index.html" for w in workspaces}),
+        footer=f"Made by zatlas. To make this page again, run: {workspaces[0].command('compare', *runs)}",
+        dark=theme.name == "dark",
+    )
+    return atomic.write_file(page, text.encode())
 
 
 def _diagnosis(result: EvaluationResult) -> PageSection:

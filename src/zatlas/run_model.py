@@ -10,7 +10,8 @@ from zatlas import contents
 from zatlas.core.shell import shell_command
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.models.description import Description
-from zatlas.models.generator import INPUT, Generator, resolve_device
+from zatlas.models.device import resolve_device
+from zatlas.models.generator import INPUT, Generator
 from zatlas.predictions import Predictions
 from zatlas.store import run as runs
 from zatlas.store.cache import Cache

@@ -1,5 +1,6 @@
 """Runs with changed weights: a blend of two models of one architecture, and a model tuned to an image."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,9 +18,9 @@ from zatlas.core.space import Space
 from zatlas.directions.decoding import decode_tensor, decoder_module
 from zatlas.directions.layers import LayerRange, layer_subset
 from zatlas.models.decoding_time import PASSES, announce_decoding
-from zatlas.models.importers import ImportedModel, imported_model_of
 from zatlas.models.importers.description_table import digest_of_all
-from zatlas.models.importers.imported import Adapter
+from zatlas.models.importers.imported import Adapter, ImportedModel
+from zatlas.models.importers.imported_run import files_of, imported_model_of
 from zatlas.models.importers.run_files import provenance_of
 from zatlas.models.importers.style_spaces import row_of_weights
 from zatlas.models.nets_stylegan2 import StyleNet
@@ -63,15 +64,18 @@ def blend(
         rows = layer_subset(Space((net.mapping.layers, 1)), layers).columns.tolist()
         names = [name for name in names if row_of_weights(net, name) in rows]
     blended = {name: torch.lerp(state[name], other[name], amount) for name in names}
-    return write_variant(info, {**state, **blended}, out)
+    return write_variant(first.run, info, {**state, **blended}, out)
 
 
-def write_variant(info: ImportedModel, state: Mapping[str, Tensor], out: Path) -> Run:
-    """Write a run of this model with other weights."""
+def write_variant(run: Run, info: ImportedModel, state: Mapping[str, Tensor], out: Path) -> Run:
+    """Write a run of this run's model with other weights, and with its discriminator and latents."""
     check_free(out)
-    info = replace(info, files={WEIGHTS: info.files[WEIGHTS]}, digest="")
+    others = {role: path for role, path in files_of(run, info).items() if role != WEIGHTS}
+    info = replace(info, digest="")
     with atomic.folder(out, sealed=False, recorded=True) as side:
         (side / info.files[WEIGHTS]).write_bytes(to_bytes(WEIGHTS, {}, state))
+        for role, path in others.items():
+            shutil.copyfile(path, side / info.files[role])
         info = replace(info, digest=digest_of_all(info, side))
         (side / "made.json").write_bytes(atomic.as_json(provenance_of(info)))
     return Run(out)
@@ -131,7 +135,7 @@ def tune(
             advance(1)
     net.requires_grad_(False)
     after = _psnr(copy.generator.decode(pivot), image)
-    return Tuning(write_variant(info, net.state_dict(), out), before, after)
+    return Tuning(write_variant(workspace.run, info, net.state_dict(), out), before, after)
 
 
 def _own_net(workspace: Workspace) -> tuple[ImportedModel, nn.Module]:

@@ -28,10 +28,10 @@ from zatlas.latent.sample_dataset import sample_dataset, samples
 from zatlas.latent.sampling import from_posterior
 from zatlas.latent.saved_charts import ChartRequest, ChartStore, short_digest
 from zatlas.latent_source import LatentSource, source_of
-from zatlas.models import importers
 from zatlas.models.classifier import Classifier, load_classifier
 from zatlas.models.decoding_time import affordable
 from zatlas.models.generator import INPUT, ClassLabel
+from zatlas.models.importers import imported_run
 from zatlas.predictions import Predictions, predict
 from zatlas.run_model import RunModel
 from zatlas.store import atomic
@@ -70,7 +70,7 @@ class Workspace(RunModel):
     @property
     def has_dataset(self) -> bool:
         """Whether the run has a dataset; an imported model may have none."""
-        return self.source.generated or self._has_recipe or importers.has_dataset(self.run)
+        return self.source.generated or self._has_recipe or imported_run.has_dataset(self.run)
 
     @property
     def dataset(self) -> ImageDataset:
@@ -170,7 +170,7 @@ class Workspace(RunModel):
     def imported_cloud(self) -> Latents | None:
         """Latents that were imported together with a decoder, instead of a prior; None for other runs."""
         own = self.space == INPUT
-        return self.cache.get("imported cloud", lambda: importers.cloud_of_run(self.run) if own else None)
+        return self.cache.get("imported cloud", lambda: imported_run.cloud_of_run(self.run) if own else None)
 
     @property
     def density(self) -> Density:

@@ -42,7 +42,7 @@ class Explorer:
 
     def wait(self):
         self.maps.first.wait_for()
-        self.page.get_by_text(re.compile("decoded in")).wait_for(state="attached")
+        self.page.get_by_text(re.compile("decoded (in|on)")).wait_for(state="attached")
         # Once the latents are loaded, positions are exact.
         self.page.locator(".page[aria-busy=false]").wait_for(state="attached")
         self.eventually(lambda: named(self.generated, lambda name: name != "No image yet"))

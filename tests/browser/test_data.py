@@ -1,9 +1,10 @@
-"""The numbers of the page: counts of filters, histograms that filter each other, sorting and CSV."""
+"""The numbers of the page: counts of filters, histograms that filter each other, sorting and saved files."""
 
 import csv
 import re
 
 import numpy as np
+import pyarrow.parquet as parquet
 import pytest
 from playwright.sync_api import expect
 
@@ -48,7 +49,7 @@ def test_bars_filter_the_map_and_each_other(explore, portraits):
     expect(page.get_by_role("searchbox", name="Show only")).to_have_value("")
 
 
-def test_the_selection_is_sorted_and_saved_as_csv(explore, portraits):
+def test_the_selection_is_sorted_and_saved_as_csv_and_as_parquet(explore, portraits):
     explorer = explore("server", portraits, link="panel=data&filter=error>0.05")
     page, truth = explorer.page, explorer.truth
     panel = page.get_by_role("tabpanel")
@@ -59,9 +60,23 @@ def test_the_selection_is_sorted_and_saved_as_csv(explore, portraits):
     order = [row for row in np.argsort(-error, kind="stable") if error[row] > np.float32(0.05)]
     names = panel.get_by_role("row").nth(1).get_by_role("button")
     expect(names.last).to_have_text(f"image {truth.tree.rows[order[0]]:,}")
-    with page.expect_download() as result:
-        panel.get_by_role("button", name="CSV").click()
-    with result.value.path().open(encoding="utf-8", newline="") as file:
+    with saved(page, panel, "CSV").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["index"]) for row in rows] == [truth.tree.rows[row] for row in order]
     np.testing.assert_allclose([float(row["error"]) for row in rows], error[order], rtol=1e-6)
+    table = parquet.read_table(saved(page, panel, "Parquet"))
+    columns = truth.entry["columns"]
+    assert table.column_names == ["index", *(column["name"] for column in columns)]
+    assert table["index"].to_pylist() == [truth.tree.rows[row] for row in order]
+    for column in columns:
+        values = truth.column(column["name"])[order]
+        if column["kind"] == "class":
+            values = np.array(column["values"])[values]
+        np.testing.assert_array_equal(table[column["name"]].to_numpy(), values)
+
+
+def saved(page, panel, name):
+    """The file that a button saves."""
+    with page.expect_download() as result:
+        panel.get_by_role("button", name=name).click()
+    return result.value.path()

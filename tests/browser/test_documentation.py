@@ -8,20 +8,13 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import AXE, SERIOUS, hosted, watch
+from tests.write_docs import DOCS
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parents[2]
+ARTICLES = [f"article-{name}" for name in ("faces", "interpolation", "digits", "gan", "autoencoder")]
 PAGES = ["index", "elbo", "commands", "datasets", "api/zatlas.Atlas", "search"]
-LIVE = [
-    "elbo",
-    "high-dimensions",
-    "charts",
-    "side-effects",
-    "aggregate-posterior",
-    "gans",
-    "ten-minutes",
-    "article-interpolation",
-]
+LIVE = sorted(page.stem for page in DOCS.glob("*.md") if '<zatlas-figure src="live/' in page.read_text())
 MAX_SITE = 60_000_000  # bytes
 PHONE = {"width": 390, "height": 844}
 WIDEST = "() => document.documentElement.scrollWidth"
@@ -86,6 +79,13 @@ def test_formulas_are_drawn_without_a_script(open_page):
     assert page.locator("math[display=block]").nth(3).bounding_box()["height"] > 30  # a fraction
 
 
+def test_formulas_use_the_font_of_the_site(open_page):
+    page = open_page("elbo")
+    assert page.evaluate("[...document.fonts].find((font) => font.family === 'Formulas').status") == "loaded"
+    family = page.locator("math").first.evaluate("math => getComputedStyle(math).fontFamily")
+    assert family.startswith("Formulas")
+
+
 @pytest.mark.parametrize("name", LIVE)
 def test_a_figure_of_the_documentation_decodes(open_page, name):
     page = open_page(name)
@@ -94,9 +94,18 @@ def test_a_figure_of_the_documentation_decodes(open_page, name):
         figure.locator("canvas.generated[data-ready]").last.wait_for()
 
 
+def test_the_explorer_in_an_article_calculates_with_faces(open_page):
+    page = open_page("article-gan")
+    page.locator("iframe").scroll_into_view_if_needed()
+    frame = page.frame_locator("iframe")
+    frame.get_by_role("application").wait_for()
+    frame.get_by_role("tab", name="Arithmetic").click()
+    expect(frame.get_by_role("tabpanel")).to_contain_text("New group")
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_no_serious_fault_in_the_documentation(open_page, theme):
-    for name in ("index", "ten-minutes", "article-interpolation"):
+    for name in ("index", "ten-minutes", *ARTICLES):
         page = open_page(name, color_scheme=theme)
         page.add_script_tag(path=AXE)
         assert page.evaluate(SERIOUS) == [], name

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
+from tests.browser.conftest import VIEWPORT
 from tests.browser.explorer import screenshot
+from zatlas.page import PageFigure, PageSection, render_page
 
 pytestmark = pytest.mark.browser
 AXE = Path(__file__).parents[2] / "web" / "node_modules" / "axe-core" / "axe.min.js"
@@ -114,3 +117,16 @@ def test_nothing_is_cut_off_on_a_laptop_or_a_tablet(size, explore, portraits):
         assert box["width"] > 100 and box["x"] >= 0
         assert box["x"] + box["width"] <= size[0] + 0.5
     assert explorer.maps.first.bounding_box()["height"] > 200
+
+
+@pytest.mark.parametrize("size", [(1400, 1400), (1600, 300), (300, 900)])
+def test_a_figure_of_a_gallery_keeps_its_shape_and_fits_the_window(size, explore, tmp_path):
+    Image.new("RGB", size).save(tmp_path / "a.png")
+    sections = [PageSection("Figures", (PageFigure("a.png", "A", size=size),))]
+    (tmp_path / "index.html").write_text(render_page("Gallery", "", sections), encoding="utf-8")
+    url = (tmp_path / "index.html").as_uri()
+    page = explore.page(url)
+    page.goto(url)
+    box = page.get_by_role("img", name="A").bounding_box()
+    assert abs(box["width"] / box["height"] / (size[0] / size[1]) - 1) < 0.01
+    assert box["width"] <= VIEWPORT["width"] and box["height"] <= 0.93 * VIEWPORT["height"]

@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import MODES
-from tests.browser.explorer import Truth, named, pixels
+from tests.browser.explorer import Truth, named, pixels, same
+from tests.conftest import small_run
 from zatlas.server.follow import follow_run
 from zatlas.server.placeholder import placeholder
 from zatlas.server.serve import Server, max_request_bytes
@@ -119,15 +120,17 @@ def pinned_one(explorer):
     assert explorer.state().get("pins", "").count(",") == 0 and explorer.state().get("pins")
 
 
-def test_the_maps_of_earlier_checkpoints_are_replayed(explore, wide):
-    tree = run_tree(wide, max_points=200)
+def test_the_maps_and_the_models_of_earlier_checkpoints_are_replayed(explore, wide, tmp_path):
+    earlier = small_run(tmp_path / "wide", "digits", dim=12, epochs=1)
+    tree, tree_before = run_tree(wide, max_points=200), run_tree(earlier, max_points=200)
     training = {"epoch": 1, "epochs": 4, "running": True, "metrics": [{"epoch": 1, "seconds": 30.0}]}
     server = Server(max_request_bytes([wide]), port=0)
     try:
         first = replace(
-            tree, entry={**tree.entry, "charts": tree.entry["charts"][::-1], "training": training}
+            tree_before,
+            entry={**tree_before.entry, "charts": tree_before.entry["charts"][::-1], "training": training},
         )
-        server.show(first, wide)
+        server.show(first, earlier)
         server.begin()
         page = explore.page(server.url)
         page.goto(server.url)
@@ -143,12 +146,19 @@ def test_the_maps_of_earlier_checkpoints_are_replayed(explore, wide):
         page.mouse.move(2, 2)
         page.wait_for_timeout(1500)  # the points have arrived
         now = page.get_by_role("application").screenshot()
+        image = page.get_by_role("region", name="Generated").get_by_role("img").first
+        name = image.get_attribute("aria-label")
+        row = tree.rows.tolist().index(int(name.rpartition(" ")[2].replace(",", "")))
         slider.fill("0")
         expect(panel).to_contain_text("Map after epoch 1")
         page.wait_for_timeout(1500)
         assert page.get_by_role("application").screenshot() != now
+        assert image.get_attribute("aria-label") == name
+        same(image, earlier.decode(tree_before.latents[row : row + 1])[0])
         slider.fill("1")
         expect(panel).to_contain_text("Map after epoch 2")
+        page.wait_for_timeout(500)
+        same(image, wide.decode(tree.latents[row : row + 1])[0])
     finally:
         server.close()
 
@@ -190,7 +200,7 @@ def test_a_training_is_followed_from_before_its_first_checkpoint(explore, sites,
             run.check(server)
             page.get_by_role("application").wait_for()
             expect(page.get_by_role("tab", name="Training")).to_have_attribute("aria-selected", "true")
-            expect(page.get_by_text("decoded in the server")).to_be_visible()
+            expect(page.get_by_text("decoded on the server")).to_be_visible()
             expect(loss.first).to_be_visible()
         run.check(server)
         expect(page.get_by_text("decoded in this page")).to_be_visible()

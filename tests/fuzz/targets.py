@@ -60,7 +60,7 @@ def arrays(data: bytes) -> None:
 
 def made(data: bytes) -> None:
     """`made.json`, with the description of an imported model."""
-    from zatlas.models.importers import imported_model_of
+    from zatlas.models.importers.imported_run import imported_model_of
     from zatlas.store.run import open_run
 
     imported_model_of(open_run(_file("run/made.json", data).parent))

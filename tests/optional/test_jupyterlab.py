@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 
+import zatlas
 from tests.conftest import small_run
 
 pytestmark = pytest.mark.optional
@@ -59,38 +60,61 @@ def eventually(page, check, seconds=60):
         page.wait_for_timeout(200)
 
 
+def write_notebook(folder, *sources):
+    """Write a notebook with these cells of code."""
+    code = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
+    cells = [{**code, "id": f"cell-{i}", "source": source} for i, source in enumerate(sources)]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+    (folder / "explorer.ipynb").write_text(json.dumps(notebook))
+
+
+def first_cell_run(playwright, lab):
+    """Open the notebook and run its first cell; return the browser and the page."""
+    browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    page = browser.new_page(viewport={"width": 1500, "height": 1000})
+    page.set_default_timeout(60_000)
+    page.goto(lab)
+    first = page.locator(".jp-Cell").first
+
+    def started():  # JupyterLab loses a key that comes before it is connected to the kernel
+        first.click()
+        page.keyboard.press("Shift+Enter")
+        page.wait_for_timeout(1000)
+        return first.locator(".jp-InputPrompt").first.inner_text() != "[ ]:"
+
+    eventually(page, started)
+    return browser, page
+
+
+def test_a_figure_in_a_frame_decodes(lab, tmp_path):
+    from playwright.sync_api import sync_playwright
+
+    run = small_run(tmp_path / "digits", "digits", dim=2, epochs=3)
+    zatlas.export(run, tmp_path / "map.html", figure="map", points=100)
+    write_notebook(tmp_path, 'from IPython.display import IFrame\nIFrame("map.html", 720, 520)')
+    with sync_playwright() as playwright:
+        browser, page = first_cell_run(playwright, lab)
+        page.frame_locator("iframe").locator("canvas.generated[data-ready]").wait_for()
+        page.screenshot(path=tmp_path / "figure.png")
+        browser.close()
+
+
 def test_the_explorer_is_a_widget_that_needs_no_port_and_returns_selection_and_pins(lab, tmp_path):
     pytest.importorskip("anywidget")
     from playwright.sync_api import sync_playwright
 
     run = small_run(tmp_path / "digits", "digits", dim=2)
     out = tmp_path / "state.json"
-    sources = [FIRST.format(run=str(run.run.folder), out=str(out)), SECOND]
-    code = {"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": []}
-    cells = [{**code, "id": f"cell-{i}", "source": source} for i, source in enumerate(sources)]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
-    (tmp_path / "explorer.ipynb").write_text(json.dumps(notebook))
+    write_notebook(tmp_path, FIRST.format(run=str(run.run.folder), out=str(out)), SECOND)
 
     def state(name):
         return json.loads(out.read_text())[name] if out.exists() else []
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1500, "height": 1000})
-        page.set_default_timeout(60_000)
-        page.goto(lab)
-        first = page.locator(".jp-Cell").first
-
-        def started():  # JupyterLab loses a key that comes before it is connected to the kernel
-            first.click()
-            page.keyboard.press("Shift+Enter")
-            page.wait_for_timeout(1000)
-            return first.locator(".jp-InputPrompt").first.inner_text() != "[ ]:"
-
-        eventually(page, started)
+        browser, page = first_cell_run(playwright, lab)
         frame = page.frame_locator("iframe")
-        frame.get_by_text(re.compile("decoded in")).wait_for()
+        frame.get_by_text(re.compile("decoded (in|on)")).wait_for()
         canvas = frame.get_by_role("application")
         box = canvas.bounding_box()
         center = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2

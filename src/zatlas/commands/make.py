@@ -131,7 +131,6 @@ def import_model(
     source: Annotated[Positional[Path], arg(metavar="SOURCE")],
     *,
     out: Annotated[Path, arg(metavar="RUN")],
-    net: str | None = None,
     key: str | None = None,
     module: Annotated[str | None, arg(metavar="PACKAGE.MODULE:CLASS")] = None,
     encoder: Annotated[str | None, arg(metavar="FILE")] = None,
@@ -142,6 +141,7 @@ def import_model(
     classes: Annotated[Path | None, arg(metavar="FILE")] = None,
     truncation: Annotated[float | None, arg(metavar="PSI")] = None,
     truncation_layers: Annotated[int | None, arg(metavar="N")] = None,
+    noise: Literal["fixed", "zero", "random"] | None = None,
     latents: Annotated[Path | None, arg(metavar="FILE")] = None,
     data: Annotated[str | None, arg(metavar="DATA")] = None,
 ) -> None:
@@ -152,7 +152,6 @@ def import_model(
             (.npy, .npz, .parquet), a network of StyleGAN (.pkl), or a folder of pythae, diffusers or
             pytorch-pretrained-biggan.
         out: Run folder to write.
-        net: Net of the weights: dcgan.
         key: State dict in a file, such as netG_state_dict; array or column of latents.
         module: Your class for the weights, such as mine.nets:Decoder or "mine.nets:Decoder(100, width=64)".
             zatlas imports the module and runs it.
@@ -164,6 +163,8 @@ def import_model(
         classes: Text file with the name of each class of a conditional model, one in each line.
         truncation: Truncation of a StyleGAN (psi) or a BigGAN, from 0 (typical) to 1 (varied). (default: 1)
         truncation_layers: Number of the first layers of w that a StyleGAN truncates. (default: all)
+        noise: Noise in the layers of a StyleGAN2: that of the file, zero, or a random one that the run
+            stores. (default: fixed)
         latents: File of latents that the decoder takes (.npy, .npz, .parquet), instead of a prior.
         data: Real images of the model, as for `zatlas train`. An encoder gives them latents.
     """
@@ -172,7 +173,6 @@ def import_model(
     workspace = create.import_model(
         source,
         out,
-        net=net,
         key=key,
         module=module,
         encoder=encoder,
@@ -183,6 +183,7 @@ def import_model(
         classes=_class_names(classes),
         truncation=truncation,
         truncation_layers=truncation_layers,
+        noise=noise,
         latents=latents,
         data=data,
     )

@@ -107,7 +107,7 @@ def compare(
     dark: Dark = False,
     out: Annotated[Path | None, arg(metavar="FOLDER"), IN_GALLERY] = None,
 ) -> None:
-    """Compare runs of the same images: figures and metrics.
+    """Compare runs of the same images: a page with figures and metrics.
 
     Args:
         runs: Two runs or more of the same images.
@@ -119,6 +119,7 @@ def compare(
     """
     from zatlas import create
     from zatlas.figures.comparison import MAX_IMAGES, comparison_rows, draw_comparison, unique_names, verdict
+    from zatlas.report import write_comparison
 
     if data is not None and runs:
         raise BadRecipe("Give either runs to compare or --data to train on, not both.")
@@ -135,7 +136,8 @@ def compare(
     files, metrics = draw_comparison(
         workspaces, folder, samples=sample_count(samples, MAX_IMAGES), theme=theme_of(dark)
     )
-    for file in files:
+    images = [file for file in files if file.suffix == ".png"]
+    for file in (*files, write_comparison(workspaces, images, metrics, folder, theme=theme_of(dark))):
         print_result(file)
     print_table(comparison_rows(metrics, unique_names(workspaces)))
     if text := verdict(metrics):

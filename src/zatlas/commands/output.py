@@ -32,6 +32,8 @@ Json = Annotated[
         help_behavior_hint="",
     ),
 ]
+# They may also stand before the command.
+OUTPUT_FLAGS = frozenset({"--quiet", "-q", "--verbose", "-v", "--json"})
 OPTIONS = {"quiet": Quiet, "verbose": Verbose, "as_json": Json}
 
 _json: ContextVar[bool] = ContextVar("json", default=False)

@@ -1,9 +1,10 @@
 """Commands for the data of a run: encode, invert, prior and check."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
@@ -12,6 +13,9 @@ from zatlas.commands.output import print_result
 from zatlas.commands.printing import class_of, message, open_workspace, print_rows, theme_of
 from zatlas.commands.registration import command
 from zatlas.core.errors import BadRecipe, Damaged
+
+if TYPE_CHECKING:
+    from zatlas.latent.inversion import InversionResult
 
 MIN_LATENTS = 10  # per dimension, to fit a density
 
@@ -49,6 +53,7 @@ def invert(
     train_encoder: bool = False,
     steps: int | None = None,
     starts: int | None = None,
+    perceptual: bool = False,
     tune: Annotated[Path | None, arg(metavar="RUN")] = None,
     label: Label = None,
     seed: Seed = 0,
@@ -65,13 +70,13 @@ def invert(
             and every command then knows the latents of real images.
         steps: Number of optimization steps; 0 uses the encoder alone.
         starts: Number of starting latents for each image, without an encoder.
+        perceptual: Also compare the features that the discriminator of an imported StyleGAN computes.
         tune: Also change the weights of an imported StyleGAN, BigGAN or ProGAN until the latent decodes to
             one image, and write that model into this new run.
         out: File of the figure, or of the latents if the name ends in .npz; the other file has the same
             name. (default: inverted.npz and inverted.png in the run's gallery)
     """
     from zatlas import encoder, variants
-    from zatlas.core.numbers import rounded
     from zatlas.figures.inversions import read_files, sample_inputs, save_inversion
     from zatlas.latent.inversion import STARTS, STEPS
     from zatlas.render.pixels import check_ending
@@ -92,6 +97,7 @@ def invert(
         seed=seed,
         steps=STEPS if steps is None else steps,
         starts=STARTS if starts is None else starts,
+        perceptual=perceptual,
     )
     file = out or workspace.gallery / "inverted.npz"
     latents, figure = save_inversion(workspace, inputs, result, file, theme=theme_of(dark))
@@ -99,13 +105,18 @@ def invert(
     if tune is not None:
         tuned = variants.tune(workspace, inputs.images, result.latents, tune, seed=seed)
         message(f"tuned: {tuned.run.folder}, {tuned.before:.1f} dB before and {tuned.after:.1f} dB after")
-    seconds = result.seconds / len(inputs.names)
-    print_rows(
-        [
-            {"file": name, "psnr": rounded(psnr), "rms": rounded(rms), "seconds": rounded(seconds)}
-            for name, psnr, rms in zip(inputs.names, result.psnr, result.rms, strict=True)
-        ]
-    )
+    print_rows(_inversion_rows(inputs.names, result))
+
+
+def _inversion_rows(names: Sequence[str], result: "InversionResult") -> list[dict[str, object]]:
+    """The error of each file."""
+    from zatlas.core.numbers import rounded
+
+    seconds = rounded(result.seconds / len(names))
+    return [
+        {"file": name, "psnr": rounded(psnr), "rms": rounded(rms), "seconds": seconds}
+        for name, psnr, rms in zip(names, result.psnr, result.rms, strict=True)
+    ]
 
 
 @command("Data")

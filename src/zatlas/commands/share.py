@@ -84,7 +84,7 @@ def export(
         limit: Maximum size of a single file, in megabytes.
         story: Markdown file of a story that the page opens with.
         other_spaces: Another latent space that the page can switch to, such as w+. Repeatable.
-        figure: Write a live figure with this view into the folder, instead of the explorer.
+        figure: Write a live figure with this view, instead of the explorer.
         anchors: Latent that the figure starts from. Repeatable. (default: two typical images)
     """
     from zatlas.site.export import export

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8
 
-from zatlas.core.errors import ShapeError
+from zatlas.core.errors import BadData, ShapeError
 
 Latents = Float32[np.ndarray, "n d"]
 Images = Float32[np.ndarray, "n c h w"]
@@ -49,6 +49,8 @@ def as_latents(z: ArrayLike, *shape: int) -> Latents:
     ------
     ShapeError
         The latents have another number of dimensions, or they are no numbers.
+    BadData
+        They contain NaN or infinity.
     """
     array, dim = as_array(z), prod(shape) if shape else "dim"
     if array.dtype.kind not in "biuf":
@@ -65,7 +67,17 @@ def as_latents(z: ArrayLike, *shape: int) -> Latents:
             f"These latents have {rows.shape[1]} dimensions; the latent space of this model has {dim}. Use "
             "latents that this model encoded or sampled."
         )
-    return rows.astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):  # numbers beyond float32 become infinity
+        rows = rows.astype(np.float32, copy=False)
+    check_finite(rows, "Remove these rows.")
+    return rows
+
+
+def check_finite(rows: np.ndarray, advice: str, kind: str = "latents") -> None:
+    """Raise `BadData` with this advice if any of these rows (n, ...) contains NaN or infinity."""
+    if not np.isfinite(rows).all():
+        bad = int((~np.isfinite(rows)).reshape(len(rows), -1).any(axis=1).sum())
+        raise BadData(f"{bad:,} of {len(rows):,} {kind} contain NaN or infinity. {advice}")
 
 
 def as_plane(xy: ArrayLike) -> Plane:

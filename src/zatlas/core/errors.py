@@ -66,15 +66,24 @@ class UnknownName(ZatlasError, KeyError):
     """No model, dataset, preset or run of that name."""
 
     def __init__(self, kind: str, name: str, names: Iterable[str]) -> None:
-        names = sorted(names)
+        names = sorted(names, key=lambda each: (int(each) if each.isdecimal() else -1, each))
         close = get_close_matches(name, names, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        more = f" and {len(names) - MAX_LISTED:,} more" if len(names) > MAX_LISTED else ""
-        listed = ", ".join(names[:MAX_LISTED]) or "none"
-        super().__init__(f"No {kind} named {name!r}.{hint} Known: {listed}{more}.")
+        super().__init__(f"No {kind} named {name!r}.{hint} {_listed(name, names)}.")
 
     def __str__(self) -> str:
         return str(self.args[0])  # KeyError would show the quotes
+
+
+def _listed(name: str, names: list[str]) -> str:
+    """Return the known names; of very many, those that contain the unknown one."""
+    if len(names) > MAX_LISTED and names == [str(number) for number in range(len(names))]:
+        return f"Known: 0 to {len(names) - 1}"
+    similar = [each for each in names if name.lower() in each.lower()] if len(names) > MAX_LISTED else []
+    listed = similar or names
+    more = f" and {len(listed) - MAX_LISTED:,} more" if len(listed) > MAX_LISTED else ""
+    title = f"{len(similar):,} of {len(names):,} contain it" if similar else "Known"
+    return f"{title}: {', '.join(listed[:MAX_LISTED]) or 'none'}{more}"
 
 
 class NotSupported(ZatlasError):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from zatlas.core.arrays import Images, Pixels, as_array
+from zatlas.core.arrays import Images, Pixels, as_array, check_finite
 from zatlas.core.errors import BadData, NotFound, ShapeError
 from zatlas.data.image_reader import BadImage, convert_image, read_image
 
@@ -34,10 +34,8 @@ def as_images(images: ImagesLike, shape: Shape | None = None) -> Images:
     ShapeError
         The images have another shape.
     BadData, NotFound
-        A file cannot be read, or the pixels have another range.
+        A file cannot be read, or the pixels have another range or are NaN.
     """
-    if isinstance(images, np.ndarray) and images.dtype == np.float32 and images.ndim == 4 and shape is None:
-        return images
     if is_files(images):
         pixels = read_files([images] if isinstance(images, FILES) else images, shape)
         return np.divide(pixels, np.float32(255), dtype=np.float32)
@@ -49,7 +47,11 @@ def as_images(images: ImagesLike, shape: Shape | None = None) -> Images:
         )
     array = _as_nchw(array, shape)
     integers = array.dtype.kind in "iu"
-    result = np.divide(array, np.float32(255), dtype=np.float32) if integers else array.astype(np.float32)
+    if integers:
+        result = np.divide(array, np.float32(255), dtype=np.float32)
+    else:
+        result = array.astype(np.float32, copy=False)
+        check_finite(result, "Remove these images.", "images")
     if shape is not None and result.size and not RANGE[0] <= result.min() <= result.max() <= RANGE[1]:
         raise BadData(
             f"These images have values from {array.min():.4g} to {array.max():.4g}. Scale floats to [0, 1], "

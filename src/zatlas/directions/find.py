@@ -150,6 +150,8 @@ def parse_property(workspace: Workspace, text: str) -> ParsedName:
     names = known_names(workspace)
     name = find(text, names, anchor=False)
     if not workspace.source.indexed and (name is None or name.kind != "direction"):
+        if name is None and (saved := [direction.name for direction in store_of(workspace).all()]):
+            raise UnknownName("saved direction", text, saved)
         workspace.table("train")  # raises the error that says what is missing
     return parse(text, names, anchor=False)
 

@@ -1,6 +1,6 @@
 """Limits of a model that belong in the captions of its figures."""
 
-from zatlas.models import importers
+from zatlas.models.importers import imported_run
 from zatlas.workspace import Workspace
 
 
@@ -8,7 +8,7 @@ def prior_caption(workspace: Workspace) -> str:
     """What limits samples of the model's own prior; empty if nothing does."""
     if workspace.generator.space.prior != "normal":
         return ""
-    imported = importers.imported_model_of(workspace.run)
+    imported = imported_run.imported_model_of(workspace.run)
     if imported is not None and imported.kind == "diffusers":
         return "the normal prior is a substitute: only the diffusion model defines which latents are images"
     if is_spatial(workspace):

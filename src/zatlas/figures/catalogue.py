@@ -320,32 +320,13 @@ def _closed_form(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
 
 def _geometry(workspace: Workspace, theme: Theme) -> Iterator[Entry]:
     run, section = workspace.run.folder, "Geometry in many dimensions"
-    theories = {
-        "volumes": (
-            "The volume of a ball",
-            "In many dimensions almost all the volume of a box is in its corners, outside the ball.",
-        ),
-        "norms": (
-            "The shell",
-            "The norms of normal samples concentrate near the square root of the number of dimensions.",
-        ),
-        "midpoints": (
-            "Midpoints",
-            "A line between two points of a shell crosses the inside, where there is no data; an arc does not.",
-        ),
-    }
-    if workspace.source.kind != "sample":  # samples of the prior need no comparison with it
-        theories["own-norms"] = (
-            "The norms of this run's latents",
-            "Means lie inside the shell, and posterior samples lie on it, because the encoder is uncertain.",
-        )
     draw: dict[str, Callable[[], Figure]] = {
         "own-norms": lambda: geometry.own_norms(workspace, theme=theme),
         "volumes": lambda: geometry.volumes(theme=theme),
         "norms": lambda: geometry.norms(theme=theme),
         "midpoints": lambda: geometry.midpoints(workspace, theme=theme),
     }
-    for name, (title, theory) in theories.items():
+    for name, (title, theory) in geometry.explanations(workspace).items():
         yield Entry(
             section,
             f"geometry-{name}.png",

@@ -11,7 +11,7 @@ from zatlas.core.seeds import stream
 from zatlas.directions.find import known_names
 from zatlas.latent.arithmetic import combine, mean_latent, plain_sum
 from zatlas.latent.attributes import binary_names, flags_of
-from zatlas.latent.curves import lerp, slerp
+from zatlas.latent.curves import has_shell, lerp, slerp
 from zatlas.latent.dimensions import ball_volume, norm_density, shell
 from zatlas.latent.names import ParsedName, text_of
 from zatlas.latent.neighbors import nearest
@@ -41,6 +41,39 @@ def geometry(workspace: Workspace, *, theme: Theme = LIGHT) -> dict[str, Figure]
     if workspace.source.decodes:  # imported latents have no decoder
         figures["midpoints"] = midpoints(workspace, theme=theme)
     return figures
+
+
+def explanations(workspace: Workspace) -> dict[str, tuple[str, str]]:
+    """The title of each figure, and what it says about this run."""
+    space = workspace.generator.space
+    shell = has_shell(space)
+    texts = {
+        "volumes": (
+            "The volume of a ball",
+            "In many dimensions almost all the volume of a box is in its corners, outside the ball.",
+        ),
+        "norms": (
+            "The shell",
+            "The norms of normal samples concentrate near the square root of the number of dimensions.",
+        ),
+        "midpoints": (
+            "Midpoints",
+            "A line between two points of a shell crosses its inside, where no data is. An arc does not."
+            if shell
+            else "In many dimensions a line crosses the empty inside of a shell. These latents lie on none.",
+        ),
+    }
+    if space.prior != "normal":
+        norms = "This model has no normal prior, so its latents need not have certain norms."
+    elif shell:
+        norms = (
+            "Means lie inside the shell, and posterior samples lie on it, because the encoder is uncertain."
+        )
+    else:
+        norms = "A normal prior of few dimensions has no shell: its norms begin near 0."
+    if workspace.source.kind != "sample":  # samples of the prior need no comparison with it
+        texts["own-norms"] = ("The norms of this run's latents", norms)
+    return texts
 
 
 def volumes(*, theme: Theme = LIGHT, ax: "Axes | None" = None) -> Plot:
@@ -83,7 +116,9 @@ def own_norms(workspace: Workspace, *, theme: Theme = LIGHT, ax: "Axes | None" =
     if workspace.source.indexed and workspace.table("train").std is not None:
         posterior = np.linalg.norm(workspace.posterior_samples("train"), axis=1)
         series["posterior samples"] = _density_of(posterior, radius)
+    title = f"Norms of the latents of {workspace.name}"
     if workspace.generator.space.prior == "normal":
+        title += " and of its prior"
         series["prior"] = norm_density(radius, workspace.dim)
         marks["√d"] = float(np.sqrt(workspace.dim))
     return lines(
@@ -93,7 +128,7 @@ def own_norms(workspace: Workspace, *, theme: Theme = LIGHT, ax: "Axes | None" =
         ax=ax,
         axes=("distance from the center", "density"),
         marks=marks,
-        title=f"Norms of the latents of {workspace.name} and of its prior, in {workspace.dim} dimensions",
+        title=f"{title}, in {workspace.dim} dimensions",
     )
 
 
@@ -113,6 +148,8 @@ def midpoints(workspace: Workspace, count: int = 8, *, theme: Theme = LIGHT, see
         "arc": slerp(z[:count], z[count:], half),
         "to": z[count:],
     }
+    normal = workspace.generator.space.prior == "normal"
+    norms = f"; norms of prior samples are {_norm_range(workspace.dim)}" if normal else ""
     rows: list[str] = []
     far = []
     for name, latents in latents_of.items():
@@ -126,7 +163,7 @@ def midpoints(workspace: Workspace, count: int = 8, *, theme: Theme = LIGHT, see
         far=np.concatenate(far),
         rows=rows,
         title=f"Midpoints between samples of {workspace.name}: on the line and on the arc",
-        note=f"{workspace.dim} dimensions; norms of prior samples are {_norm_range(workspace.dim)}. "
+        note=f"{workspace.dim} dimensions{norms}. "
         "Median distance from the data: 1 is typical, above 2 is outside.",
     )
 

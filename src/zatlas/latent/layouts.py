@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
-from zatlas.core.arrays import Labels, Latents, Plane, Rows, Values
+from zatlas.core.arrays import Labels, Latents, Plane, Rows, Values, check_finite
 from zatlas.core.errors import BadData, BadRecipe
 from zatlas.core.registry import LAYOUTS
 from zatlas.core.seeds import stream
@@ -285,11 +285,7 @@ def _checked(latents: Latents, labels: Labels | None) -> Float64[np.ndarray, "n 
     """Return the latents, with the labels as a last column; refuse wrong shapes, NaN and infinity."""
     if latents.ndim != 2 or not latents.shape[1]:
         raise BadData(f"A layout needs latents of shape (n, d); these have shape {latents.shape}.")
-    if bad := int((~np.isfinite(latents)).any(axis=1).sum()):
-        raise BadData(
-            f"{bad} of {len(latents)} latents contain NaN or infinity. Remove these rows, or train again: "
-            "the model probably diverged."
-        )
+    check_finite(latents, "Remove these rows, or train again: the model probably diverged.")
     if labels is None:
         return latents
     if len(labels) != len(latents):

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from zatlas.core.arrays import Latents, Values
+from zatlas.core.arrays import Latents, Values, check_finite
 from zatlas.core.errors import BadData, Damaged, UnknownName
 from zatlas.core.parsing import from_table
 from zatlas.core.seeds import stream
@@ -99,12 +99,8 @@ def check_latents(means: Latents, std: Latents | None) -> None:
     if len(means) < 2:
         raise BadData(f"A prior needs at least 2 latents, not {len(means)}.")
     for array in (means, std):
-        if array is not None and not np.isfinite(array).all():
-            bad = int((~np.isfinite(array)).any(axis=1).sum())
-            raise BadData(
-                f"{bad:,} of {len(means):,} latents contain NaN or infinity, so no prior can be fitted. "
-                "Check the training in the run's curves.png."
-            )
+        if array is not None:
+            check_finite(array, "No prior can be fitted to them. Check the training in the run's curves.png.")
 
 
 # Files

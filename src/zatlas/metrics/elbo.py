@@ -12,8 +12,8 @@ from zatlas.core.seeds import derive, stream
 from zatlas.latent_source import Encoded
 from zatlas.metrics.importance import TREATMENT_TEXT, Bounds, Treatment, importance_bound
 from zatlas.metrics.metric import Better, Metric, mean_and_error
-from zatlas.models import importers
 from zatlas.models.description import load_weights
+from zatlas.models.importers import imported_run
 from zatlas.models.likelihood import Gaussian
 from zatlas.models.vae import VAE
 from zatlas.workspace import Workspace
@@ -61,7 +61,7 @@ def likelihood_metrics(
     images = min(images, limit)
     train, test = (_rows(workspace, split, images, seed) for split in ("train", "test"))
     reconstruction = _reconstruction(workspace, test)
-    if importers.imported_model_of(workspace.run) is not None:
+    if imported_run.imported_model_of(workspace.run) is not None:
         return [reconstruction]
     model = load_weights(workspace.run.weights)[1].to(workspace.generator.device)
     if not isinstance(model, VAE):

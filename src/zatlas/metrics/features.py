@@ -18,8 +18,8 @@ from zatlas.core.seeds import stream
 from zatlas.core.system import SYSTEM
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.models.classifier import Classifier, ClassifierNet, load_classifier, resized, save_classifier
+from zatlas.models.device import resolve_device
 from zatlas.models.external_classifiers import open_classifier
-from zatlas.models.generator import resolve_device
 from zatlas.training.classifier_training import (
     LABEL,
     NET,

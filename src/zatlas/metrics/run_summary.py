@@ -9,7 +9,7 @@ from typing import Any
 from zatlas.core.shell import shell_command
 from zatlas.data.sources import value_of
 from zatlas.metrics.metric import Metric
-from zatlas.models.importers import imported_model_of
+from zatlas.models.importers.imported_run import imported_model_of
 from zatlas.training.recipe import Recipe
 from zatlas.workspace import Workspace
 

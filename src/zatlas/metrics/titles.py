@@ -5,7 +5,7 @@ import math
 from zatlas.core.numbers import DIGITS, significant
 from zatlas.latent_source import Given
 from zatlas.metrics.metric import Metric
-from zatlas.models.importers import imported_model_of
+from zatlas.models.importers.imported_run import imported_model_of
 from zatlas.workspace import Workspace
 
 SMALLEST_SHOWN = 1e-6  # smaller numbers are shown as "below"

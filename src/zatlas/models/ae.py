@@ -5,7 +5,7 @@ Hinton and Salakhutdinov 2006, https://doi.org/10.1126/science.1127647
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -27,6 +27,8 @@ class AEConfig(Family):
     sigma: Weight = 0.0  # std of the gaussian likelihood, for pixels in [0, 1]; 0 fits it
     signed: bool = False  # scale pixels to [-1, 1] inside the net
     mean_start: bool = True  # initialize the decoder to output the mean image
+
+    BFLOAT16: ClassVar[bool] = True
 
     @staticmethod
     def image_defaults(shape: Shape, count: int, given: Mapping[str, Any]) -> dict[str, Choice]:

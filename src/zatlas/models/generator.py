@@ -8,7 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zatlas.core.arrays import ArrayLike, ClassWeights, Images, Labels, Latents, as_array, as_latents
+from zatlas.core.arrays import (
+    ArrayLike,
+    ClassWeights,
+    Images,
+    Labels,
+    Latents,
+    as_array,
+    as_latents,
+    check_finite,
+)
 from zatlas.core.errors import NotSupported, ShapeError, UnknownName
 from zatlas.core.space import MappedSpace, Space
 from zatlas.data.image_input import ImagesLike, as_images
@@ -18,7 +27,6 @@ ClassLabel = int | str | Sequence[int | str] | np.ndarray | None
 ClassInputs = Labels | ClassWeights | None  # of a decoder: a class number or class weights for each row
 Decoder = Callable[[Tensor, Tensor | None], Tensor]  # latents, labels -> images in [0, 1]
 
-GPUS = ("cuda", "mps")  # kinds of GPU that zatlas supports: Nvidia or AMD, and Apple
 FIRST_BATCH = 16  # latents in the first batch, which shows how large an image is
 BATCH_BYTES = 8 << 20  # bytes of images in each later batch
 MAPPED = 256  # latents that are mapped to another space at once
@@ -222,6 +230,7 @@ class Generator:
                 f"There are {n} rows and {len(self.classes)} classes, and the class weights have shape "
                 f"{weights.shape}. Give one weight for each row and class."
             )
+        check_finite(weights, "Give numbers.", "rows of class weights")
         return weights
 
     def decode(self, z: ArrayLike, y: ClassInputs = None) -> Images:
@@ -384,16 +393,3 @@ def require_class_weights(generator: Generator) -> None:
             "This model takes its class as a number, so one class cannot be morphed into another. Keep one "
             "class with --label CLASS (in Python: label=)."
         )
-
-
-def resolve_device(device: str = "auto") -> str:
-    """Return the device of this name; for "auto" a GPU that zatlas and torch support, else "cpu"."""
-    current = torch.accelerator.current_accelerator(check_available=True)
-    gpu = current.type if current is not None and current.type in GPUS else None
-    if device == "auto":
-        return gpu or "cpu"
-    if device not in ("cpu", *GPUS):
-        raise UnknownName("device", device, ("auto", "cpu", *GPUS))
-    if device not in ("cpu", gpu):
-        raise NotSupported(f"This machine has no {device} device. Use device='auto' or device='cpu'.")
-    return device

@@ -5,6 +5,7 @@ one-hot labels (or None) to vectors. `decoder` returns a module from vectors to 
 applies the final sigmoid or tanh.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from torch.nn import functional as F
 from zatlas.core.errors import BadRecipe
 from zatlas.core.settings import Count, Within
 
-USUAL_NETS = ("mlp", "conv")  # default nets of models with an encoder
+USUAL_NETS = ("mlp", "conv-patch", "conv")  # default nets of models with an encoder
 LARGE_SIDE = 48  # pixels of the shorter side from which images are called large
 Shape = tuple[int, int, int]  # channels, height, width of an image
 Width = Annotated[int, Within(1, 65_536)]  # channels
@@ -90,7 +91,7 @@ class MLP(Net):
 def usual_net(shape: Shape) -> str:
     """Return the default net for images of this shape; `benchmarks/defaults.py` measures the choice."""
     _, height, width = shape
-    return "conv" if min(height, width) >= LARGE_SIDE and not (height % 4 or width % 4) else "mlp"
+    return "conv-patch" if min(height, width) >= LARGE_SIDE and not (height % 4 or width % 4) else "mlp"
 
 
 class FlatEncoder(nn.Module):
@@ -126,10 +127,10 @@ class Conv(Net):
         layers: list[nn.Module] = []
         for i in range(steps):
             wide = self.width * 2**i
-            layers += [nn.Conv2d(channels, wide, 4, 2, 1), *self._after(wide)]
+            layers += [nn.Conv2d(channels, wide, 4, 2, 1), *self.after(wide)]
             channels = wide
         size = channels * (height >> steps) * (width >> steps)
-        return ConvEncoder(nn.Sequential(*layers, nn.Flatten()), self._head(size + classes, out))
+        return ConvEncoder(nn.Sequential(*layers, nn.Flatten()), self.head(size + classes, out))
 
     def decoder(self, shape: Shape, dim: int) -> nn.Module:
         """Return transposed convolutions, the mirror of the encoder."""
@@ -137,11 +138,11 @@ class Conv(Net):
         steps = self.steps(height, width)
         wide = self.width * 2 ** (steps - 1)
         start = (wide, height >> steps, width >> steps)
-        layers: list[nn.Module] = [self._head(dim, start[0] * start[1] * start[2]), nn.Unflatten(1, start)]
+        layers: list[nn.Module] = [self.head(dim, start[0] * start[1] * start[2]), nn.Unflatten(1, start)]
         for i in reversed(range(steps)):
             narrow = self.width * 2 ** (i - 1) if i else channels
             layers += [nn.ConvTranspose2d(wide, narrow, 4, 2, 1)]
-            layers += self._after(narrow) if i else []
+            layers += self.after(narrow) if i else []
             wide = narrow
         return nn.Sequential(*layers)
 
@@ -165,14 +166,16 @@ class Conv(Net):
             )
         return self.depth or default
 
-    def _head(self, size: int, out: int) -> nn.Module:
+    def head(self, size: int, out: int) -> nn.Module:
+        """Return the linear layers between the features and the latent."""
         if not self.hidden:
             return nn.Linear(size, out)
         return nn.Sequential(
             nn.Linear(size, self.hidden), ACTIVATIONS[self.activation](), nn.Linear(self.hidden, out)
         )
 
-    def _after(self, channels: int) -> list[nn.Module]:
+    def after(self, channels: int) -> list[nn.Module]:
+        """Return the layers after a convolution with this number of channels."""
         norm = [nn.GroupNorm(min(8, channels), channels)] if self.norm == "group" else []
         return [*norm, ACTIVATIONS[self.activation]()]
 
@@ -238,9 +241,13 @@ def begin_at(decoder: nn.Module, raw: Tensor) -> None:
     """Set the last bias of a decoder so that its untrained output is close to this raw image."""
     kinds = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
     bias = [layer.bias for layer in decoder.modules() if isinstance(layer, kinds)][-1]
-    if bias is not None:
-        # The bias of a convolution has one value per channel.
-        bias.copy_(raw.flatten() if bias.numel() == raw.numel() else raw.flatten(1).mean(1))
+    if bias is None:
+        return
+    if bias.numel() != raw.numel():
+        # The bias of a convolution has one value for each channel, and for each pixel of a patch.
+        patch = math.isqrt(bias.numel() // len(raw))
+        raw = F.pixel_unshuffle(raw, patch).mean((1, 2))
+    bias.copy_(raw.flatten())
 
 
 def apply_encoder(encoder: nn.Module, x: Tensor, hot: Tensor | None) -> Any:

@@ -89,14 +89,21 @@ class Discriminator(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """Return the features (n, width, 4, 4) of images."""
+        return self.levels(images)[-1]
+
+    def levels(self, images: Tensor) -> list[Tensor]:
+        """Return the features (n, width, side, side) of images at each side, from large to 4."""
         x: Tensor | None = None
+        levels: list[Tensor] = []
         for block in self.blocks:
             x, images = block(x, images, self.taps)
+            assert x is not None
+            levels.append(x)
         if self.pixels is not None:
             added = self.pixels(images)
             x = added if x is None else x + added
         assert x is not None
-        return x
+        return [*levels[:-1], x]
 
     def group_std(self, x: Tensor) -> Tensor:
         """Return how much the features of each group of images differ, (groups, std_features)."""

@@ -118,17 +118,20 @@ def recovered(net: PlainNet, z: Tensor) -> float:
 
 @torch.no_grad()
 def statistics_error(net: PlainNet, z: Tensor) -> float:
-    """Return how far features differ from the statistics that the decoder's norms store; 0 without norms.
+    """Return how far features differ from the statistics that the decoder's norms store; 0 without any.
 
-    It is the mean absolute difference of the channels' means, in stored standard deviations.
+    It is the mean absolute difference of the channels' means, in stored standard deviations. Norms that
+    still have their initial statistics, as before a training, do not count.
     """
     x, errors = z, []
     for layer in net.decoder:
         if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
-            axes = [axis for axis in range(x.ndim) if axis != 1]
-            assert layer.running_mean is not None and layer.running_var is not None
-            std = (layer.running_var + layer.eps).sqrt()
-            errors.append(((x.mean(axes) - layer.running_mean) / std).abs().mean())
-            errors.append((x.std(axes) / std).log().abs().mean())
+            mean, var = layer.running_mean, layer.running_var
+            assert mean is not None and var is not None
+            if mean.any() or not var.eq(1).all():
+                axes = [axis for axis in range(x.ndim) if axis != 1]
+                std = (var + layer.eps).sqrt()
+                errors.append(((x.mean(axes) - mean) / std).abs().mean())
+                errors.append((x.std(axes) / std).log().abs().mean())
         x = layer(x)
     return float(torch.stack(errors).mean()) if errors else 0.0

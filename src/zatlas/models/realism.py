@@ -1,13 +1,17 @@
-"""How real images look to the discriminator of a GAN."""
+"""How real images look to the discriminator of a GAN, and how much images differ for it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from zatlas.core.arrays import Images, Values
 from zatlas.core.errors import NotSupported
 from zatlas.models.generator import ClassLabel, Generator
+from zatlas.models.importers.imported import Adapter
 
 BATCH = 16  # images whose activations are in memory at once
 
@@ -33,3 +37,26 @@ def realism(generator: Generator, images: Images, label: ClassLabel = None) -> V
         assert isinstance(result, torch.Tensor)
         scores.append(result.float().cpu().numpy())
     return np.concatenate([np.empty(0, np.float32), *scores])
+
+
+def feature_distance(generator: Generator) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return the function of two batches of images in [0, 1] that gives their perceptual distances (n,).
+
+    It is the mean squared difference of the features of the discriminator, scaled to length 1 at each pixel.
+    Zhang et al. 2018 (with another network), https://arxiv.org/abs/1801.03924
+    """
+    adapter = getattr(generator.critic, "__self__", None)
+    if not isinstance(adapter, Adapter) or adapter.discriminator is None:
+        raise NotSupported(
+            "This run has no discriminator whose features could be compared. Imported StyleGANs have one if "
+            "their file holds it. Omit --perceptual (in Python: perceptual=)."
+        )
+
+    def distance(images: Tensor, targets: Tensor) -> Tensor:
+        total = images.new_zeros(len(images))
+        for first, second in zip(adapter.levels(images), adapter.levels(targets), strict=True):
+            difference = functional.normalize(first) - functional.normalize(second)
+            total = total + difference.square().sum(1).mean((1, 2))
+        return total
+
+    return distance

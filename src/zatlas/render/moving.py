@@ -20,7 +20,7 @@ from PIL import Image, ImageChops
 
 from zatlas.core.errors import NotSupported
 from zatlas.core.extras import is_installed, require
-from zatlas.render.pixels import Frame, repeat
+from zatlas.render.pixels import Frame, encoded, repeat
 
 Frames = Iterator[Frame]  # of one size; both sides are even after enlargement
 # File, frames, fps, enlargement factor, and whether the pixels must be exact.
@@ -207,9 +207,7 @@ def _png_chunk(file: BinaryIO, name: bytes, data: bytes) -> None:
 
 
 def _png_data(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
-    file_bytes, at, data = buffer.getvalue(), 8, b""
+    file_bytes, at, data = encoded(image, "png"), 8, b""
     while at < len(file_bytes):
         (length,) = struct.unpack_from(">I", file_bytes, at)
         if file_bytes[at + 4 : at + 8] == b"IDAT":

@@ -28,6 +28,7 @@ Flags = Bool[np.ndarray, "n"]
 
 KINDS = ("png", "svg", "pdf", "webp", "jpg")
 NO_GLYPH = "Glyph .* missing from"  # matplotlib's warning about a character that no font has
+PNG_LEVEL = 4  # of zlib: files are 0.7 % larger than with level 6, and are written in 65 % of the time
 DPI = 144  # of plots in pixel formats
 FADED = 0.5  # share of the paper colour in a faded tile
 _one_at_a_time = threading.RLock()
@@ -125,7 +126,7 @@ def check_ending(path: Path) -> str:
 def encoded(image: Image.Image, kind: str) -> bytes:
     """Return the bytes of an image as png, webp or jpg."""
     options: dict[str, dict[str, object]] = {
-        "png": {},
+        "png": {"compress_level": PNG_LEVEL},
         "webp": {"lossless": True, "method": 4},
         "jpg": {"quality": 95, "subsampling": 0},
     }

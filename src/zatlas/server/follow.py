@@ -13,7 +13,8 @@ from zatlas.core.system import SYSTEM
 from zatlas.data import sources
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.models.generator import INPUT
-from zatlas.models.importers import ImportedModel, imported_model_of
+from zatlas.models.importers.imported import ImportedModel
+from zatlas.models.importers.imported_run import imported_model_of
 from zatlas.server.messages import error_payload
 from zatlas.site.other_spaces import largest_dim
 from zatlas.site.page_cache import cache_folder

@@ -44,10 +44,10 @@ class ExplorerWidget(anywidget.AnyWidget):
     selection = _array(np.int64, 0)
     pins = _array(np.float32, 0, 0)
 
-    def __init__(self, workspaces: Sequence[Workspace], height: int) -> None:
+    def __init__(self, workspaces: Sequence[Workspace], height: int, story: str | None = None) -> None:
         super().__init__(height=height)
         self._workspaces = tuple(workspaces)
-        self._explorer = Explorer(page(), AccessPolicy(frozenset()), compress=False)
+        self._explorer = Explorer(page(), AccessPolicy(frozenset()), compress=False, story=story)
         self._frames: dict[str, asyncio.Queue[dict[str, Any]]] = {}  # of each view
         self._clients: dict[str, asyncio.Task[None]] = {}
         self._loop = asyncio.new_event_loop()

@@ -18,7 +18,8 @@ from pathlib import Path, PurePosixPath
 from zatlas.core.errors import BadRecipe, BadRun, CannotWrite, NotSupported
 from zatlas.core.logs import LOG
 from zatlas.core.progress import bar
-from zatlas.site.figure_export import REGISTER, figure_data, figure_files, script
+from zatlas.site import figure_export
+from zatlas.site.figure_export import REGISTER, figure_data, figure_files, figure_page, script
 from zatlas.site.preview import preview
 from zatlas.site.space_files import with_spaces
 from zatlas.site.static import INDEX_PAGE, SINGLE_PAGE, explorer_files
@@ -73,7 +74,7 @@ def export(
         if story is not None or other_spaces:
             problem = "no story" if story is not None else "one latent space"
             raise BadRecipe(f"A live figure has {problem}. Leave out --figure (in Python: figure=).")
-        return _export_figure(workspaces, out, figure, points, anchors)
+        return _export_figure(workspaces, out, figure, points, anchors, limit)
     if anchors:
         raise BadRecipe("Only a live figure starts from anchors. Add --figure VIEW (in Python: figure=).")
     markdown = None if story is None else read_story(story)
@@ -126,16 +127,24 @@ def with_preview(page: bytes, title: str, about: str, image: str) -> bytes:
 
 
 def _export_figure(
-    workspaces: Sequence[Workspace], out: Path, view: str | None, points: int | None, anchors: Sequence[str]
+    workspaces: Sequence[Workspace],
+    out: Path,
+    view: str | None,
+    points: int | None,
+    anchors: Sequence[str],
+    limit: float,
 ) -> Path:
-    """Write a folder with a live figure; without a view, only the script with its data."""
+    """Write a live figure: a folder, or one page. Without a view, write only the script with its data."""
     if view is None:
         _check_data(out)
         atomic.write_file(out, script(figure_data(workspaces, points=points, anchors=anchors)))
         LOG.info(f"{out.stat().st_size / 1e6:.1f} MB. Name it as the src of a zatlas-figure.")
         return out
-    if out.suffix.lower() in (DATA_SUFFIX, ".html"):
-        raise BadRecipe(f"A figure is a folder, and {out} is named like a file. Leave out {out.suffix}.")
+    if out.suffix.lower() == DATA_SUFFIX:
+        raise BadRecipe(f"{out} gets only the data of a figure, which has no view. Leave out {out.suffix}.")
+    if out.suffix.lower() == ".html":
+        _check_file(out)
+        return _write_page(out, figure_page(workspaces, view, points=points, anchors=anchors), limit)
     _check_folder(out)
     return _write_folder(out, figure_files(workspaces, view, points=points, anchors=anchors))
 
@@ -171,7 +180,10 @@ def _elements(files: Files) -> Iterator[bytes]:
 
 
 def _write_single(out: Path, template: bytes, files: Files, limit: float) -> Path:
-    data = one_file(template, files)
+    return _write_page(out, one_file(template, files), limit)
+
+
+def _write_page(out: Path, data: bytes, limit: float) -> Path:
     size = len(data) / 1e6
     if size > limit:
         raise NotSupported(
@@ -222,8 +234,12 @@ def _check_file(out: Path) -> None:
     """Raise if `out` exists and is no export."""
     if out.is_symlink():
         raise CannotWrite(f"{out} is a link. Name the file that it points to.")
-    if out.exists() and not (out.is_file() and ELEMENT in out.read_bytes()):
+    if out.exists() and not (out.is_file() and _is_page(out.read_bytes())):
         raise CannotWrite(f"{out} exists and is no earlier export. Choose another name.")
+
+
+def _is_page(data: bytes) -> bool:
+    return ELEMENT in data or figure_export.ELEMENT in data
 
 
 def _check_data(out: Path) -> None:

@@ -21,6 +21,11 @@ POINTS = 1000  # of each run
 RUNTIME_SCRIPT, DATA_SCRIPT = "runtime.js", "data.js"
 RUNTIME = "runtime/"
 REGISTER = "(self.zatlasFiles??={})[document.currentScript.src]="
+REGISTER_INLINE = '(self.zatlasFiles??={})[new URL("%s",document.baseURI).href]='
+ELEMENT = b'<zatlas-figure src="data.js"'  # identifies a page with a figure
+COPIED = """<!-- Copy these two elements, and the scripts beside this page, to any other page. -->
+<script src="figure.js" defer></script>
+"""
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -31,10 +36,8 @@ PAGE = """<!doctype html>
 <title>{title}</title>
 </head>
 <body>
-<!-- Copy these two elements, and the scripts beside this page, to any other page. -->
-<script src="figure.js" defer></script>
-<zatlas-figure src="data.js" view="{view}" label="{title}"></zatlas-figure>
-</body>
+{before}<zatlas-figure src="data.js" view="{view}" label="{title}"></zatlas-figure>
+{after}</body>
 </html>
 """
 
@@ -43,21 +46,49 @@ def figure_files(
     workspaces: Sequence[Workspace], view: str, *, points: int | None = None, anchors: Sequence[str] = ()
 ) -> Files:
     """The files of a folder with a figure: the component, the runtime, the data, and a page that shows it."""
-    if view not in VIEWS:
-        raise UnknownName("view", view, VIEWS)
-    if (view == "compare") != (len(workspaces) == 2):
-        raise BadRecipe("The view compare shows two runs, and each other view shows one. Name as many runs.")
+    text = _page(workspaces, view, before=COPIED)
     page = page_files()
     data = figure_data(workspaces, points=points, anchors=anchors)
-    runtime = {url: file.read_bytes for url, file in page.items() if url.startswith(RUNTIME)}
-    text = PAGE.format(title=html.escape(" and ".join(each.name for each in workspaces)), view=view)
     return {
         "index.html": text.encode,
         "licenses.txt": page["licenses.txt"].read_bytes,
         FIGURE: page[FIGURE].read_bytes,
-        RUNTIME_SCRIPT: partial(script, runtime),
+        RUNTIME_SCRIPT: partial(script, _runtime_files()),
         DATA_SCRIPT: partial(script, data),
     }
+
+
+def figure_page(
+    workspaces: Sequence[Workspace], view: str, *, points: int | None = None, anchors: Sequence[str] = ()
+) -> bytes:
+    """One page with a figure that holds the component, the runtime and the data."""
+    _page(workspaces, view)  # raises before the data is made
+    page = page_files()
+    data = figure_data(workspaces, points=points, anchors=anchors)
+    scripts = [
+        script(_runtime_files(), REGISTER_INLINE % RUNTIME_SCRIPT),
+        script(data, REGISTER_INLINE % DATA_SCRIPT),
+        page[FIGURE].read_bytes(),
+    ]
+    elements = [
+        "<script>" + each.decode().replace("</script", r"<\/script") + "</script>\n" for each in scripts
+    ]
+    licenses = f"<template>{html.escape(page['licenses.txt'].read_text(encoding='utf-8'))}</template>\n"
+    return _page(workspaces, view, after="".join((*elements, licenses))).encode()
+
+
+def _page(workspaces: Sequence[Workspace], view: str, *, before: str = "", after: str = "") -> str:
+    """The page of a figure, with elements before and after it."""
+    if view not in VIEWS:
+        raise UnknownName("view", view, VIEWS)
+    if (view == "compare") != (len(workspaces) == 2):
+        raise BadRecipe("The view compare shows two runs, and each other view shows one. Name as many runs.")
+    title = html.escape(" and ".join(each.name for each in workspaces))
+    return PAGE.format(title=title, view=view, before=before, after=after)
+
+
+def _runtime_files() -> Files:
+    return {url: file.read_bytes for url, file in page_files().items() if url.startswith(RUNTIME)}
 
 
 def figure_data(
@@ -84,10 +115,10 @@ def figure_data(
     return files
 
 
-def script(files: Files) -> bytes:
-    """A script that registers these files, compressed, under its own address."""
+def script(files: Files, register: str = REGISTER) -> bytes:
+    """A script that registers these files, compressed, by default under its own address."""
     packed = {url: _packed(make()) for url, make in files.items()}
-    return (REGISTER + json.dumps(packed, separators=(",", ":"))).encode()
+    return (register + json.dumps(packed, separators=(",", ":"))).encode()
 
 
 def _packed(data: bytes) -> str:

@@ -1,6 +1,5 @@
 """The preview of an exported page, which a messenger or a social network shows beside its link."""
 
-import io
 import math
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ from PIL import Image, ImageDraw
 from zatlas.core.arrays import Latents, Values
 from zatlas.models.decoding_time import affordable
 from zatlas.render import text as type_
-from zatlas.render.pixels import to_bytes
+from zatlas.render.pixels import encoded, to_bytes
 from zatlas.render.theme import LIGHT, rgb
 from zatlas.site.tree import RunTree
 
@@ -53,9 +52,7 @@ def preview(tree: RunTree) -> bytes | None:
     name = type_.shortened(tree.entry["name"], TITLE, WIDTH - 2 * MARGIN)
     face = type_.font(type_.face(name), TITLE)
     ImageDraw.Draw(page).text((MARGIN, HEIGHT - MARGIN - TITLE), name, rgb(LIGHT.ink), face)
-    file = io.BytesIO()
-    page.save(file, "PNG")
-    return file.getvalue()
+    return encoded(page, "png")
 
 
 def _cells(tree: RunTree, side: int) -> Cells:

@@ -21,7 +21,7 @@ from zatlas.core.progress import Advance, bar
 from zatlas.core.seeds import derive
 from zatlas.data.image_dataset import NO_LABEL, Column, ImageDataset
 from zatlas.models.classifier import Classifier, ClassifierNet, Target, from_network
-from zatlas.models.generator import resolve_device
+from zatlas.models.device import resolve_device
 from zatlas.models.nets import Shape
 from zatlas.training.batches import Batches
 from zatlas.training.environment import deterministic

@@ -19,7 +19,7 @@ from zatlas.core.shell import how_to_set
 from zatlas.core.system import SYSTEM
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.models.description import Description
-from zatlas.models.generator import resolve_device
+from zatlas.models.device import resolve_device
 from zatlas.models.trainable import Trainable
 from zatlas.store.run import FORMAT
 from zatlas.training.precision import bfloat16_gain, choose_precision

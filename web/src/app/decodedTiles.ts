@@ -36,20 +36,20 @@ export class DecodedTiles {
 
   /** Draw the tiles that are decoded already, where one of the points is at most half a tile away. */
   draw(context: CanvasRenderingContext2D, view: View, width: number, height: number, points: Grid | null): void {
-    const step = stepOf(view);
-    const side = step * view.scale;
-    context.imageSmoothingEnabled = side < 2 * this.run.entry.image.width;
+    const [across, down] = this.stepsOf(view);
+    const [w, h] = [across * view.scale, down * view.scale];
+    context.imageSmoothingEnabled = w < 2 * this.run.entry.image.width;
     context.strokeStyle = THEMES.light.generated;
     context.lineWidth = 1;
     for (const cell of this.cells(view, width, height)) {
       const tile = this.tiles.get(cell.key);
-      if (!tile || (points && points.nearest(cell.x, cell.y, 0.7 * step) < 0)) continue;
+      if (!tile || (points && points.nearest(cell.x, cell.y, 0.7 * Math.max(across, down)) < 0)) continue;
       const [px, py] = toPixel(view, width, height, cell.x, cell.y);
       context.globalAlpha = Math.min(1, cell.coverage * 1.1);
-      const scale = side / Math.max(tile.width, tile.height);
-      const [w, h] = [tile.width * scale, tile.height * scale];
-      context.drawImage(tile, px - w / 2 + 1, py - h / 2 + 1, w - 2, h - 2);
-      context.strokeRect(px - w / 2 + 0.5, py - h / 2 + 0.5, w - 1, h - 1);
+      const scale = Math.min(w / tile.width, h / tile.height);
+      const [dx, dy] = [(tile.width * scale) / 2, (tile.height * scale) / 2];
+      context.drawImage(tile, px - dx + 1, py - dy + 1, 2 * dx - 2, 2 * dy - 2);
+      context.strokeRect(px - dx + 0.5, py - dy + 0.5, 2 * dx - 1, 2 * dy - 1);
     }
     context.globalAlpha = 1;
   }
@@ -70,25 +70,28 @@ export class DecodedTiles {
     }
   }
 
+  /** The sides of a tile in units of the chart, in the shape of the images. */
+  private stepsOf({ scale }: View): [number, number] {
+    const { width, height } = this.run.entry.image;
+    const shape = Math.min(Math.max(Math.sqrt(width / height), 0.5), 2); // a tile of extreme shape would be thin
+    const step = 2 ** (Math.ceil(2 * Math.log2(SIDE / scale)) / 2);
+    return [step * shape, step / shape];
+  }
+
   private cells(view: View, width: number, height: number): Cell[] {
-    const step = stepOf(view);
+    const [across, down] = this.stepsOf(view);
     const [left, top] = toPosition(view, width, height, 0, 0);
     const [right, bottom] = toPosition(view, width, height, width, height);
     const [west, south, east, north] = this.bounds;
     const result: Cell[] = [];
-    for (let i = Math.floor(left / step); i * step <= right; i++) {
-      for (let j = Math.floor(bottom / step); j * step <= top; j++) {
-        const [x, y] = [(i + 0.5) * step, (j + 0.5) * step];
+    for (let i = Math.floor(left / across); i * across <= right; i++) {
+      for (let j = Math.floor(bottom / down); j * down <= top; j++) {
+        const [x, y] = [(i + 0.5) * across, (j + 0.5) * down];
         if (x < west || x > east || y < south || y > north) continue;
         const coverage = this.run.coverage(x, y);
-        if (coverage >= MIN_COVERAGE) result.push({ key: `${step} ${i} ${j}`, x, y, coverage });
+        if (coverage >= MIN_COVERAGE) result.push({ key: `${across} ${i} ${j}`, x, y, coverage });
       }
     }
     return result;
   }
-}
-
-/** The side of a tile in units of the chart. */
-function stepOf(view: View): number {
-  return 2 ** (Math.ceil(2 * Math.log2(SIDE / view.scale)) / 2);
 }

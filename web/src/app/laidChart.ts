@@ -1,8 +1,11 @@
 /** Charts with the positions of their points. */
 
 import type { ChartEntry } from "../contract";
-import type { PlaneInverse } from "../latent";
+import { fromHalf } from "../data";
+import type { Lattice, PlaneInverse } from "../latent";
+import type { Files } from "../types";
 import type { Grid } from "../map";
+import type { RunState } from "./run.svelte";
 
 /** An image of a map, and the pixel of a position on it. */
 export interface MapPicture {
@@ -10,13 +13,17 @@ export interface MapPicture {
   pixelOf: (x: number, y: number) => [number, number];
 }
 
+/** What the page asks the inverse of a chart. */
+export type MapInverse = Pick<PlaneInverse, "inverse" | "inverseAll" | "coverage" | "forward" | "fine" | "refine">;
+
 /** A chart with the positions of the points. */
 export interface LaidChart {
   site: ChartEntry;
   positions: Float32Array;
   grid: Grid;
-  inverse: PlaneInverse;
+  inverse: MapInverse;
   first: { positions: Float32Array; grid: Grid }; // without points from tiles: a uniform sample
+  home: Grid; // in whose dense regions the page begins
 }
 
 /** The map of an earlier checkpoint of a training. */
@@ -24,6 +31,7 @@ export interface Snapshot {
   epoch: number;
   index: Int32Array; // of each point in the data set
   positions: Float32Array;
+  run: RunState | null; // with the latents and the decoder of that epoch, if the page still has them
 }
 
 /** The positions, but of each point that has an old position that one. */
@@ -39,6 +47,12 @@ export function movedFrom(
     if (before !== undefined) result.set(old.subarray(2 * before, 2 * before + 2), 2 * row);
   }
   return result;
+}
+
+/** The latents and the data coverage on a grid over a chart. */
+export async function readLattice(files: Files, site: ChartEntry): Promise<Lattice> {
+  const [latents, coverage] = await Promise.all([files.bytes(site.lattice.url), files.bytes(site.coverage)]);
+  return { latents: fromHalf(latents), coverage: new Uint8Array(coverage), n: site.lattice.n };
 }
 
 /** The rows in reverse order. */

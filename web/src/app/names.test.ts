@@ -2,7 +2,8 @@
 
 import { expect, test } from "vitest";
 import type { Column } from "../contract";
-import { parseQuery, quoted } from "../data";
+import { quoted } from "../data";
+import { parseQuery } from "../data/filter";
 import names from "../../../tests/names.json";
 import { Arithmetic, namedText, readNamed } from "./arithmetic.svelte";
 import { readLink, writeLink } from "./link";

@@ -2,6 +2,7 @@
 
 import type { Column } from "../contract";
 import type { Images } from "../types";
+import { select, type Selection } from "../data";
 import { readImage } from "../media";
 import { Arithmetic } from "./arithmetic.svelte";
 import { defaultColour, defaultLayer } from "./defaults";
@@ -166,6 +167,13 @@ export class Page {
     return named(this.colour) ?? named(defaultColour(run)) ?? null;
   }
 
+  private readonly selections = $derived.by(() => this.runs.map((run) => select(this.filter, run.table, run.entry.columns)));
+
+  /** What the filter selects of a run. */
+  selectionOf(run: RunState): Selection {
+    return this.selections[this.runs.indexOf(run)];
+  }
+
   /** Whether both runs use the same data set, so that image numbers match. */
   alike(): boolean {
     return new Set(this.runs.map((run) => run.entry.fingerprint)).size === 1;
@@ -321,7 +329,7 @@ export class Page {
     this.active = state.run === 1 && this.runs.length > 1 ? 1 : 0;
     const run = this.run;
     const link = concrete(state, run.entry);
-    await run.show(link.chart ?? run.entry.charts[0]?.name);
+    await run.show(link.chart ?? run.entry.charts[0]?.name).catch((error: Error) => (this.toast = { text: error.message, undo: false }));
     if (overtaken()) return;
     this.colour = run.entry.columns.some((column) => column.name === link.colour) ? link.colour! : defaultColour(run);
     this.filter = link.filter ?? "";

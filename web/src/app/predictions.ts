@@ -43,3 +43,8 @@ function repeats(flag: Column, column: Column, table: Table): boolean {
 }
 
 const sorted = (entries: [string, number][]) => entries.sort((a, b) => b[1] - a[1]);
+
+/** The values by name, the highest first, of the names that are to be listed. */
+export function ranked(names: readonly string[], values: ArrayLike<number>, listed: (name: string, i: number) => boolean): [string, number][] {
+  return sorted(names.flatMap((name, i): [string, number][] => (listed(name, i) ? [[name, values[i]]] : [])));
+}

@@ -4,15 +4,16 @@ import type { ChartEntry, RunEntry } from "../contract";
 import type { Decoder, Encoder, Files, Images } from "../types";
 import { countIn, fromHalf, readLatents, readTable, Tiling, type Latents, type Condition, type Count, type Table } from "../data";
 import { chooseDecoder, chooseEncoder, latentOf, geodesic, nearestLatents, newChart, pageClassifier, realImage, type Socket } from "../decoder";
-import { draw, mean, openPrior, relativeDistances, openSearch, dimensionChart, PlaneInverse, read, stack, stdFrom, stdOf, uniform, type Lattice, type Prior, type Probes, type NeighborSearch } from "../latent";
-import { Grid, cut, landmarks, tileOf, type Box } from "../map";
+import { draw, mean, openPrior, relativeDistances, openSearch, dimensionChart, PlaneInverse, read, stack, stdFrom, stdOf, uniform, type Prior, type Probes, type NeighborSearch } from "../latent";
+import { Grid, landmarks, SpriteSheets, type Box } from "../map";
 import { readDirections } from "./directions";
-import { movedFrom, reversed, type LaidChart, type MapPicture } from "./laidChart";
+import { movedFrom, readLattice, reversed, type LaidChart, type MapPicture } from "./laidChart";
 import type { Slider } from "./sliders.svelte";
 import { imageName, type Anchor, type SampleName, type SamplePrior } from "./anchor";
 import { command } from "./command";
 import { Speed } from "./refine";
 import { type Place } from "./place";
+import { ranked } from "./predictions";
 
 const NEAREST = 6; // nearest images that are shown
 const LANDMARKS = 4; // dense regions of the map that the page shows first
@@ -44,9 +45,10 @@ export class RunState {
   private search: NeighborSearch | null = null;
   private normals: Float32Array | null = null;
   picture: (() => MapPicture) | null = null; // draws the map as the page shows it
+  past = $state.raw<RunState | null>(null); // this run after an earlier epoch, while the page replays that
   before: RunState | null = null; // the same run as the page showed it until now
   private rows: Map<number, number> | null = null;
-  private sheets: Promise<ImageBitmap>[] = []; // sprite sheets
+  readonly sheets: SpriteSheets | null; // thumbnails of the real images
   first!: Table; // the points of the first file
   private tiling: Tiling | null = null;
   private wanted: ChartEntry | null = null; // the chart requested last
@@ -57,6 +59,7 @@ export class RunState {
     this.files = files;
     this.socket = socket;
     this.charts = entry.charts;
+    this.sheets = entry.sprites && new SpriteSheets(entry.sprites, files);
     this.decoding = chooseDecoder(files, entry, socket);
     this.decoding.then(
       (decoder) => {
@@ -77,8 +80,15 @@ export class RunState {
     return run;
   }
 
+  /** End the threads of the model and of the search, and free the images. */
+  close(): void {
+    this.sheets?.clear();
+    void this.decoding.then((decoder) => decoder.close(), () => null);
+    this.search?.close();
+  }
+
   private async complete(): Promise<void> {
-    if (this.entry.sprites) void this.tile(this.densest).catch(() => null); // the page shows it first
+    void this.sheets?.load(this.densest); // the page shows it first
     const [latents] = await Promise.all([readLatents(this.files, this.entry), this.directions(), this.readPrior(), this.readSamples(), this.decoding.catch(() => null)]);
     this.latents = latents;
     if (this.entry.center) this.center = new Float32Array(await this.files.bytes(this.entry.center));
@@ -87,6 +97,7 @@ export class RunState {
       this.refine(this.chart);
     }
     this.loaded = true;
+    void this.sheets?.prefetch(this.densest);
   }
 
   // Charts
@@ -97,15 +108,10 @@ export class RunState {
     if (!site) return;
     this.wanted = site;
     if (this.chart?.site === site) return;
-    const lattice = await this.latticeOf(site);
+    const lattice = await readLattice(this.files, site);
     if (this.wanted !== site) return; // another chart was requested meanwhile
     const positions = this.computedPositions.get(site.name) ?? this.first.positions(site);
     this.setChart(site, positions, new PlaneInverse(site, this.entry.dim, lattice));
-  }
-
-  private async latticeOf(site: ChartEntry): Promise<Lattice> {
-    const [latents, coverage] = await Promise.all([this.files.bytes(site.lattice.url), this.files.bytes(site.coverage)]);
-    return { latents: fromHalf(latents), coverage: new Uint8Array(coverage), n: site.lattice.n };
   }
 
   /** Show the points by two latent dimensions. */
@@ -123,12 +129,12 @@ export class RunState {
     const { chart, positions } = await newChart(this.socket!, this.entry, layout, by);
     this.charts = [...this.charts.filter((item) => item.name !== chart.name), chart];
     this.computedPositions.set(chart.name, positions);
-    this.setChart(chart, positions, new PlaneInverse(chart, this.entry.dim, await this.latticeOf(chart)));
+    this.setChart(chart, positions, new PlaneInverse(chart, this.entry.dim, await readLattice(this.files, chart)));
   }
 
   private setChart(site: ChartEntry, positions: Float32Array, inverse: PlaneInverse): void {
     const grid = new Grid(positions);
-    const next = { site, positions, grid, inverse, first: { positions, grid } };
+    const next = { site, positions, grid, inverse, first: { positions, grid }, home: grid };
     this.refine(next);
     this.wanted = site;
     this.chart = next;
@@ -198,6 +204,8 @@ export class RunState {
 
   /** The anchor of a row. */
   anchor(row: number): Anchor {
+    const then = this.past?.rowOf(this.table.index[row]);
+    if (then !== undefined) return { ...this.past!.anchor(then), row };
     const z = this.latents && row < this.latents.count ? this.latents.row(row) : this.lift(this.chart.positions[2 * row], this.chart.positions[2 * row + 1]);
     return { z, row, name: "", about: imageName(this, row) };
   }
@@ -215,15 +223,6 @@ export class RunState {
     const { sprites, image } = this.entry;
     const complete = sprites && row < this.entry.count && sprites.width >= image.width && sprites.height >= image.height;
     return complete || !sprites || !this.socket ? null : realImage(this.socket, this.entry, this.table.rank(row));
-  }
-
-  /** The thumbnail of a row; null if it has none. */
-  async tile(row: number): Promise<HTMLCanvasElement | null> {
-    const { sprites } = this.entry;
-    if (!sprites || row >= this.entry.count) return null;
-    const tile = tileOf(sprites, row);
-    const sheet = await (this.sheets[tile.sheet] ??= this.files.image(sprites.sheets[tile.sheet]));
-    return cut(sheet, tile);
   }
 
   /** The row of the image with this index in the data set. */
@@ -250,7 +249,7 @@ export class RunState {
   }
 
   /** Rows in dense regions of the map, the densest first, far from each other. */
-  readonly dense = $derived.by((): number[] => landmarks(this.chart.first.grid, LANDMARKS));
+  readonly dense = $derived.by((): number[] => landmarks(this.chart.home, LANDMARKS));
 
   get typical(): Float32Array {
     return Float32Array.from(this.entry.mean);
@@ -260,6 +259,7 @@ export class RunState {
 
   /** Decode n latents; null if a newer request of the same stream replaced this one. */
   async decode(z: Float32Array, n: number, stream?: string, label: number | number[] = this.label, coarse = false): Promise<Images | null> {
+    if (this.past) return this.past.decode(z, n, stream, label, coarse);
     const decoder = this.decoder ?? (await this.decoding);
     const each = typeof label === "number" ? Array<number>(n).fill(label) : label;
     const labels = this.entry.classes.length ? each : undefined;
@@ -281,8 +281,6 @@ export class RunState {
     const labels = this.entry.classes.length ? [this.label] : undefined;
     return (await this.encoder).encode(images, labels);
   }
-
-  close = (): void => this.decoder?.close(); // frees the decoder of a run that is not shown any more
 
   /** Whether latents can be decoded; a run imported without a decoder cannot. */
   get decodes(): boolean {
@@ -332,6 +330,11 @@ export class RunState {
 
   /** The nearest rows, and the relative distance from the data; null if a newer request replaced this one. */
   async nearest(z: Float32Array, stream?: string): Promise<{ rows: number[]; distance: number } | null> {
+    const { past } = this;
+    if (past) {
+      const result = await past.nearest(z, stream);
+      return result && { ...result, rows: result.rows.flatMap((row) => this.rowOf(past.table.index[row]) ?? []) };
+    }
     const { density, latents } = this.entry;
     const k = Math.max(NEAREST, density?.neighbors ?? 0);
     const served = this.socket && !latents;
@@ -343,9 +346,9 @@ export class RunState {
 
   /** How far each anchor is from the data. */
   async placesOf(anchors: Anchor[]): Promise<Place[]> {
-    const { density } = this.entry;
+    const { search, entry: { density } } = this.past ?? this;
     const z = stack(anchors.map((anchor) => anchor.z));
-    const result = density && (await this.search?.nearest(z, density.neighbors));
+    const result = density && (await search?.nearest(z, density.neighbors));
     const distances = result ? relativeDistances(result, z, density) : [];
     return anchors.map((anchor, i) => ({ distance: distances[i] ?? NaN, coverage: this.coverageOf(anchor) }));
   }
@@ -369,12 +372,10 @@ export class RunState {
   }
 
   /** Linear-probe probabilities for a latent, the highest first. */
-  probabilities(z: Float32Array, limit = 5): [string, number][] {
+  probabilities(z: Float32Array): [string, number][] {
     if (!this.probes?.names.length) return [];
-    const result = read(this.probes, z);
     const numbers = new Set(this.entry.columns.filter(({ kind }) => kind === "number").map(({ name }) => name));
-    const named = this.probes.names.flatMap((name, i): [string, number][] => (numbers.has(name) ? [] : [[name, result[i]]]));
-    return named.sort((a, b) => b[1] - a[1]).slice(0, limit);
+    return ranked(this.probes.names, read(this.probes, z), (name) => !numbers.has(name));
   }
 
   /** Predictions of the run's classifier for the first image, the highest first; null without a classifier. */
@@ -384,8 +385,7 @@ export class RunState {
     this.classifier ??= pageClassifier(this.files, this.entry, classifier);
     const result = await this.classifier.then((read) => read(images)).catch(() => null); // the linear probes remain
     if (!result) return null;
-    const named = classifier.names.flatMap((name, i): [string, number][] => (classifier.kinds[i] === "number" ? [] : [[name, result[i]]]));
-    return named.sort((a, b) => b[1] - a[1]);
+    return ranked(classifier.names, result, (_, i) => classifier.kinds[i] !== "number");
   }
 
   /** The normal of an attribute's hyperplane; a direction orthogonal to it keeps the attribute constant. */

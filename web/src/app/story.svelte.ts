@@ -2,7 +2,7 @@
 
 import { SHELL } from "../contract";
 import { anchorText } from "./anchor";
-import { percent, short } from "./format";
+import { integer, percent, short } from "./format";
 import { readLink, writeLink, type LinkState } from "./link";
 import type { Page } from "./page.svelte";
 import { exampleDirection, gapOf } from "./relative";
@@ -76,7 +76,7 @@ export class Stories {
       run: () => entry.name,
       data: () => entry.data,
       dimensions: () => String(entry.dim),
-      values: () => String(entry.image.channels * entry.image.height * entry.image.width),
+      values: () => integer(entry.image.channels * entry.image.height * entry.image.width),
       radius: () => short(Math.sqrt(entry.dim)),
       chord: () => short(Math.sqrt(entry.dim / 2)),
       direction: () => example?.direction.title.replaceAll("_", " "),

@@ -56,7 +56,9 @@ export class Walk {
         return;
       }
       if (this.fromLink) void this.go(this.at).finally(() => (this.fromLink = false));
-      this.path = this.plane?.knots ?? (await this.page.run.positionsOf(sample(result, TRACED)));
+      const path = this.plane?.knots ?? (await this.page.run.positionsOf(sample(result, TRACED)));
+      if (stale()) return; // the pins have changed meanwhile
+      this.path = path;
       const { run } = this.page;
       const anchors = this.steps(TILES);
       const strip = await run.decode(stack(anchors.map(({ z }) => z)), TILES, "strip", anchors.map((anchor) => run.labelOf(anchor)));

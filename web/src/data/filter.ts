@@ -14,6 +14,21 @@ export interface Query {
   problems: string[]; // a message for each part that could not be parsed
 }
 
+/** A query with the rows that meet it. */
+export interface Selection extends Query {
+  mask: Uint8Array | null; // 1 for each row that meets all conditions; null without conditions
+  count: number;
+}
+
+/** Parse a query, and select its rows. */
+export function select(text: string, table: Table, columns: readonly Column[]): Selection {
+  const query = parseQuery(text, columns);
+  const mask = query.conditions.length ? maskOf(query.conditions, table) : null;
+  let count = mask ? 0 : table.count;
+  if (mask) for (let row = 0; row < mask.length; row++) count += mask[row];
+  return { ...query, mask, count };
+}
+
 /** 1 for each row that meets all conditions. */
 export function maskOf(conditions: readonly Condition[], table: Table): Uint8Array {
   const mask = new Uint8Array(table.count).fill(1);

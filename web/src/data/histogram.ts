@@ -16,19 +16,40 @@ export interface Bin {
   shown: number; // points that meet the conditions on the other columns
 }
 
-/** The bins of a column. Conditions on the column itself are ignored, so that its other values can still be chosen. */
-export function histogram(column: Column, table: Table, conditions: readonly Condition[]): Bin[] {
+/**
+ * The bins of a column. Conditions on the column itself are ignored, so that its other values can still be chosen. `mask`
+ * holds the rows that meet all conditions.
+ */
+export function histogram(column: Column, table: Table, conditions: readonly Condition[], mask: Uint8Array | null): Bin[] {
   const others = conditions.filter((item) => item.column !== column.name);
-  const mask = others.length ? maskOf(others, table) : null;
-  const bins = emptyBins(column);
-  const binOf = finder(column, table, bins.length);
-  for (let row = 0; row < table.count; row++) {
-    const bin = bins[binOf(row)];
-    if (!bin) continue; // a missing value
-    bin.all += 1;
-    if (!mask || mask[row]) bin.shown += 1;
+  const shownRows = others.length === conditions.length ? mask : others.length ? maskOf(others, table) : null;
+  const { bins, binOf } = binned(column, table);
+  if (!shownRows) return bins.map((bin) => ({ ...bin, shown: bin.all }));
+  const shown = new Int32Array(bins.length + 1);
+  for (let row = 0; row < binOf.length; row++) shown[binOf[row]] += shownRows[row];
+  return bins.map((bin, i) => ({ ...bin, shown: shown[i] }));
+}
+
+/** The bins of a column with all points, and the bin of each row: that after the last one for a missing value. */
+interface Binned {
+  bins: Bin[];
+  binOf: Uint16Array;
+}
+
+const cache = new WeakMap<Table, Map<Column, Binned>>(); // a filter changes neither
+
+function binned(column: Column, table: Table): Binned {
+  const columns = cache.get(table) ?? new Map<Column, Binned>();
+  cache.set(table, columns);
+  let result = columns.get(column);
+  if (!result) {
+    const bins = emptyBins(column);
+    const binOf = binsOf(column, table, bins.length);
+    const all = new Int32Array(bins.length + 1);
+    for (let row = 0; row < binOf.length; row++) all[binOf[row]] += 1;
+    columns.set(column, (result = { bins: bins.map((bin, i) => ({ ...bin, all: all[i] })), binOf }));
   }
-  return bins;
+  return result;
 }
 
 function emptyBins(column: Column): Bin[] {
@@ -40,14 +61,20 @@ function emptyBins(column: Column): Bin[] {
   return Array.from({ length: BINS }, (_, value) => ({ ...empty, text: "", value, low: edge(value), high: edge(value + 1) }));
 }
 
-/** The bin of a row; values beyond the range of a number are in the first or the last bin. */
-function finder(column: Column, table: Table, count: number): (row: number) => number {
+/** The bin of each row; values beyond the range of a number are in the first or the last bin. */
+function binsOf(column: Column, table: Table, count: number): Uint16Array {
+  const result = new Uint16Array(table.count);
   if (column.kind !== "number") {
     const values = column.kind === "class" ? table.classOf(column.name) : table.flag(column.name);
-    return (row) => values[row];
+    for (let row = 0; row < result.length; row++) result[row] = Math.min(values[row], count);
+    return result;
   }
   const values = table.number(column.name);
   const [low, high] = column.range ?? [0, 1];
   const step = count / (high - low || 1);
-  return (row) => (Number.isNaN(values[row]) ? -1 : Math.min(Math.max(Math.floor((values[row] - low) * step), 0), count - 1));
+  for (let row = 0; row < result.length; row++) {
+    const bin = Math.min(Math.max(Math.floor((values[row] - low) * step), 0), count - 1);
+    result[row] = Number.isNaN(bin) ? count : bin;
+  }
+  return result;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Column } from "../contract";
-import { parseQuery, replaced } from "./filter";
+import { maskOf, parseQuery, replaced } from "./filter";
 import { histogram } from "./histogram";
 import { csv, sortedRows } from "./selection";
 import type { Table } from "./table";
@@ -21,7 +21,7 @@ const table = {
 const conditions = (text: string) => parseQuery(text, COLUMNS).conditions;
 
 test("a histogram counts all points, and those that meet the conditions on other columns", () => {
-  const counts = (name: number, text: string) => histogram(COLUMNS[name], table, conditions(text)).map(({ all, shown }) => [all, shown]);
+  const counts = (name: number, text: string) => histogram(COLUMNS[name], table, conditions(text), maskOf(conditions(text), table)).map(({ all, shown }) => [all, shown]);
   expect(counts(0, "Old")).toEqual([
     [2, 1],
     [2, 1],
@@ -37,7 +37,7 @@ test("a histogram counts all points, and those that meet the conditions on other
 });
 
 test("a histogram of numbers leaves missing values out and puts outliers into its ends", () => {
-  const bins = histogram(COLUMNS[2], table, []);
+  const bins = histogram(COLUMNS[2], table, [], null);
   expect(bins.reduce((sum, bin) => sum + bin.all, 0)).toBe(3);
   expect(bins.at(-1)!.all).toBe(1);
   expect(bins[12].all).toBe(1);

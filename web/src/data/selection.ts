@@ -5,9 +5,12 @@ import type { Table } from "./table";
 
 /** The selected rows, sorted by a column; missing numbers come last. Without a column, in their order. */
 export function sortedRows(table: Table, mask: Uint8Array | null, column: Column | null, down: boolean): Int32Array {
-  const rows = Int32Array.from({ length: table.count }, (_, row) => row).filter((row) => !mask || mask[row]);
+  const all = new Int32Array(table.count);
+  let count = 0;
+  for (let row = 0; row < all.length; row++) if (!mask || mask[row]) all[count++] = row;
+  const rows = all.subarray(0, count);
   if (!column) return down ? rows.reverse() : rows;
-  const values = numbersOf(table, column);
+  const values = valuesOf(table, column);
   const sign = down ? -1 : 1;
   return rows.sort((a, b) => {
     const [x, y] = [values[a], values[b]];
@@ -24,13 +27,14 @@ export function csv(table: Table, rows: Int32Array, columns: readonly Column[]):
   return `${lines.join("\r\n")}\r\n`;
 }
 
-function numbersOf(table: Table, { name, kind }: Column): ArrayLike<number> {
+/** The values of a column by row: numbers, indices of classes, or flags. */
+export function valuesOf(table: Table, { name, kind }: Column): ArrayLike<number> {
   if (name === "index") return table.index;
   return kind === "class" ? table.classOf(name) : kind === "flag" ? table.flag(name) : table.number(name);
 }
 
 function textsOf(table: Table, column: Column): (row: number) => string {
-  const values = numbersOf(table, column);
+  const values = valuesOf(table, column);
   if (column.kind === "class") return (row) => column.values?.[values[row]] ?? "";
   return (row) => (Number.isNaN(values[row]) ? "" : String(Number(values[row].toPrecision(7))));
 }

@@ -94,10 +94,14 @@ export function button(text: string, onclick: () => void): HTMLButtonElement {
   return el("button", { type: "button", onclick }, text);
 }
 
+/** A choice among names, by their index. */
+export function choice(title: string, names: string[], chosen: number, changed: (index: number) => void): HTMLElement {
+  const onchange = (event: Event) => changed(Number((event.target as HTMLSelectElement).value));
+  const options = names.map((name, i) => el("option", { value: i, ...(i === chosen ? { selected: "" } : {}) }, name));
+  return el("label", {}, `${title} `, el("select", { "aria-label": title, onchange }, ...options));
+}
+
 /** A choice of the class of a conditional model; empty for others. */
 export function classChoice(classes: string[], label: number, changed: (label: number) => void): HTMLElement[] {
-  if (!classes.length) return [];
-  const onchange = (event: Event) => changed(Number((event.target as HTMLSelectElement).value));
-  const options = classes.map((name, i) => el("option", { value: i, ...(i === label ? { selected: "" } : {}) }, name));
-  return [el("label", {}, "Class ", el("select", { onchange }, ...options))];
+  return classes.length ? [choice("Class", classes, label, changed)] : [];
 }

@@ -28,8 +28,8 @@ export interface FigureRun {
   grid: Grid; // of the positions
   inverse: PlaneInverse;
   sliders: Slider[];
-  /** null: a newer request of the same stream replaced this one. */
-  decode(z: Float32Array, n: number, stream: string, label: number): Promise<Images | null>;
+  /** In one class, or each latent in its own. null: a newer request of the same stream replaced this one. */
+  decode(z: Float32Array, n: number, stream: string, label: number | number[]): Promise<Images | null>;
 }
 
 export interface FigureData {
@@ -68,7 +68,7 @@ async function openRun(files: Files, entry: RunEntry): Promise<FigureRun> {
   const inverse = new PlaneInverse(chart, entry.dim);
   inverse.refine({ latents, positions, nearest: (x, y, k) => grid.nearestMany(x, y, k) });
   const decode: FigureRun["decode"] = (z, n, stream, label) => {
-    const labels = entry.classes.length ? new Array<number>(n).fill(label) : undefined;
+    const labels = !entry.classes.length ? undefined : typeof label === "number" ? new Array<number>(n).fill(label) : label;
     return decoder.decode(z.slice(), n, { labels, stream });
   };
   return { entry, table, latents, chart, positions, grid, inverse, sliders, decode };

@@ -1,6 +1,6 @@
 import { test } from "vitest";
 import { expectClose } from "../../test/close";
-import { aligned } from "./align";
+import { alignment, movedBy } from "./align";
 
 const TARGET = Float32Array.of(0, 0, 3, 0, 3, 1, -2, 4);
 
@@ -18,11 +18,13 @@ test.each([
   [1.2, 1],
   [3, -1],
 ])("a map turned by %d and mirrored by %d is aligned again", (angle, mirror) => {
-  expectClose(aligned(moved(angle, mirror), TARGET), TARGET, 1e-4);
+  const motion = alignment(moved(angle, mirror), TARGET);
+  expectClose(movedBy(motion, moved(angle, mirror)), TARGET, 1e-4);
+  expectClose(motion.back(...motion.to(5, -3)), [5, -3], 1e-4);
 });
 
 test("points that the other map lacks follow the others", () => {
   const lacking = TARGET.slice();
   lacking.set([NaN, NaN], 4);
-  expectClose(aligned(moved(0.4, 1), lacking), TARGET, 1e-4);
+  expectClose(movedBy(alignment(moved(0.4, 1), lacking), moved(0.4, 1)), TARGET, 1e-4);
 });

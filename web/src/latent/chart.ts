@@ -2,7 +2,7 @@
 
 import { FORWARD, INVERSE, type ChartEntry, type Projection } from "../contract";
 import { type Neighbors, nearest } from "./nearest";
-import { dot, mean, norm, subtract } from "./vectors";
+import { dot, mean, norm } from "./vectors";
 
 /** The k positions nearest to a position, nearest first. */
 type NearestPositions = (x: number, y: number, k: number) => { rows: ArrayLike<number>; distances: ArrayLike<number> };
@@ -41,11 +41,8 @@ export class PlaneInverse {
 
   /** Compute latents exactly from now on. */
   refine(fitted: FittedPoints): void {
-    const { dim } = this;
-    this.#mean = mean(fitted.latents, dim) as Float32Array<ArrayBuffer>;
-    this.#norms = Float32Array.from({ length: fitted.latents.length / dim }, (_, row) =>
-      norm(subtract(fitted.latents.subarray(row * dim, (row + 1) * dim), this.#mean)),
-    );
+    this.#mean = mean(fitted.latents, this.dim) as Float32Array<ArrayBuffer>;
+    this.#norms = normsAbout(this.#mean, fitted.latents);
     this.#fitted = fitted;
   }
 
@@ -142,6 +139,18 @@ export class PlaneInverse {
       [cell + n + 1, across * down],
     ];
   }
+}
+
+/** The distance of each row from a center. */
+function normsAbout(center: Float32Array, rows: Float32Array): Float32Array<ArrayBuffer> {
+  const dim = center.length;
+  const norms = new Float32Array(rows.length / dim);
+  for (let row = 0; row < norms.length; row++) {
+    let sum = 0;
+    for (let j = 0; j < dim; j++) sum += (rows[row * dim + j] - center[j]) ** 2;
+    norms[row] = Math.sqrt(sum);
+  }
+  return norms;
 }
 
 /** Weights that sum to 1 and fall to 0 at the farthest neighbor, so that neighbors change without a jump. */

@@ -1,6 +1,6 @@
 /** Latent space: curves, charts with their inverse, neighbors, directions and samples. */
 
-export { aligned } from "./align";
+export { alignment, movedBy, type Motion } from "./align";
 export { combine, meanLatent, type Summand } from "./arithmetic";
 export { dimensionChart } from "./dimensions";
 export { type Lattice, PlaneInverse } from "./chart";

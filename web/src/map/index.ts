@@ -8,4 +8,5 @@ export { classCenters, placeLabels } from "./labels";
 export { landmarks } from "./landmarks";
 export { attachPointer } from "./pointer";
 export { PointMap } from "./points";
-export { cut, Thumbnails, tileOf } from "./thumbnails";
+export { SpriteSheets } from "./sheets";
+export { Thumbnails } from "./thumbnails";

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
 import type { Sprites } from "../contract";
 import type { Files } from "../types";
@@ -6,7 +6,8 @@ import { boxOf, fit, panBy } from "./camera";
 import { selectTiles } from "./select";
 import { clusters } from "../../test/points";
 import { Grid } from "./grid";
-import { Thumbnails, tileOf } from "./thumbnails";
+import { SpriteSheets, tileOf } from "./sheets";
+import { Thumbnails } from "./thumbnails";
 
 const sprites: Sprites = { width: 28, height: 20, columns: 5, rows: 3, sheets: ["0", "1", "2"] };
 
@@ -56,12 +57,15 @@ describe("selected tiles", () => {
   });
 });
 
+const small = async (sheet: { sheet: number }) => ({ ...sheet, small: true });
+
 describe("thumbnails", () => {
+  vi.stubGlobal("createImageBitmap", small);
+
   it("fade in when the map is zoomed in", () => {
     const { positions } = clusters(2000);
     const grid = new Grid(positions);
-    const files = {} as Files;
-    const thumbnails = new Thumbnails(sprites, files);
+    const thumbnails = new Thumbnails(new SpriteSheets(sprites, {} as Files));
     const scales = [1, 10, 40, 60, 80, 100, 1000].map((scale) => thumbnails.opacity(grid, scale));
     expect(scales[0]).toBe(0);
     expect(scales.at(-1)).toBe(1);
@@ -102,7 +106,7 @@ describe("thumbnails", () => {
       grid: new Grid(positions, mask),
       frame: () => "#000",
     };
-    const thumbnails = new Thumbnails(large, { image } as unknown as Files, () => redraws++);
+    const thumbnails = new Thumbnails(new SpriteSheets(large, { image } as unknown as Files), () => redraws++);
     expect(thumbnails.draw(context, scene)).toEqual([]);
     await new Promise((done) => setTimeout(done, 10));
     const rows = thumbnails.draw(context, scene);
@@ -120,9 +124,49 @@ describe("thumbnails", () => {
   });
 
   it("enlarge small images by whole factors and shrink large ones", () => {
-    const files = {} as Files;
-    expect(new Thumbnails(sprites, files).side).toEqual({ width: 56, height: 40 });
-    expect(new Thumbnails({ ...sprites, width: 8, height: 8 }, files).side).toEqual({ width: 48, height: 48 });
-    expect(new Thumbnails({ ...sprites, width: 96, height: 96 }, files).side).toEqual({ width: 48, height: 48 });
+    const side = (given: Sprites) => new Thumbnails(new SpriteSheets(given, {} as Files)).side;
+    expect(side(sprites)).toEqual({ width: 56, height: 40 });
+    expect(side({ ...sprites, width: 8, height: 8 })).toEqual({ width: 48, height: 48 });
+    expect(side({ ...sprites, width: 96, height: 96 })).toEqual({ width: 48, height: 48 });
   });
+});
+
+it("every image is drawn at once after all sheets were loaded, and few sheets stay in memory", async () => {
+  vi.stubGlobal("createImageBitmap", small);
+  vi.stubGlobal("navigator", {});
+  let open = 0;
+  const image = async (url: string) => {
+    open += 1;
+    return { sheet: Number(url), close: () => (open -= 1) } as unknown as ImageBitmap;
+  };
+  const many = { ...sprites, sheets: Array.from({ length: 30 }, (_, i) => `${i}`) };
+  const sheets = new SpriteSheets(many, { image } as unknown as Files);
+  const sources: { sheet: number; small?: boolean }[] = [];
+  const context = { getTransform: () => ({ a: 1 }), drawImage: (source: { sheet: number }) => sources.push(source) };
+  const draw = (row: number) => sheets.draw(context as unknown as CanvasRenderingContext2D, row, 0, 0, 9, 9);
+  expect(draw(0)).toBe(false);
+  await sheets.prefetch(200);
+  for (let row = 0; row < 450; row++) expect(draw(row)).toBe(true);
+  expect(sources.map(({ sheet }) => sheet)).toEqual(Array.from({ length: 450 }, (_, row) => Math.floor(row / 15)));
+  expect(open).toBe(1);
+  expect(sources[200]).toEqual({ sheet: 13, close: expect.anything() });
+  expect(sources[0].small).toBe(true);
+  expect(await sheets.load(0)).toBe(true);
+  draw(0);
+  expect(sources.at(-1)!.small).toBeUndefined();
+  sheets.begin();
+  for (let row = 0; row < 450; row += 15) await sheets.load(row);
+  expect(open).toBeLessThanOrEqual(8);
+});
+
+it("on a connection that saves data, only the first sheet is loaded ahead", async () => {
+  vi.stubGlobal("createImageBitmap", small);
+  vi.stubGlobal("navigator", { connection: { saveData: true } });
+  const requested: string[] = [];
+  const image = async (url: string) => {
+    requested.push(url);
+    return { close: () => undefined } as unknown as ImageBitmap;
+  };
+  await new SpriteSheets(sprites, { image } as unknown as Files).prefetch(16);
+  expect(requested).toEqual(["1"]);
 });

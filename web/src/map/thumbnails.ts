@@ -1,38 +1,9 @@
 /** Thumbnails of the real images on the map. */
 
-import type { Sprites } from "../contract";
-import type { Files, View } from "../types";
+import type { View } from "../types";
 import { selectTiles } from "./select";
 import type { Grid } from "./grid";
-
-/** The position of a row's image: a sprite sheet and its pixels. */
-export interface Tile {
-  sheet: number;
-  x: number;
-  y: number;
-  w: number;
-  h: number;
-}
-
-export function tileOf(sprites: Sprites, row: number): Tile {
-  const count = sprites.columns * sprites.rows;
-  const at = row % count;
-  return {
-    sheet: Math.floor(row / count),
-    x: (at % sprites.columns) * sprites.width,
-    y: Math.floor(at / sprites.columns) * sprites.height,
-    w: sprites.width,
-    h: sprites.height,
-  };
-}
-
-/** A tile of a sheet as a canvas. */
-export function cut(sheet: ImageBitmap, { x, y, w, h }: Tile): HTMLCanvasElement {
-  const canvas = document.createElement("canvas");
-  [canvas.width, canvas.height] = [w, h];
-  canvas.getContext("2d")!.drawImage(sheet, x, y, w, h, 0, 0, w, h);
-  return canvas;
-}
+import type { SpriteSheets } from "./sheets";
 
 export interface Scene {
   view: View;
@@ -43,26 +14,21 @@ export interface Scene {
 }
 
 const MIN_SIDE = 48; // smallest longer side of a tile in CSS pixels
-const MAX_SHEETS = 16; // decoded sheets in the cache, besides those of the last drawing
 const BEGIN = 0.2; // spacing of the points, in tiles, at which tiles start to appear
 const FULL = 0.28; // and at which they are opaque
 
 /** Draws tiles over the points when the map is zoomed in; `redraw` is called when a sheet has loaded. */
 export class Thumbnails {
   readonly side: { width: number; height: number }; // of a tile on the map, CSS pixels
-  private readonly sheets = new Map<number, ImageBitmap>(); // the least recently drawn first
-  private readonly loading = new Set<number>();
-  private wanted = new Set<number>(); // sheets of the current drawing, which must stay in the cache
   private tiles: { row: number; x: number; y: number }[] = []; // of the last drawing
-  private readonly failed = new Set<number>();
   private closed = false;
   private spacing = { grid: null as Grid | null, value: Infinity };
 
   constructor(
-    private readonly sprites: Sprites,
-    private readonly files: Files,
+    private readonly sheets: SpriteSheets,
     private readonly redraw: () => void = () => undefined,
   ) {
+    const { sprites } = sheets;
     const longer = Math.max(sprites.width, sprites.height);
     const scale = longer <= MIN_SIDE ? Math.ceil(MIN_SIDE / longer) : MIN_SIDE / longer;
     this.side = { width: Math.round(sprites.width * scale), height: Math.round(sprites.height * scale) };
@@ -84,7 +50,7 @@ export class Thumbnails {
   /** Draw the scene's tiles, each centered on its point; returns the rows drawn. The context's unit is a CSS pixel. */
   draw(context: CanvasRenderingContext2D, scene: Scene): number[] {
     const alpha = this.opacity(scene.grid, scene.view.scale);
-    this.wanted = new Set();
+    this.sheets.begin();
     this.tiles = [];
     if (alpha === 0) return [];
     const { view, width, height, grid } = scene;
@@ -95,12 +61,13 @@ export class Thumbnails {
     for (const row of this.chosen(scene)) {
       const x = Math.round(width / 2 + (grid.positions[2 * row] - view.x) * view.scale - w / 2);
       const y = Math.round(height / 2 - (grid.positions[2 * row + 1] - view.y) * view.scale - h / 2);
-      if (!this.drawTile(context, row, x, y, w, h)) continue;
+      if (!this.sheets.draw(context, row, x, y, w, h)) continue;
       context.strokeStyle = scene.frame(row);
       context.strokeRect(x - 0.75, y - 0.75, w + 1.5, h + 1.5);
       this.tiles.push({ row, x, y });
     }
     context.restore();
+    this.sheets.complete(() => !this.closed && this.redraw());
     return this.tiles.map(({ row }) => row);
   }
 
@@ -116,55 +83,8 @@ export class Thumbnails {
     return over ? over.row : -1;
   }
 
-  /** Draw the image of a row into a rectangle, without smoothing if enlarged; false while its sheet is loading. */
-  drawTile(context: CanvasRenderingContext2D, row: number, x: number, y: number, w: number, h: number): boolean {
-    const tile = tileOf(this.sprites, row);
-    const sheet = this.sheet(tile.sheet);
-    if (!sheet) return false;
-    context.imageSmoothingEnabled = w * context.getTransform().a < 2 * tile.w;
-    context.imageSmoothingQuality = "high";
-    context.drawImage(sheet, tile.x, tile.y, tile.w, tile.h, x, y, w, h);
-    return true;
-  }
-
+  /** Draw no more when sheets come. */
   close(): void {
     this.closed = true;
-    for (const sheet of this.sheets.values()) sheet.close();
-    this.sheets.clear();
-  }
-
-  /** The sheet if it is in the cache; otherwise start loading it. */
-  private sheet(index: number): ImageBitmap | null {
-    const sheet = this.sheets.get(index);
-    this.wanted.add(index);
-    if (sheet) {
-      this.sheets.delete(index);
-      this.sheets.set(index, sheet);
-    } else if (!this.loading.has(index) && !this.failed.has(index)) void this.load(index);
-    return sheet ?? null;
-  }
-
-  private async load(index: number): Promise<void> {
-    this.loading.add(index);
-    try {
-      const sheet = await this.files.image(this.sprites.sheets[index]);
-      if (this.closed) return sheet.close();
-      this.sheets.set(index, sheet);
-      this.dropOld();
-      this.redraw();
-    } catch {
-      this.failed.add(index); // do not retry at every frame
-    } finally {
-      this.loading.delete(index);
-    }
-  }
-
-  private dropOld(): void {
-    for (const [index, sheet] of this.sheets) {
-      if (this.sheets.size <= MAX_SHEETS) return;
-      if (this.wanted.has(index)) continue;
-      sheet.close();
-      this.sheets.delete(index);
-    }
   }
 }

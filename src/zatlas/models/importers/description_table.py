@@ -20,10 +20,13 @@ from zatlas.models.trust import Program, class_digest, digest_of
 # Required and optional settings of each kind, with their types.
 SETTINGS: dict[str, tuple[dict[str, type], dict[str, type]]] = {
     "program": ({}, {"labelled": bool, "class": str, "rows": int}),
-    "weights": ({}, {"ours": bool, "module": str, "net": str, "dim": int, "width": int, "image": list}),
+    "weights": ({}, {"ours": bool, "module": str}),
     "pythae": ({"module": str, "encoder": str, "config": dict}, {}),
     "diffusers": ({"class": str}, {}),
-    "stylegan": ({"net": str, "config": dict, "psi": float}, {"cutoff": int, "discriminator": dict}),
+    "stylegan": (
+        {"net": str, "config": dict, "psi": float},
+        {"cutoff": int, "noise": str, "discriminator": dict},
+    ),
     "biggan": ({"config": dict, "truncation": float}, {}),
     "progan": ({"config": dict}, {}),
     "biggan_plain": ({"config": dict, "truncation": float}, {}),
@@ -150,14 +153,9 @@ def _check_settings(kind: str, settings: Mapping[str, Any]) -> None:
 
 
 def _check_weights(settings: Mapping[str, Any]) -> None:
-    """Check that exactly one of zatlas's own model, a class, or the net dcgan is given."""
-    if len(settings.keys() & {"ours", "module", "net"}) != 1:
-        raise BadRecipe("imported.settings needs exactly one of ours, module and net")
-    if "net" in settings:
-        image = _list(settings.get("image"))
-        sizes = (settings.get("dim"), settings.get("width"), *image)
-        if settings["net"] != "dcgan" or len(image) != 3 or not all(map(_is_size, sizes)):
-            raise BadRecipe("imported.settings of the net dcgan needs dim, width and image")
+    """Check that exactly one of zatlas's own model and a class is given."""
+    if len(settings.keys() & {"ours", "module"}) != 1:
+        raise BadRecipe("imported.settings needs exactly one of ours and module")
 
 
 def _list(value: Any) -> list[Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -29,9 +29,13 @@ from zatlas.models.generator import Decoder, Generator
 from zatlas.models.nets import Shape
 from zatlas.store.headers import check_header
 
+if TYPE_CHECKING:
+    from zatlas.models.nets_discriminator import Discriminator
+
 PixelRange = Literal["unit", "signed", "bytes", "logits"]  # [0, 1], [-1, 1], [0, 255], before a sigmoid
 Layout = Literal["nchw", "nhwc", "nhw", "flat", "rgba", "rgba_last"]
 Find = Callable[[str], ModuleType]  # imports a module by its name
+NoiseInput = Literal["fixed", "zero", "random"]  # the stored noise, none, or another one
 StdSource = Literal["none", "std", "log_variance"]  # the second output of an encoder
 
 RGBA = 4  # channels of an image with opacity
@@ -44,7 +48,6 @@ Half = Callable[..., Any]  # the encoder or the decoder, with its own input and 
 class ImportOptions:
     """What the user states about the model; the importer infers everything that is None."""
 
-    net: str | None = None
     key: str | None = None
     module: str | None = None
     encoder: Any = None
@@ -55,10 +58,14 @@ class ImportOptions:
     classes: tuple[str, ...] = ()
     truncation: float | None = None  # psi of a StyleGAN, factor of a BigGAN; None for 1
     truncation_layers: int | None = None  # first layers of w that it moves; None for all
+    noise: NoiseInput | None = None  # in the layers of a StyleGAN2; None for "fixed"
     latents: Path | None = None  # a file of latents that the decoder takes, instead of a prior
 
     def __post_init__(self) -> None:
-        for name, kind in (("prior", Prior), ("pixels", PixelRange), ("layout", Layout)):
+        for name, kind in (
+            *(("prior", Prior), ("pixels", PixelRange)),
+            *(("layout", Layout), ("noise", NoiseInput)),
+        ):
             value = getattr(self, name)
             if value is not None and value not in get_args(kind):
                 raise UnknownName(name, str(value), get_args(kind))
@@ -99,7 +106,7 @@ class Halves:
     labelled: bool = False  # it takes a label with each latent
     batch: int = 256  # maximum number of rows per call
     spaces: "Mapping[str, InnerSpace]" = field(default_factory=dict)  # inside it, in this order
-    realism: nn.Module | None = None  # the discriminator: images of the model's range to numbers (n,)
+    realism: "Discriminator | None" = None  # the discriminator: images of the model's range to numbers (n,)
     coarse: "Coarse | None" = None
 
 
@@ -169,6 +176,11 @@ class Adapter(nn.Module):
         assert self.discriminator is not None
         scores: Tensor = self.discriminator(from_planes(from_unit(x, self.info.pixels), self.info.layout), y)
         return scores
+
+    def levels(self, x: Tensor) -> list[Tensor]:
+        """Return the discriminator's features (n, width, side, side) of images at each side."""
+        assert self.discriminator is not None
+        return self.discriminator.levels(from_planes(from_unit(x, self.info.pixels), self.info.layout))
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
         """Return latents of images, or their means and standard deviations."""

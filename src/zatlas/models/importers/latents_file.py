@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from torch import Tensor
 
-from zatlas.core.arrays import Latents, Pixels
+from zatlas.core.arrays import Latents, Pixels, check_finite
 from zatlas.core.errors import BadData, NotSupported, UnknownName, first_line
 from zatlas.data import npy
 from zatlas.data.attribute_table import typed_array
@@ -42,11 +42,7 @@ def write_latents(source: Path, side: Path, options: ImportOptions) -> SourceInf
             "at least 2 rows."
         )
     latents = np.ascontiguousarray(array, np.float32).reshape(len(array), -1)
-    bad = int((~np.isfinite(latents).all(axis=1)).sum())
-    if bad:
-        raise BadData(
-            f"{bad:,} of {len(latents):,} latents in {source} contain NaN or infinity. Remove those rows."
-        )
+    check_finite(latents, "Remove those rows.", f"latents in {source}")
     np.save(side / FILE, latents)
     shape = options.shape or tuple(int(size) for size in array.shape[1:])
     if int(np.prod(shape)) != latents.shape[1]:

@@ -57,7 +57,11 @@ def in_child(module: str, source: Path, request: Mapping[str, Any]) -> dict[str,
             f"Reading {source} needs more than {limit / 1e9:.1f} GB of memory (three times its size plus "
             "2 GB). It is damaged or malicious; zatlas used nothing of it."
         )
-    answer: dict[str, Any] = json.loads(lines[-1])
+    return checked(json.loads(lines[-1]), source)
+
+
+def checked(answer: dict[str, Any], source: Path) -> dict[str, Any]:
+    """Return the answer of the child process; raise its error."""
     if "unknown" in answer:
         raise UnknownName("key with weights", answer["unknown"], answer["names"])
     if "error" in answer:

@@ -106,7 +106,10 @@ def infer(
             "takes: --latents w.npy (in Python: latents=)"
         )
     if classes:
-        lines.append(f"It is conditional, with {len(classes)} classes.")
+        lines.append(
+            f"It is conditional, with {len(classes)} classes: {classes[0]} to {classes[-1]}. Name one with "
+            f"--label (in Python: label=), or in a path as class:{classes[0]}."
+        )
     return info, tuple(lines)
 
 

@@ -1,4 +1,4 @@
-"""Import weights, from safetensors or a state dict of torch, for a net that the user names."""
+"""Import weights, from safetensors or a state dict of torch: find their net, or load the user's class."""
 
 import ast
 import re
@@ -13,7 +13,6 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from zatlas.core.errors import BadData, BadRecipe, Damaged, NotSupported, UnknownName, ZatlasError, first_line
-from zatlas.core.registry import NETS
 from zatlas.models.description import KEY, generator, load_weights
 from zatlas.models.importers import discriminator, stylegan
 from zatlas.models.importers.class_outline import outline
@@ -29,8 +28,6 @@ from zatlas.models.importers.imported import (
 )
 from zatlas.models.importers.pickle_file import state_of
 from zatlas.models.installed import imported, python_path
-from zatlas.models.nets_dcgan import DCGAN
-from zatlas.models.safe_build import build_checked
 from zatlas.store.headers import check_header
 
 # Of weights, their file, the options and lines for the user: what the net is, or None.
@@ -63,24 +60,14 @@ def write_weights(
     if stylegan.matches(state):
         return stylegan.write_state(source, side, state, options)
     (side / discriminator.FILE).unlink(missing_ok=True)
-    if options.net is None:
-        for recognize in recognizers:
-            if (result := recognize(state, target, options, lines)) is not None:
-                return result
-        raise NotSupported(
-            f"{source} holds weights without their net. Name a net of zatlas, as --net dcgan, or your own "
-            "class, as --module package.module:Class (in Python: net= and module=). Complete this one and "
-            "save it as net.py, in a folder of PYTHONPATH, for --module net:Net:\n" + outline(state)
-        )
-    if options.net != "dcgan":
-        names = {**dict.fromkeys(NETS.names()), "dcgan": None}
-        if options.net not in names:
-            raise UnknownName("net", options.net, ["dcgan"])
-        raise NotSupported(
-            f"zatlas can infer the sizes of the net dcgan from weights, but not of {options.net}. Weights "
-            "that zatlas wrote need no --net; for others give --module (in Python: module=)."
-        )
-    return _dcgan(source, state, target, lines)
+    for recognize in recognizers:
+        if (result := recognize(state, target, options, lines)) is not None:
+            return result
+    raise NotSupported(
+        f"{source} holds weights without their net. Name your own class, as --module package.module:Class "
+        "(in Python: module=). Complete this one and save it as net.py, in a folder of PYTHONPATH, for "
+        "--module net:Net:\n" + outline(state)
+    )
 
 
 def load(files: Mapping[str, Path], settings: Mapping[str, Any], find: Find = imported) -> Halves:
@@ -91,17 +78,10 @@ def load(files: Mapping[str, Path], settings: Mapping[str, Any], find: Find = im
         trained = generator(description, model)
         return Halves(trained.decoder, trained.encoder, model, labelled=bool(trained.classes))
     state = as_float(read(path))
-    if "module" in settings:
-        model = module_of(str(settings["module"]), find=find)
-        load_exactly(model, state, str(settings["module"]))
-        decode = getattr(model, "decode", model)
-        encode = getattr(model, "encode", None)
-        return Halves(decode, encode, no_gradient(model), last=last_of(model))
-    channels, height, width = settings["image"]
-    dcgan, dim = DCGAN(settings["width"]), settings["dim"]
-    net = build_checked(lambda: dcgan.decoder((channels, height, width), dim), state, path)
-    decoder = no_gradient(nn.Sequential(net, nn.Tanh()))
-    return Halves(decoder, None, decoder, last="tanh")
+    model = module_of(str(settings["module"]), find=find)
+    load_exactly(model, state, str(settings["module"]))
+    decode, encode = getattr(model, "decode", model), getattr(model, "encode", None)
+    return Halves(decode, encode, no_gradient(model), last=last_of(model))
 
 
 def described(path: Path) -> bool:
@@ -284,32 +264,3 @@ def _decoder_weights(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """Return the weights of the decoder, if names show which they are; else all weights."""
     part = {name: tensor for name, tensor in state.items() if re.match(r"(decoder|generator)\.", name)}
     return part or state
-
-
-def _dcgan(source: Path, state: dict[str, Tensor], target: Path, lines: tuple[str, ...]) -> SourceInfo:
-    """Infer the sizes of a DCGAN from its weights, and save them under zatlas's names."""
-    renamed: dict[tuple[int, str], Tensor] = {}
-    for name, tensor in state.items():
-        match = re.fullmatch(r"(?:.*\.)?(\d+)\.(\w+)", name)
-        if match is None:
-            raise BadData(
-                f"{source} has weights {name!r}, which a dcgan does not have. Choose another part of the "
-                "file: --key (in Python: key=)."
-            )
-        renamed[int(match[1]), match[2]] = tensor
-    layers = [renamed[key] for key in sorted(renamed) if renamed[key].ndim == 4]
-    if len(layers) < 2 or any(tuple(layer.shape[2:]) != (4, 4) for layer in layers):
-        raise BadData(
-            f"The weights of {source} are not those of a dcgan, which has transposed convolutions of 4x4. "
-            "Give your own class: --module package.module:Class (in Python: module=)."
-        )
-    dim, channels = int(layers[0].shape[0]), int(layers[-1].shape[1])
-    width, side = int(layers[-1].shape[0]), 2 ** (len(layers) + 1)
-    image = [channels, side, side]
-    settings = {"net": "dcgan", "dim": dim, "width": width, "image": image}
-    save_file({f"main.{number}.{name}": tensor for (number, name), tensor in renamed.items()}, target)
-    widths = "-".join(str(int(layer.shape[0])) for layer in layers) + f"-{channels}"
-    net = f"Net: dcgan {widths}, inferred from the weights: {dim} dimensions to {side}x{side} pixels."
-    return SourceInfo(
-        "weights", {"weights": FILE}, settings, ((dim, 1, 1),), layout="nchw", lines=(*lines, net)
-    )

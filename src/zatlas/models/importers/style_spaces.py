@@ -6,6 +6,7 @@ w+: Abdal et al. 2019, https://arxiv.org/abs/1904.03189 . s: Wu et al. 2021, htt
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import get_args
 
 import torch
 from torch import Tensor
@@ -13,11 +14,11 @@ from torch import Tensor
 from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.models import nets_stylegan2, nets_stylegan2_light
 from zatlas.models.generator import Generator
-from zatlas.models.importers.imported import Adapter, Coarse, InnerSpace
+from zatlas.models.importers.imported import Adapter, Coarse, InnerSpace, NoiseInput
 from zatlas.models.nets_stylegan2 import SMALLEST, StyleNet
 
 SKIPPED = 2  # blocks that coarse images leave out: their side is a quarter
-NOISES = ("fixed", "zero", "random")
+NOISES = get_args(NoiseInput)
 
 
 def style_spaces(net: StyleNet, psi: float = 1.0, cutoff: int | None = None) -> dict[str, InnerSpace]:

@@ -23,6 +23,7 @@ from zatlas.models.importers import discriminator, stylegan3
 from zatlas.models.importers.imported import (
     Halves,
     ImportOptions,
+    NoiseInput,
     SourceInfo,
     as_float,
     file_of,
@@ -323,6 +324,8 @@ def written(
     if isinstance(config, StyleGAN2):
         taps = torch.tensor(config.taps)
         state["synthesis.taps"] = taps / taps.sum()
+    noise = _chosen_noise(state, options.noise or "fixed", isinstance(config, StyleGAN2Light))
+    state |= noise
     has_mean = "mapping.mean" in state
     state.setdefault("mapping.mean", torch.zeros(config.w_dim))
     net = build_checked(config.build, state, source)
@@ -330,10 +333,8 @@ def written(
     if not has_mean:
         state["mapping.mean"] = _mean_w(net, config)
     save_file({name: value.contiguous() for name, value in state.items()}, target)
-    psi = 1.0 if options.truncation is None else options.truncation
-    settings: dict[str, Any] = {"net": type(config).__name__.lower(), "config": asdict(config), "psi": psi}
-    if options.truncation_layers is not None:
-        settings["cutoff"] = options.truncation_layers
+    settings = _settings(config, options, bool(noise))
+    psi = settings["psi"]
     files = {"weights": FILE}
     if critic is None or not _fits(critic.config, config):
         (target.parent / discriminator.FILE).unlink(missing_ok=True)
@@ -360,6 +361,29 @@ def written(
         lines=lines,
         classes=classes,
     )
+
+
+def _settings(config: Config, options: ImportOptions, noisy: bool) -> dict[str, Any]:
+    """Return what the run stores about a generator, but for its discriminator."""
+    psi = 1.0 if options.truncation is None else options.truncation
+    settings: dict[str, Any] = {"net": type(config).__name__.lower(), "config": asdict(config), "psi": psi}
+    if options.truncation_layers is not None:
+        settings["cutoff"] = options.truncation_layers
+    if noisy:
+        settings["noise"] = options.noise or "fixed"
+    return settings
+
+
+def _chosen_noise(state: Mapping[str, Tensor], kind: NoiseInput, uniform: bool) -> dict[str, Tensor]:
+    """Return the image of noise of each layer by name: the stored one, zeros, or a random one."""
+    stored = {name: value for name, value in state.items() if name.endswith(".noise")}
+    if kind == "fixed":
+        return stored
+    if kind == "zero":
+        return {name: torch.zeros_like(value) for name, value in stored.items()}
+    rngs = {name: stream(0, "random noise", name) for name in stored}
+    samples = {name: rng.random if uniform else rng.standard_normal for name, rng in rngs.items()}
+    return {name: torch.from_numpy(samples[name](stored[name].shape, dtype="float32")) for name in stored}
 
 
 def _fits(second: StyleDiscriminator, first: Config) -> bool:

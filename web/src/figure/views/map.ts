@@ -1,19 +1,26 @@
 /** The map: every position decodes. */
 
+import { stack } from "../../latent/vectors";
 import { classChoice, el, Decoded } from "../dom";
 import { Plane } from "../plane";
 import type { Stage } from "../stage";
 
 export async function map(stage: Stage): Promise<void> {
   const [run] = stage.runs;
-  const image = new Decoded("the cross");
+  const { classes } = run.entry;
+  const every = stage.attribute("classes") === "all" && classes.length > 0;
+  const outputs = every ? classes.map((name) => new Decoded(name)) : [new Decoded("the cross")];
   let label = stage.anchors[0].label;
   const decode = async (x: number, y: number) => {
-    const images = await run.decode(run.inverse.inverse(x, y), 1, stage.stream("map"), label);
+    const z = run.inverse.inverse(x, y);
+    const labels = every ? classes.map((_, i) => i) : [label];
+    const images = await run.decode(stack(labels.map(() => z)), labels.length, stage.stream("map"), labels);
     if (!images) return;
-    const outside = run.inverse.coverage(x, y) < 0.5;
-    image.title(outside ? "outside the data" : "inside the data", `position ${x.toFixed(2)}, ${y.toFixed(2)}`);
-    image.show(images);
+    const inside = run.inverse.coverage(x, y) < 0.5 ? "outside the data" : "inside the data";
+    outputs.forEach((image, i) => {
+      image.title(every ? classes[i] : inside, `${every ? classes[i] + ", " : ""}position ${x.toFixed(2)}, ${y.toFixed(2)}`);
+      image.show(images, i);
+    });
   };
   const plane = new Plane(stage, run, decode);
   const again = (chosen: number) => {
@@ -21,8 +28,13 @@ export async function map(stage: Stage): Promise<void> {
     void decode(plane.x, plane.y);
   };
   stage.root.append(
-    el("div", { class: "row" }, el("div", { class: "stack" }, plane.canvas, legendOf(stage, plane)), image.element),
-    el("div", { class: "row" }, ...classChoice(run.entry.classes, label, again)),
+    el(
+      "div",
+      { class: "row" },
+      el("div", { class: "stack" }, plane.canvas, legendOf(stage, plane)),
+      every ? el("div", { class: "stack many" }, ...outputs.map(({ element }) => element)) : outputs[0].element,
+    ),
+    el("div", { class: "row" }, ...(every ? [] : classChoice(classes, label, again))),
   );
   const [x, y] = run.inverse.forward(stage.anchors[0].z) ?? [run.positions[0], run.positions[1]];
   plane.set(x, y);

@@ -3,7 +3,7 @@
 import { at, type Blend, type Curve, curve, defaultBlend } from "../../latent/curves";
 import { norm, row, stack } from "../../latent/vectors";
 import { SHELL } from "../../contract";
-import { button, classChoice, el, Decoded, Range } from "../dom";
+import { button, choice, classChoice, el, Decoded, Range } from "../dom";
 import type { Stage } from "../stage";
 import { NormPlot } from "./norms";
 
@@ -65,6 +65,13 @@ export async function walk(stage: Stage): Promise<void> {
     if (ended || range.value >= 1) range.value = 0;
     void turn(performance.now());
   });
+  const ends = [0, stage.anchors.length - 1]; // with the attribute `pick`, anchors that the reader chooses
+  const picks = stage.attribute("pick") === null ? [] : ["From", "to"].map((title, i) =>
+    choice(title, stage.anchors.map(({ name }) => name), ends[i], (chosen) => {
+      ends[i] = chosen;
+      void lay(ends.map((end) => stage.anchors[end].z));
+    }),
+  );
   const others = button("Other ends", () => {
     const pick = () => Math.floor(Math.random() * run.entry.count);
     void lay([pick(), pick()].map((i) => run.latents.slice(i * dim, (i + 1) * dim)));
@@ -76,8 +83,8 @@ export async function walk(stage: Stage): Promise<void> {
   stage.root.append(
     el("div", { class: "row" }, ...outputs.map((image) => image.element)),
     range.element,
-    el("div", { class: "row" }, play, others, ...classChoice(run.entry.classes, label, again)),
+    el("div", { class: "row" }, ...picks, play, ...(picks.length ? [] : [others]), ...classChoice(run.entry.classes, label, again)),
     ...(plot ? [plot.element] : []),
   );
-  await lay(stage.anchors.map((anchor) => anchor.z));
+  await lay((picks.length ? ends.map((end) => stage.anchors[end]) : stage.anchors).map(({ z }) => z));
 }
