@@ -99,6 +99,13 @@ export class Page {
     return pin ?? { ...this.run.anchor(this.run.densest), name: "" };
   });
 
+  private readonly styling = $derived(this.panel === "styles");
+
+  /** The subject as the page shows it: with mixed styles, or moved by the sliders. */
+  get edited(): Anchor {
+    return this.sliders.moved && !this.styling ? this.sliders.result : this.mix.result;
+  }
+
   /** Decode the latent under a position of the map. */
   async hover(run: RunState, x: number, y: number, row: number | null = null): Promise<void> {
     const anchor = row === null ? anchorUnder(run, x, y) : run.anchor(row);
@@ -273,9 +280,9 @@ export class Page {
     this.colour = this.columnOf(this.run)?.name ?? "";
     this.hovered = null;
     this.view = null; // the other map reports its own
+    this.mix.reset();
     this.sliders.reset();
     this.arithmetic.clear();
-    this.mix.reset();
     const result = rows.flatMap((number) => this.run.rowOf(number) ?? []);
     this.pins = result.map((row, i) => ({ ...this.run.anchor(row), name: letter(i) }));
     this.choose(this.pins.length ? 0 : null);

@@ -156,9 +156,9 @@ export class Sliders {
     this.show();
   }
 
-  /** Show the moved anchor, and the moved samples if they are enabled. */
+  /** Show the edited anchor, and the moved samples if they are enabled. */
   show(): void {
-    void this.page.show(this.result);
+    void this.page.show(this.page.edited);
     if (this.together) void this.showBatch();
   }
 
