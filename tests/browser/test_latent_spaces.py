@@ -1,7 +1,9 @@
 """The latent spaces of an imported GAN in the page."""
 
+import contextlib
 import re
 
+import numpy as np
 import pytest
 from playwright.sync_api import expect
 
@@ -101,6 +103,18 @@ def test_the_page_suggests_commands_for_its_space(opened, styled):
     assert not page.evaluate(SERIOUS)
 
 
+def test_a_switch_drops_pins_that_have_no_name_in_the_other_space(opened):
+    explorer = opened("server")
+    z = np.zeros(CASE.z_dim)
+    explorer.follow(explorer.pin(z, z) + ",random-2")
+    expect(explorer.page.get_by_role("list", name="Pins").get_by_role("listitem")).to_have_count(3)
+    choose_space(explorer, "w")
+    expect(explorer.page.get_by_text("Removed 2 pins without a name in w")).to_be_visible()
+    explorer.page.get_by_role("button", name="Undo", exact=True).first.click()
+    expect(explorer.page.get_by_role("heading", level=1)).to_have_text("styled")
+    expect(explorer.page.get_by_role("list", name="Pins").get_by_role("listitem")).to_have_count(3)
+
+
 def test_a_run_with_one_space_has_no_switch(explore, digits):
     explorer = explore("server", digits)
     assert explorer.page.get_by_role("radiogroup", name="Latent space").count() == 0
@@ -110,6 +124,40 @@ def test_a_run_with_one_space_has_no_switch(explore, digits):
 
 def styles_panel(explorer):
     return explorer.tab("Styles")
+
+
+def in_python(code, folder):
+    """Run the Python of the page in the folder that holds the run."""
+    names = {}
+    with contextlib.chdir(folder):
+        exec(code, names)
+    return names["images"][0]
+
+
+@pytest.mark.parametrize("mode", ["server", "file"])
+def test_layers_of_a_pin_are_mixed_into_another_as_in_python(mode, opened, styled):
+    explorer = opened(mode, "space=w%2B&pins=random-7,random-3&panel=styles")
+    panel = explorer.page.get_by_role("tabpanel")
+    panel.get_by_role("button", name="All of A").nth(0).click()  # into B, which was pinned last
+    expect(panel.get_by_text("zatlas mix styled 7 --into 3 --layers 0-1")).to_be_visible()
+    styles = zatlas.Atlas(styled).styles
+    wide = styled.in_space("w+")
+    explorer.shows(wide.decode(styles.mix("3", "7", "coarse"))[0])
+    panel.get_by_label("fine").fill("0.5")
+    panel.get_by_label("Truncation").fill("0.4")
+    panel.get_by_text("The same in Python").click()
+    explorer.eventually(lambda: state_has(explorer, mix="0 1 0 0.5", psi="0.4"))
+    image = in_python(panel.locator("pre").inner_text(), styled.run.folder.parent)
+    explorer.shows(image)
+    explorer.page.reload()
+    explorer.wait().shows(image)
+    panel.get_by_role("button", name="Reset").click()
+    explorer.shows(wide.decode(sample_latents(wide, 4)[3:])[0])
+
+
+def state_has(explorer, **values):
+    state = explorer.state()
+    assert {name: state.get(name) for name in values} == values
 
 
 def test_the_styles_of_w_are_one_click_from_mixing(opened, styled):
