@@ -67,7 +67,7 @@ web:
 
 # Test the built page in a real browser (apt-get install chromium).
 browser:
-    pytest -m browser -n 0 tests/browser
+    pytest -m browser -n 2 --dist loadfile tests/browser
 
 # Kill a training a thousand times: for the night.
 faults:
