@@ -73,7 +73,7 @@ browser:
 faults:
     python -m tests.faults kill 1000
 
-# Open 500 hostile runs, exports and models, 2,000 damaged files, 767 checkpoints, 60 folders of any layout.
+# Open 500 hostile runs, exports and models, 2,000 damaged files, 700 checkpoints, 60 folders of any layout.
 hostile:
     python -m tests.hostile all
     ZATLAS_CHECKPOINTS=700 pytest -n 0 -m slow tests/hostile/test_checkpoints.py
