@@ -67,13 +67,13 @@ web:
 
 # Test the built page in a real browser (apt-get install chromium).
 browser:
-    pytest -m browser -n 0 tests/browser
+    pytest -m browser -n 2 --dist loadfile tests/browser
 
 # Kill a training a thousand times: for the night.
 faults:
     python -m tests.faults kill 1000
 
-# Open 500 hostile runs, exports and models, 2,000 damaged files, 767 checkpoints, 60 folders of any layout.
+# Open 500 hostile runs, exports and models, 2,000 damaged files, 700 checkpoints, 60 folders of any layout.
 hostile:
     python -m tests.hostile all
     ZATLAS_CHECKPOINTS=700 pytest -n 0 -m slow tests/hostile/test_checkpoints.py

@@ -21,7 +21,7 @@ from urllib.request import urlopen
 import numpy as np
 import torch
 from tests import stylegan_files
-from tests.hostile.checkpoints import SOURCES
+from tests.hostile.checkpoints import DIFFUSERS, SOURCES
 from tests.serving import Page, get
 from torch import nn
 
@@ -74,7 +74,7 @@ KINDS: Mapping[str, Callable[[Path], Path]] = {
     "BigGAN-deep (folder)": SOURCES["biggan folder"],
     "DCGAN (.pth)": _dcgan,
     "Lightning (.ckpt)": SOURCES["lightning"],
-    "diffusers (folder)": SOURCES["diffusers"],
+    "diffusers (folder)": DIFFUSERS["diffusers"],
     "torch.export (.pt2)": _program,
     "ONNX (.onnx)": _onnx,
 }

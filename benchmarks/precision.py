@@ -1,6 +1,6 @@
 """Quality and speed in bfloat16 against float32, over several seeds with the same order, weights and noise.
 
-VAEs are compared by their -ELBO on test images, auto-encoders by their squared error, and GANs by the
+VAEs are compared by their -ELBO on test images, auto-encoders by their loss, and GANs by the
 Frechet distance of their samples (classifier features where the images have labels, else principal
 components). All are computed in float32.
 
@@ -105,7 +105,7 @@ def row(name: str, tables: dict[str, Any], seeds: int) -> str:
     # The standard error of float32: how much the metric depends on the seed.
     error = full.std(ddof=1) / np.sqrt(seeds)
     ratio = np.median(seconds[:, 0] / seconds[:, 1])
-    metric = "Frechet" if real else "squared error" if name.startswith("ae") else "-ELBO"
+    metric = "Frechet" if real else "loss" if name.startswith("ae") else "-ELBO"
     values = " | ".join(
         f"{value:.4g}" for value in (full.mean(), half.mean(), half.mean() - full.mean(), error)
     )

@@ -58,14 +58,14 @@ def test_a_run_that_is_shown_again_has_the_same_server(digits, wide, page):
 def test_a_frame_opens_with_its_story(digits, page, tmp_path):
     (tmp_path / "story.md").write_text(GOOD, encoding="utf-8")
     atlas = Atlas(digits)
-    told, plain = atlas.explore(story=tmp_path / "story.md"), atlas.explore()
+    with_story, plain = atlas.explore(story=tmp_path / "story.md"), atlas.explore()
     try:
         stories = [
-            json.loads(get(frame.url, "/data/manifest.json")[2]).get("story") for frame in (told, plain)
+            json.loads(get(frame.url, "/data/manifest.json")[2]).get("story") for frame in (with_story, plain)
         ]
         assert stories == [GOOD, None]
     finally:
-        told.close()
+        with_story.close()
         plain.close()
     with pytest.raises(BadData, match="is not a file"):
         atlas.explore(story=tmp_path / "other.md")

@@ -161,7 +161,7 @@ def texts(source: str):
 def names_options_only(text: str) -> bool:
     """Whether a sentence names an option of the command line, and no keyword of Python."""
     without_commands = re.sub(r"(zatlas [a-z]|npm |python -m ).*", "", text)
-    option = re.search(r"(?<![\w-])--[a-z]", without_commands)
+    option = re.search(r"(?<![\w\"-])--[a-z]", without_commands)
     return bool(option) and " " in text.strip() and "in Python" not in text
 
 

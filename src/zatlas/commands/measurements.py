@@ -107,7 +107,7 @@ def compare(
     dark: Dark = False,
     out: Annotated[Path | None, arg(metavar="FOLDER"), IN_GALLERY] = None,
 ) -> None:
-    """Compare runs of the same images: a page with figures and metrics.
+    """Compare runs of the same images, with figures and metrics.
 
     Args:
         runs: Two runs or more of the same images.

@@ -139,12 +139,12 @@ class MeanSquare(nn.Module):
         return logit / 2 if self.signed else logit
 
     def distortion(self, raw: Tensor, x: Tensor) -> Tensor:
-        return 4 * squared_error(raw, x, slope=2) if self.signed else squared_error(raw, x)
+        return 4 * squared_error(raw, x, scale=2) if self.signed else squared_error(raw, x)
 
 
-def squared_error(raw: Tensor, x: Tensor, slope: int = 1) -> Tensor:
-    """Return the squared error of the image sigmoid(slope * raw), summed over each image (n,) in float32."""
-    error: Tensor = SquaredError.apply(raw, x, slope)  # type: ignore[no-untyped-call]
+def squared_error(raw: Tensor, x: Tensor, scale: int = 1) -> Tensor:
+    """Return the squared error of the image sigmoid(scale * raw), summed over each image (n,) in float32."""
+    error: Tensor = SquaredError.apply(raw, x, scale)  # type: ignore[no-untyped-call]
     return error
 
 
@@ -152,21 +152,21 @@ class SquaredError(torch.autograd.Function):
     """`squared_error` with its gradient, computed together in few passes over the memory."""
 
     @staticmethod
-    def forward(ctx: Any, raw: Tensor, x: Tensor, slope: int) -> Tensor:
-        image = (raw.float() * slope).sigmoid_() if slope != 1 else raw.float().sigmoid()
+    def forward(ctx: Any, raw: Tensor, x: Tensor, scale: int) -> Tensor:
+        image = (raw.float() * scale).sigmoid_() if scale != 1 else raw.float().sigmoid()
         difference = image - x
         total = difference.square().flatten(1).sum(1)
         if ctx.needs_input_grad[0]:
-            ctx.slope = slope
+            ctx.scale = scale
             ctx.save_for_backward(difference.mul_(image).mul_(image.neg_().add_(1)).to(raw.dtype))
         return total
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        (half,) = ctx.saved_tensors  # for slope 1, half of the gradient
-        scale = (2 * ctx.slope * grad).view((-1,) + (1,) * (half.ndim - 1))
-        return half * scale.to(half.dtype), None, None
+        (half,) = ctx.saved_tensors  # of the gradient, for a scale of 1
+        factor = (2 * ctx.scale * grad).view((-1,) + (1,) * (half.ndim - 1))
+        return half * factor.to(half.dtype), None, None
 
 
 class CrossEntropy(torch.autograd.Function):

@@ -243,9 +243,9 @@ def begin_at(decoder: nn.Module, raw: Tensor) -> None:
     bias = [layer.bias for layer in decoder.modules() if isinstance(layer, kinds)][-1]
     if bias is None:
         return
-    if bias.numel() != raw.numel():
-        # The bias of a convolution has one value for each channel, and for each pixel of a patch.
-        patch = math.isqrt(bias.numel() // len(raw))
+    # The bias of a convolution has one value for each channel, and for each pixel of a patch.
+    patch = math.isqrt(bias.numel() // len(raw))
+    if bias.numel() == len(raw) * patch**2 != raw.numel():
         raw = F.pixel_unshuffle(raw, patch).mean((1, 2))
     bias.copy_(raw.flatten())
 
