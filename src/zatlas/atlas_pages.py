@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
 
@@ -91,13 +92,5 @@ class AtlasPages:
         >>> atlas.export("walk", figure="walk", anchors=["left", "right"]).name
         'walk'
         """
-        return export(
-            [self.workspace],
-            Path(out),
-            points=points,
-            prior=prior,
-            story=story,
-            other_spaces=other_spaces,
-            figure=figure,
-            anchors=anchors,
-        )
+        write = partial(export, points=points, prior=prior, story=story, other_spaces=other_spaces)
+        return write([self.workspace], Path(out), figure=figure, anchors=anchors)
