@@ -22,6 +22,7 @@ from zatlas.core.registry import NETS
 from zatlas.core.settings import fill
 from zatlas.data.image_input import ImagesLike, as_images
 from zatlas.models import weights
+from zatlas.models.device import images_per_batch
 from zatlas.models.nets import Shape
 from zatlas.models.safe_build import build_checked, image_shape
 
@@ -57,8 +58,9 @@ class Classifier:
     def predict(self, images: ImagesLike) -> Logits:
         """Return the predictions (n, k) for n images of any size, one column for each name."""
         images = as_images(images)
-        starts = range(0, max(len(images), 1), self.batch)
-        rows = np.concatenate([self._predict(images[i : i + self.batch]) for i in starts])
+        size = images_per_batch(int(np.prod(self.shape or images.shape[1:])), self.device, self.batch)
+        starts = range(0, max(len(images), 1), size)
+        rows = np.concatenate([self._predict(images[i : i + size]) for i in starts])
         if rows.shape != (len(images), len(self.names)):
             raise ShapeError(
                 f"The classifier returned an array of shape {rows.shape} for {len(images)} images and "

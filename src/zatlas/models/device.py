@@ -5,6 +5,8 @@ import torch
 from zatlas.core.errors import NotSupported, UnknownName
 
 GPUS = ("cuda", "mps")  # kinds of GPU that zatlas supports: Nvidia or AMD, and Apple
+BATCH_VALUES = {"cpu": 1 << 19}  # of the images in a batch; more, and layers leave the processor's cache
+BATCH_VALUES_GPU = 1 << 21
 
 
 def resolve_device(device: str = "auto") -> str:
@@ -21,3 +23,9 @@ def resolve_device(device: str = "auto") -> str:
     if device not in ("cpu", gpu):
         raise NotSupported(f"This machine has no {device} device. Use device='auto' or device='cpu'.")
     return device
+
+
+def images_per_batch(values: int, device: str, largest: int = 256) -> int:
+    """Return how many images of this many values a network takes at a time: a power of two."""
+    fitting = BATCH_VALUES.get(device, BATCH_VALUES_GPU) // max(values, 1)
+    return min(1 << max(fitting.bit_length() - 1, 0), largest)

@@ -21,6 +21,7 @@ from zatlas.core.arrays import (
 from zatlas.core.errors import NotSupported, ShapeError, UnknownName
 from zatlas.core.space import MappedSpace, Space
 from zatlas.data.image_input import ImagesLike, as_images
+from zatlas.models.device import images_per_batch
 from zatlas.models.trainable import Encoder
 
 ClassLabel = int | str | Sequence[int | str] | np.ndarray | None
@@ -28,7 +29,6 @@ ClassInputs = Labels | ClassWeights | None  # of a decoder: a class number or cl
 Decoder = Callable[[Tensor, Tensor | None], Tensor]  # latents, labels -> images in [0, 1]
 
 FIRST_BATCH = 16  # latents in the first batch, which shows how large an image is
-BATCH_BYTES = 8 << 20  # bytes of images in each later batch
 MAPPED = 256  # latents that are mapped to another space at once
 INPUT = "z"  # the name of the space of a model's input
 MAX_WEIGHT_ERROR = 1e-3  # difference of a pixel between a class number and its one-hot weights
@@ -280,8 +280,7 @@ class Generator:
             (images,) = self._call(self.decoder, rows[part], None if y is None else y[part])
             yield images
             done += size
-            # Large images go in small batches, which stay in the processor's cache.
-            size = int(np.clip(BATCH_BYTES // max(images[:1].nbytes, 1), 1, self.batch))
+            size = images_per_batch(images[:1].size, self.device, self.batch)
 
     def encode(self, x: ImagesLike, y: Labels | None = None) -> Latents:
         """Return the latents (n, dim) of images (n, c, h, w); of a posterior, its mean.
@@ -326,7 +325,8 @@ class Generator:
         is_bytes = isinstance(x, np.ndarray) and x.dtype == np.uint8 and x.ndim == 4
         x = x if is_bytes else as_images(x)  # bytes become floats batch by batch
         self._check_labels(x, y)
-        parts = [self._call(self.encoder, *pair) for pair in self._batches(x, y)]
+        size = images_per_batch(x[:1].size, self.device, self.batch)
+        parts = [self._call(self.encoder, *pair) for pair in _batches(x, y, size)]
         arrays = [np.concatenate(part).reshape(len(x), -1) for part in zip(*parts, strict=True)]
         return arrays[0], arrays[1] if len(arrays) == 2 else None
 
@@ -340,10 +340,6 @@ class Generator:
         elif not 0 <= y.min() <= y.max() < len(self.classes):
             raise ShapeError(f"The labels of this model go from 0 to {len(self.classes) - 1}.")
 
-    def _batches(self, rows: np.ndarray, y: Labels | None) -> Iterator[tuple[np.ndarray, Labels | None]]:
-        for i in range(0, max(len(rows), 1), self.batch):
-            yield rows[i : i + self.batch], None if y is None else y[i : i + self.batch]
-
     @torch.inference_mode()
     def _call(self, function: Decoder | Encoder, rows: np.ndarray, y: ClassInputs) -> tuple[np.ndarray, ...]:
         labels = None if y is None or not self.classes else torch.as_tensor(y, device=self.device)
@@ -352,6 +348,11 @@ class Generator:
         output = function(x, labels)
         parts = output if isinstance(output, tuple) else (output,)
         return tuple(part.float().cpu().numpy() for part in parts)
+
+
+def _batches(rows: np.ndarray, y: Labels | None, size: int) -> Iterator[tuple[np.ndarray, Labels | None]]:
+    for i in range(0, max(len(rows), 1), size):
+        yield rows[i : i + size], None if y is None else y[i : i + size]
 
 
 def differentiable(generator: Generator) -> bool:

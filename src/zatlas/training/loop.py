@@ -19,6 +19,7 @@ from zatlas.core.shell import how_to_set, shell_command
 from zatlas.data import sources
 from zatlas.data.image_dataset import ImageDataset
 from zatlas.models.description import Description, save_weights
+from zatlas.models.device import images_per_batch
 from zatlas.store import atomic, metrics
 from zatlas.store import run as runs
 from zatlas.store.run import Run
@@ -182,7 +183,7 @@ def _context(recipe: Recipe, images: ImageDataset, fabric: Fabric) -> dict[str, 
 
 def _batches(images: ImageDataset, size: int, fabric: Fabric, *, labelled: bool) -> dict[str, Batches]:
     """Return the batches of each split, by its name."""
-    large = max(size, 256)  # without gradients, larger batches fit into memory
+    large = max(size, images_per_batch(math.prod(images.shape), fabric.device.type))  # of the evaluation
     share = (fabric.global_rank, fabric.world_size)
     return {
         split: Batches(images, images.rows(split), count, fabric.device, share, labelled=labelled)
@@ -289,8 +290,7 @@ def _close_epoch(s: TrainingSession, cursor: Cursor, epoch: int, started: float)
     line = json.dumps(row, allow_nan=False)
     if s.fabric.is_global_zero:
         atomic.append_line(s.run.metrics_file, line)
-    text = cursor.metrics + line + "\n"
-    cursor = replace(cursor, epoch=epoch + 1, batch=0, totals={}, metrics=text)
+    cursor = replace(cursor, epoch=epoch + 1, batch=0, totals={}, metrics=cursor.metrics + line + "\n")
     score = _score(s, row)
     if score > cursor.best_score:
         cursor = replace(cursor, best_step=cursor.step, best_score=score)
