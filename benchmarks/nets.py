@@ -3,7 +3,8 @@
 Each net trains with its own default batch and rate, for each number of epochs, in the precision of the
 machine. The time is that of the processor on one thread. A star marks a net that no other beats in both.
 
-    python benchmarks/nets.py [--data faces:count=3000] [--size 64] [--epochs 10,30] [--only conv,conv-patch]
+    python benchmarks/nets.py [--data faces:count=3000] [--size 64] [--epochs 10,30] [--batch 64]
+                              [--only conv,conv-patch]
 """
 
 import argparse
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--data", default="faces:count=3000")
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--epochs", default="10,30")
+    parser.add_argument("--batch", type=int, help="instead of each net's own")
     parser.add_argument("--only", default=",".join(NETS))
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -51,7 +53,8 @@ def main() -> None:
     results = []
     for name in given.only.split(","):
         for epochs in map(int, given.epochs.split(",")):
-            results.append((name, epochs, *trained(images, data, NETS[name], epochs)))
+            training = {"epochs": epochs, **({"batch": given.batch} if given.batch else {})}
+            results.append((name, epochs, *trained(images, data, NETS[name], training)))
             print(*results[-1], flush=True)
     print("\n| net | epochs | seconds | test -ELBO | |\n|---|---|---|---|---|")
     for name, epochs, seconds, loss in results:
@@ -60,10 +63,10 @@ def main() -> None:
 
 
 def trained(
-    images: ImageDataset, data: dict[str, Any], net: dict[str, Any], epochs: int
+    images: ImageDataset, data: dict[str, Any], net: dict[str, Any], training: dict[str, Any]
 ) -> tuple[float, float]:
     """The processor seconds of one training, and its -ELBO on the test images."""
-    tables = {"data": data, "model": {"dim": 32}, "net": net, "training": {"epochs": epochs, "preview": 0}}
+    tables = {"data": data, "model": {"dim": 32}, "net": net, "training": {**training, "preview": 0}}
     recipe = make_recipe(tables, images.shape, len(images.rows("train")))
     with tempfile.TemporaryDirectory() as folder:
         begun = time.process_time()

@@ -4,7 +4,6 @@ import pytest
 from tests.conftest import small_run
 from zatlas import cli
 from zatlas.create import train
-from zatlas.models.nets import Conv
 from zatlas.training.image_defaults import MAX_EPOCHS, MIN_STEPS
 from zatlas.training.recipe import explain_defaults, make_recipe, parse_recipe
 
@@ -17,11 +16,11 @@ def lines(tables, shape, count):
 
 
 def test_few_images_are_trained_for_enough_steps():
-    for shape, count, least in ((GREY, 5000, MIN_STEPS), (COLOUR, 500, Conv.STEPS)):
+    for shape, count, least in ((GREY, 5000, MIN_STEPS), (COLOUR, 500, MIN_STEPS)):
         training = make_recipe(DATA, shape, count).training
         steps = -(-count // training.batch)
         assert least <= training.epochs * steps < least + steps
-    assert "500 images, 8 steps an epoch: training 125 epochs (1,000 steps)" in lines(DATA, COLOUR, 500)[-1]
+    assert "500 images, 16 steps an epoch: training 125 epochs (2,000 steps)" in lines(DATA, COLOUR, 500)[-1]
 
 
 def test_many_images_are_trained_for_the_usual_epochs():
@@ -39,7 +38,7 @@ def test_epochs_that_give_too_few_steps_get_one_warning():
     few = {**DATA, "training": {"epochs": 6}}
     assert make_recipe(few, COLOUR, 500).training.epochs == 6
     warning = lines(few, COLOUR, 500)[-1]
-    assert "Training 6 epochs of 500 images is only 48 steps" in warning and "125 epochs" in warning
+    assert "Training 6 epochs of 500 images is only 96 steps" in warning and "125 epochs" in warning
     assert lines({**DATA, "training": {"epochs": 250}}, GREY, 5000) == []
 
 

@@ -5,30 +5,33 @@ import { dirname, join } from "node:path";
 import type { Plugin } from "vite";
 
 const RUNTIME = "onnxruntime-web";
-const FILES = [
-  "ort.wasm.min.mjs",
-  "ort-wasm-simd-threaded.mjs",
-  "ort-wasm-simd-threaded.wasm",
-];
+const FILES: Record<string, string[]> = {
+  runtime: ["ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm"],
+  gpu: ["ort.webgpu.min.mjs", "ort-wasm-simd-threaded.asyncify.mjs", "ort-wasm-simd-threaded.asyncify.wasm"],
+};
 const TYPES: Record<string, string> = { mjs: "text/javascript", wasm: "application/wasm" };
 const NOTICE = "The page that comes with zatlas contains the packages below, none of them changed.";
 
-/** Serve and emit `runtime/`. */
+/** Serve and emit `runtime/` and, with WebGPU, `gpu/`. */
 export function runtimeFiles(modules: string): Plugin {
   const read = (name: string) => readFileSync(join(modules, RUNTIME, "dist", name));
   return {
     name: "zatlas-runtime",
     configureServer(server) {
-      server.middlewares.use("/runtime/", (request, response, next) => {
-        const name = request.url?.slice(1) ?? "";
-        if (!FILES.includes(name)) return next();
-        response.setHeader("Content-Type", TYPES[name.split(".").at(-1)!]);
-        response.end(read(name));
-      });
+      for (const [folder, names] of Object.entries(FILES)) {
+        server.middlewares.use(`/${folder}/`, (request, response, next) => {
+          const name = request.url?.slice(1) ?? "";
+          if (!names.includes(name)) return next();
+          response.setHeader("Content-Type", TYPES[name.split(".").at(-1)!]);
+          response.end(read(name));
+        });
+      }
     },
     generateBundle() {
-      for (const name of FILES) {
-        this.emitFile({ type: "asset", fileName: `runtime/${name}`, source: read(name) });
+      for (const [folder, names] of Object.entries(FILES)) {
+        for (const name of names) {
+          this.emitFile({ type: "asset", fileName: `${folder}/${name}`, source: read(name) });
+        }
       }
     },
   };

@@ -74,8 +74,8 @@ def load_weights(path: Path) -> tuple[Description, nn.Module]:
 
 def generator(description: Description, model: nn.Module, device: str = "cpu") -> Generator:
     """Return the `Generator` that calls this model on this device."""
-    model.to(device, memory_format=torch.channels_last)  # in which convolutions are quicker
-    trainable = cast(Trainable, model)
+    moved = cast(Any, model.to(device))  # torch does not declare the next argument
+    trainable: Trainable = moved.to(memory_format=torch.channels_last)  # in which convolutions are quicker
     classes = description.classes if trainable.classes else ()
     result = Generator(trainable.space, trainable.decode, trainable.encode, classes, device)
     return replace(result, critic=getattr(trainable, "realism", None))

@@ -31,8 +31,7 @@ class ConvPatch(Net):
     activation: Activation = "silu"
     norm: Literal["group", "none"] = "group"  # after each convolution; without one, large images can diverge
 
-    TRAINING: ClassVar[Mapping[str, object]] = Conv.TRAINING
-    STEPS: ClassVar[int] = Conv.STEPS
+    TRAINING: ClassVar[Mapping[str, object]] = {"batch": 32, "rate": 2e-3}
     BFLOAT16: ClassVar[bool] = True
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:

@@ -98,6 +98,7 @@ class AccessPolicy:
             "referrer-policy": "no-referrer",
             "cross-origin-resource-policy": "same-origin",
             "cross-origin-opener-policy": "same-origin",
+            "cross-origin-embedder-policy": "require-corp",  # lets the page decode on several threads
         }
 
 

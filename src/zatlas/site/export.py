@@ -9,9 +9,10 @@ import re
 import secrets
 import shlex
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from importlib.resources.abc import Traversable
 from os import PathLike
 from pathlib import Path, PurePosixPath
 
@@ -36,12 +37,14 @@ ELEMENT = b'data-url="data/manifest.json"'  # identifies a single file
 URL = re.compile(
     r"(index|single)\.html|preview\.png|licenses\.txt|(figure|runtime|data)\.js"
     r"|data/(manifest|written)\.json|data/[ab](-[0-9]+)?/[a-z0-9][a-z0-9.-]*"
-    r"|(assets|runtime)/[A-Za-z0-9_][A-Za-z0-9._-]*"
+    r"|(assets|runtime|gpu)/[A-Za-z0-9_][A-Za-z0-9._-]*"
 )  # of an exported file
 MAX_RECORD_BYTES = 64 << 20  # of the list of written names
 PREVIEW = "preview.png"  # of a folder
 TITLE = b"<title>zatlas</title>"  # in the built page
 RUNTIME = "runtime/"  # files that the page loads when it decodes
+GPU = "gpu/"  # and when it decodes large images by WebGPU
+LARGE = 128 * 128  # pixels of an image; web/src/decoder/gpu.ts tries the GPU from this size on
 PLACEHOLDER = b"<!--zatlas:data-->"  # in the page, for the data
 DATA_SUFFIX = ".js"  # of a file with the data of a figure
 COMPRESSED = (".png", ".webp")  # formats that gzip does not make smaller
@@ -98,11 +101,18 @@ def export(
         address = "" if image_data is None else _data_url(image_data)
         template = with_preview(page[SINGLE_PAGE].read_bytes(), names, about, address)
         return _write_single(out, template, {**data, **runtime}, limit)
-    assets = {url: file.read_bytes for url, file in page.items()}  # with the template of a single file
+    assets = _assets(page, trees)
     if image_data is not None:
         assets[PREVIEW] = partial(bytes, image_data)
     index = with_preview(page[INDEX_PAGE].read_bytes(), names, about, PREVIEW if image_data else "")
     return _write_folder(out, {**assets, INDEX_PAGE: partial(bytes, index), **data})
+
+
+def _assets(page: Mapping[str, Traversable], trees: Sequence[RunTree]) -> dict[str, Callable[[], bytes]]:
+    """The files of the page in a folder, with the template of a single file."""
+    shapes = [tree.entry["image"] for tree in trees]
+    large = any(shape["width"] * shape["height"] >= LARGE for shape in shapes)
+    return {url: file.read_bytes for url, file in page.items() if large or not url.startswith(GPU)}
 
 
 def _data_url(image: bytes) -> str:

@@ -35,6 +35,7 @@ export class RunState {
   loaded = $state(false); // latents, directions and decoder
   center = $state.raw<Float32Array | null>(null); // that truncation moves latents towards
   where = $state<"page" | "server" | "">("");
+  onGpu = $state(false); // whether the browser's GPU decodes
   problem = $state("");
   ready: Promise<void> = Promise.resolve(); // resolves when latents, directions and decoder are loaded
   readonly speed = new Speed(); // of the decoder, which decides whether a preview comes first
@@ -60,7 +61,7 @@ export class RunState {
     this.socket = socket;
     this.charts = entry.charts;
     this.sheets = entry.sprites && new SpriteSheets(entry.sprites, files);
-    this.decoding = chooseDecoder(files, entry, socket);
+    this.decoding = chooseDecoder(files, entry, socket, () => (this.onGpu = true));
     this.decoding.then(
       (decoder) => {
         this.decoder = decoder;

@@ -8,11 +8,17 @@ import type { Socket } from "./socket";
 
 const MAX_DELAY = 60; // milliseconds per image that still feel immediate
 
-export async function chooseDecoder(files: Files, run: RunEntry, socket: Socket | null): Promise<Decoder> {
+/** `onGpu` is called when the GPU begins to decode. */
+export async function chooseDecoder(
+  files: Files,
+  run: RunEntry,
+  socket: Socket | null,
+  onGpu: () => void,
+): Promise<Decoder> {
   if (!run.image.width) throw new Error("This run was imported without a decoder, so latents cannot be decoded.");
   if (!run.decoder) return serverDecoder(needed(socket, run), run);
   try {
-    const own = await pageDecoder(files, run);
+    const own = await pageDecoder(files, run, onGpu);
     if (!socket || (await timeOf(own, run)) <= MAX_DELAY) return own;
     own.close();
   } catch (error) {

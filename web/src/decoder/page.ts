@@ -2,17 +2,27 @@
 
 import type { RunEntry, ClassifierFile } from "../contract";
 import type { Decoder, Encoder, Files, Images } from "../types";
+import { quickerOnGpu } from "./gpu";
 import { Queue } from "./queue";
 import { openModel } from "./thread";
 
-export async function pageDecoder(files: Files, run: RunEntry): Promise<Decoder> {
+export async function pageDecoder(files: Files, run: RunEntry, onGpu?: () => void): Promise<Decoder> {
   if (!run.decoder) throw new Error(`The decoder of ${run.name} is not on this page.`);
-  const model = await openModel(files, run.decoder);
+  let model = await openModel(files, run.decoder);
+  let closed = false;
   const queue = new Queue(run.dim, (z, n, labels) => model.decode(z, n, labels));
+  void quickerOnGpu(files, run, model).then((gpu) => {
+    if (!gpu) return;
+    if (closed) return gpu.close();
+    model.close();
+    model = gpu;
+    onGpu?.();
+  });
   return {
     where: "page",
     decode: (z, n, options) => queue.request(z, n, options),
     close: () => {
+      closed = true;
       queue.close();
       model.close();
     },

@@ -4,20 +4,34 @@ import type { Files } from "../types";
 
 declare const __ONE_FILE__: boolean;
 
-/** The runtime's script, the glue that it loads, and its WebAssembly: addresses, or the files themselves. */
-export type Runtime =
-  { script: string; glue: string; wasm: string } | { script: ArrayBuffer; glue: ArrayBuffer; wasm: ArrayBuffer };
+/** What computes: the processor, or the GPU. */
+export type Engine = "wasm" | "webgpu";
 
-const SCRIPT = "runtime/ort.wasm.min.mjs";
-const GLUE = "runtime/ort-wasm-simd-threaded.mjs";
-const WASM = "runtime/ort-wasm-simd-threaded.wasm";
+/** The runtime's script, the glue that it loads, and its WebAssembly: addresses, or the files themselves. */
+export type Runtime = { engine: Engine } & (
+  { script: string; glue: string; wasm: string } | { script: ArrayBuffer; glue: ArrayBuffer; wasm: ArrayBuffer }
+);
+
+const URLS: Record<Engine, string[]> = {
+  wasm: ["runtime/ort.wasm.min.mjs", "runtime/ort-wasm-simd-threaded.mjs", "runtime/ort-wasm-simd-threaded.wasm"],
+  webgpu: [
+    "gpu/ort.webgpu.min.mjs",
+    "gpu/ort-wasm-simd-threaded.asyncify.mjs",
+    "gpu/ort-wasm-simd-threaded.asyncify.wasm",
+  ],
+};
 
 /** URLs next to a served page, whose policy forbids blobs; file contents in a single-file page. */
-export async function locateRuntime(files: Files): Promise<Runtime> {
+export async function locateRuntime(files: Files, engine: Engine): Promise<Runtime> {
   if (!__ONE_FILE__) {
-    const resolve = (url: string) => new URL(url, document.baseURI).href;
-    return { script: resolve(SCRIPT), glue: resolve(GLUE), wasm: resolve(WASM) };
+    const [script, glue, wasm] = URLS[engine].map((url) => new URL(url, document.baseURI).href);
+    return { engine, script, glue, wasm };
   }
-  const [script, glue, wasm] = await Promise.all([SCRIPT, GLUE, WASM].map((url) => files.bytes(url)));
-  return { script, glue, wasm };
+  const [script, glue, wasm] = await Promise.all(URLS[engine].map((url) => files.bytes(url)));
+  return { engine, script, glue, wasm };
+}
+
+/** Whether the page has the runtime for a GPU, and the browser has a GPU. A single file is without it. */
+export async function hasGpu(): Promise<boolean> {
+  return !__ONE_FILE__ && "gpu" in navigator && (await navigator.gpu.requestAdapter()) !== null;
 }

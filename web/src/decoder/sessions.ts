@@ -3,6 +3,7 @@
 import type { InferenceSession, Tensor, TypedTensor } from "onnxruntime-web";
 import type { Images } from "../types";
 import { type Shape, toFloats, toImages } from "./images";
+import type { Engine } from "./runtime";
 
 /** What we use of the runtime's module. */
 export interface Ort {
@@ -17,10 +18,13 @@ export interface Ort {
 export class Sessions {
   #open = new Map<string, InferenceSession>();
 
-  constructor(readonly ort: Ort) {}
+  constructor(
+    readonly ort: Ort,
+    readonly engine: Engine = "wasm",
+  ) {}
 
   async open(model: string, bytes: ArrayBuffer): Promise<void> {
-    const options = { executionProviders: ["wasm"], graphOptimizationLevel: "all" };
+    const options = { executionProviders: [this.engine], graphOptimizationLevel: "all" };
     this.#open.set(model, await this.ort.InferenceSession.create(new Uint8Array(bytes), options));
   }
 

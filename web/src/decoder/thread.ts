@@ -1,8 +1,8 @@
-/** The one worker of a page that runs models, and messages to it. */
+/** The worker of each engine that runs models, and messages to it. */
 
 import type { ModelFile } from "../contract";
 import type { Files, Images } from "../types";
-import { locateRuntime, type Runtime } from "./runtime";
+import { type Engine, locateRuntime, type Runtime } from "./runtime";
 import DecoderThread from "./worker?worker";
 
 export type Task =
@@ -20,21 +20,20 @@ export interface Order {
 type Result = { id: number; value?: unknown; error?: string };
 type Pending = { answer: (value: unknown) => void; fail: (error: Error) => void };
 
-let shared: Promise<Thread> | null = null;
-let open = 0; // models
+const shared = new Map<Engine, { starting: Promise<Thread>; open: number }>(); // with its number of models
 
-/** Open a model in the worker; the first starts the worker, and closing the last one ends it. */
-export async function openModel(files: Files, file: ModelFile): Promise<Model> {
-  shared ??= startThread(files);
-  open++;
-  const starting = shared;
+/** Open a model in the engine's worker; the first starts the worker, and closing the last one ends it. */
+export async function openModel(files: Files, file: ModelFile, engine: Engine = "wasm"): Promise<Model> {
+  const used = shared.get(engine) ?? { starting: startThread(files, engine), open: 0 };
+  shared.set(engine, used);
+  used.open++;
   try {
-    const [thread, bytes] = await Promise.all([starting, files.bytes(file.url)]);
+    const [thread, bytes] = await Promise.all([used.starting, files.bytes(file.url)]);
     const name = `${file.url} ${thread.opened++}`;
     await thread.send({ kind: "open", model: name, bytes });
     return new Model(thread, name);
   } catch (error) {
-    await leave(starting);
+    await leave(engine);
     throw error;
   }
 }
@@ -60,7 +59,7 @@ export class Model {
     if (this.#closed) return;
     this.#closed = true;
     void this.thread.send({ kind: "close", model: this.name }).catch(() => {});
-    void leave(Promise.resolve(this.thread));
+    void leave(this.thread.engine);
   }
 }
 
@@ -70,7 +69,10 @@ class Thread {
   #lastId = 0;
   #ended: Error | null = null;
 
-  constructor(readonly worker: Worker) {
+  constructor(
+    readonly worker: Worker,
+    readonly engine: Engine,
+  ) {
     worker.onmessage = ({ data }: MessageEvent<Result>) => this.#settle(data);
     worker.onerror = (event) => {
       event.preventDefault();
@@ -102,10 +104,10 @@ class Thread {
   }
 }
 
-async function startThread(files: Files): Promise<Thread> {
-  const thread = new Thread(new DecoderThread());
+async function startThread(files: Files, engine: Engine): Promise<Thread> {
+  const thread = new Thread(new DecoderThread(), engine);
   try {
-    await thread.send({ kind: "start", runtime: await locateRuntime(files) });
+    await thread.send({ kind: "start", runtime: await locateRuntime(files, engine) });
     return thread;
   } catch (error) {
     thread.end(error as Error);
@@ -113,9 +115,10 @@ async function startThread(files: Files): Promise<Thread> {
   }
 }
 
-async function leave(starting: Promise<Thread>): Promise<void> {
-  if (--open > 0) return;
-  shared = null;
-  const thread = await starting.catch(() => null);
+async function leave(engine: Engine): Promise<void> {
+  const used = shared.get(engine);
+  if (!used || --used.open > 0) return;
+  shared.delete(engine);
+  const thread = await used.starting.catch(() => null);
   thread?.end(new Error("The model was closed."));
 }

@@ -11,6 +11,9 @@ interface Environment {
   };
 }
 
+/** At most, so that the page and other programs keep as many. */
+const THREADS = Math.min(Math.max(Math.floor(navigator.hardwareConcurrency / 2), 1), 4);
+
 let sessions: Promise<Sessions>;
 let before: Promise<unknown> = Promise.resolve(); // the runtime runs one task at a time
 
@@ -39,15 +42,15 @@ async function perform(task: Task) {
   return open.encode(task.model, task.images, task.channels, task.labels);
 }
 
-async function start({ script, glue, wasm }: Runtime): Promise<Sessions> {
+async function start({ engine, script, glue, wasm }: Runtime): Promise<Sessions> {
   const ort: Ort & Environment = await import(/* @vite-ignore */ addressOf(script));
   const settings = ort.env.wasm;
-  settings.numThreads = 1; // more threads need headers that few hosts send
+  settings.numThreads = self.crossOriginIsolated ? THREADS : 1; // more threads need headers that few hosts send
   settings.proxy = false; // this is a worker already
   settings.wasmPaths = { mjs: addressOf(glue) };
   if (typeof wasm === "string") settings.wasmPaths.wasm = wasm;
   else settings.wasmBinary = wasm;
-  return new Sessions(ort);
+  return new Sessions(ort, engine);
 }
 
 /** A page opened from disk cannot share blobs with its workers, so they are created here. */
