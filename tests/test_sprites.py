@@ -5,6 +5,7 @@ import pytest
 
 from zatlas.core.errors import BadData
 from zatlas.data import sprites
+from zatlas.data.synthetic import load_sprites
 
 PERIODS = {"square": math.pi / 2, "ellipse": math.pi, "heart": 2 * math.pi}
 
@@ -110,3 +111,9 @@ def test_errors_say_what_to_do() -> None:
         sprites.draw(varied(rows, "shape", "star"), 16)
     with pytest.raises(BadData, match="must be 0 or more"):
         sprites.factors(-1, seed=0)
+
+
+def test_cached_sprites_are_opened_without_their_factors(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = load_sprites(count=24, size=8)
+    monkeypatch.setattr(sprites, "factors", None)
+    assert load_sprites(count=24, size=8).fingerprint == first.fingerprint

@@ -35,13 +35,17 @@ def load_faces(
     With `turned=False` all faces look straight ahead, which is easier to model.
     """
     _check_request(count, size or 64)
-    factors = faces.factors(count, seed=seed, correlated=correlated)
-    key: dict[str, object] = {"count": count, "size": size or 64, "seed": seed}
-    key["correlated"] = correlated
+    key: dict[str, object] = {"count": count, "size": size or 64, "seed": seed, "correlated": correlated}
     if not turned:
         key["turned"] = False
-        for name in ("pose_x", "pose_y"):
-            factors[name][:] = 0
+
+    def factors() -> Factors:
+        result = faces.factors(count, seed=seed, correlated=correlated)
+        if not turned:
+            for name in ("pose_x", "pose_y"):
+                result[name][:] = 0
+        return result
+
     return _draw("faces", key, factors, lambda rows: faces.draw(rows, size or 64), faces.attributes)
 
 
@@ -51,7 +55,7 @@ def load_sprites(*, size: int | None = None, count: int = 20_000, seed: int = 0)
     return _draw(
         "sprites",
         {"count": count, "size": size or 32, "seed": seed},
-        sprites.factors(count, seed=seed),
+        lambda: sprites.factors(count, seed=seed),
         lambda rows: sprites.draw(rows, size or 32),
         sprites.attributes,
         label="shape",
@@ -61,12 +65,13 @@ def load_sprites(*, size: int | None = None, count: int = 20_000, seed: int = 0)
 def _draw(
     name: str,
     key: dict[str, object],
-    factors: Factors,
+    make_factors: Callable[[], Factors],
     draw: Callable[[Factors], Pixels],
     attributes: Callable[[Factors], dict[str, Column]],
     label: str | None = None,
 ) -> ImageDataset:
     def build(write: Callable[[Pixels], None]) -> CachedTable:
+        factors = make_factors()
         count = len(next(iter(factors.values())))
         with bar(f"drawing {name}", count) as advance:
             for start in range(0, count, BLOCK):
