@@ -38,6 +38,7 @@ def python(latent: str, *words: object) -> str:
 
 
 def rates(folder: Path, repeats: int) -> None:
+    from zatlas.models.device import images_per_batch
     from zatlas.workspace import Workspace
 
     for net in ("mlp", "conv"):
@@ -56,10 +57,12 @@ def rates(folder: Path, repeats: int) -> None:
             workspace.encode("train")
             return len(rows) / (perf_counter() - begun)
 
-        def bare(generator=generator, complete=complete) -> float:
+        size = images_per_batch(complete[0].size, generator.device, generator.batch)
+
+        def bare(generator=generator, complete=complete, size=size) -> float:
             begun = perf_counter()
-            for start in range(0, len(complete), generator.batch):
-                generator._call(generator.encoder, complete[start : start + generator.batch], None)
+            for start in range(0, len(complete), size):
+                generator._call(generator.encoder, complete[start : start + size], None)
             return len(complete) / (perf_counter() - begun)
 
         result = medians(in_turns(repeats, {"to the table": to_table, "the encoder alone": bare}))
