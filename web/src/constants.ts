@@ -6,6 +6,7 @@ export const MAX_ON_SHELL = 24; // latents whose mean keeps their norm
 export const DENSE = 48; // straight pieces per spline segment
 export const FORWARD = 8; // neighbors that determine a position on a chart
 export const INVERSE = 16; // neighbors that determine the latent at a position
+export const FEW = 30; // values of which the largest stands for the 99th percentile
 export const CHART_MARGIN = 0.02; // of the box around the positions of a chart, on each side
 export const FIELD_STEP = 0.375; // largest step along a nonlinear direction, in standard deviations
 export const PRIOR_KEY = "zatlas-prior"; // of the metadata of a fitted prior's file
