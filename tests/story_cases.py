@@ -17,7 +17,7 @@ needs: decoder, images
 A paragraph of two
 lines, with *emphasis*, **strong** text, `<code>` and [a link](https://example.org/page?a=1#b).
 
-Another one: 2 * 3 * 4 < 25.
+Another one: 2 * 3 * 4 < 25{if images:  and {dimensions}}{if not images:  or less}.
 
 Question: What comes next?
 
@@ -33,6 +33,7 @@ This step has no state.
 """
 TOO_LONG = HEAD + STEP + "x" * MAX_STORY
 MARKUP = "HTML is not possible; write *emphasis*, **strong** text, `code` or a link."
+CONDITION = "a condition is {if NAME: TEXT} or {if not NAME: TEXT}; docs/stories.md lists the names."
 ADDRESS = "a link leads to an address with https:// or http://."
 FLAWED: dict[str, tuple[str, str]] = {
     "empty": ("", "Line 1: a story starts with a line ---, then title: NAME, then another line ---."),
@@ -52,8 +53,8 @@ FLAWED: dict[str, tuple[str, str]] = {
     "a key twice": (f"---\ntitle: A\ntitle: B\n---\n{STEP}", "Line 3: title: occurs twice."),
     "another need": (
         f"---\ntitle: A\nneeds: decoder, network\n---\n{STEP}",
-        "Line 3: a story can need charts, decoder, dimensions, direction, gap, images, shell, "
-        "and nothing else.",
+        "Line 3: a story can need autoencoder, charts, classes, correlated, decoder, dimensions, direction, "
+        "exclusive, gap, images, points, prior, shell, uncorrelated, and nothing else.",
     ),
     "a long title": (
         f"---\ntitle: {'A' * (MAX_TITLE + 1)}\n---\n{STEP}",
@@ -101,6 +102,9 @@ FLAWED: dict[str, tuple[str, str]] = {
         f"{HEAD}{STEP}![a](https://example.org/a.png)\n",
         "Line 10: a story has no images of its own; the page shows those of the run.",
     ),
+    "an unknown condition": (f"{HEAD}{STEP}A {{if magic: b}} c.\n", f"Line 10: {CONDITION}"),
+    "a condition without an end": (f"{HEAD}{STEP}A {{if images: b\n", f"Line 10: {CONDITION}"),
+    "a condition without a text": (f"{HEAD}## {{if images}}\n\nText.\n", f"Line 5: {CONDITION}"),
     "a control character": (f"{HEAD}{STEP}a\0b\n", "Line 10: remove the control character U+0000."),
     "text from right to left": (f"{HEAD}{STEP}a\u202eb\n", "Line 10: remove the control character U+202E."),
     "too long": (TOO_LONG, f"The story has more than {MAX_STORY:,} characters; shorten it."),

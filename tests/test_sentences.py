@@ -20,8 +20,16 @@ def sentences(text):
     text = re.sub(skipped, "\n\n", text, flags=re.DOTALL | re.MULTILINE)
     text = re.sub(r"^(#+ .*|    .*)$", "\n", text, flags=re.MULTILINE)
     text = re.sub(r"!?\[([^]]*)\]\([^)]*\)", r"\1", re.sub(r"`[^`]*`|\$[^$]*\$", "code", text))
+    text = one_reading(text)
     for paragraph in re.split(r"\n\s*\n|\n(?= *(?:[-*]|\d+\.) )|\n(?=\|)|\|", text):
         yield from re.split(r"(?<=[.!?])\**\)?\s+", paragraph.replace("\n", " ").strip())
+
+
+def one_reading(text):
+    """A story as one run shows it: of two texts within a sentence, the one whose condition is not "not"."""
+    text = re.sub(r"\{([a-z ]+)\}", r"\1", text)
+    text = re.sub(r"\{if not [a-z]+: [^{}]*[^{}.!?]\}", "", text)
+    return re.sub(r"\{if (?:not )?[a-z]+: |\}", " ", text)
 
 
 def long_sentences(page):

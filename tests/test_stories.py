@@ -55,8 +55,10 @@ def test_a_folder_or_a_missing_file_is_no_story(tmp_path):
 
 
 def test_markers_without_an_end_are_checked_quickly():
-    for sign in ("*a ", "[", "[a](", "`", "<", "**"):
-        check_story(f"---\ntitle: A\n---\n## B\n\nText {sign.replace('<', '< ') * 8000}\n")
+    for sign in ("*a ", "[", "[a](", "`", "<", "**", "{if images: {a} b}"):
+        check_story(f"---\ntitle: A\n---\n## B\n\nText {sign.replace('<', '< ') * 3000}\n")
+    with pytest.raises(ValueError, match="a condition is"):
+        check_story(f"---\ntitle: A\n---\n## B\n\nText {'{if images: {a}' * 3000}\n")
 
 
 def test_the_example_of_the_documentation_and_the_stories_of_the_page_are_stories():

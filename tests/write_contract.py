@@ -10,7 +10,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 from zatlas.directions import preference, types
-from zatlas.latent import arithmetic, chart, curves, priors
+from zatlas.latent import arithmetic, chart, curves, neighbors, priors
 from zatlas.models import flow
 from zatlas.render.theme import DARK, LIGHT, Theme
 from zatlas.site import frames, schema, story, tree
@@ -27,6 +27,7 @@ CONSTANTS: dict[str, tuple[float | str, str]] = {
     "DENSE": (curves.DENSE_SAMPLES, "straight pieces per spline segment"),
     "FORWARD": (chart.FORWARD, "neighbors that determine a position on a chart"),
     "INVERSE": (chart.INVERSE, "neighbors that determine the latent at a position"),
+    "FEW": (neighbors.FEW, "values of which the largest stands for the 99th percentile"),
     "CHART_MARGIN": (chart.MARGIN, "of the box around the positions of a chart, on each side"),
     "FIELD_STEP": (types.FIELD_STEP, "largest step along a nonlinear direction, in standard deviations"),
     "PRIOR_KEY": (priors.KEY, "of the metadata of a fitted prior's file"),

@@ -131,3 +131,14 @@ def drop(page, target, data):
 def dropped(explorer, count):
     pins = explorer.state().get("pins", "")
     assert len(re.findall("z", pins.replace("~", ""))) >= 1 and len(explorer.pinned()) == count
+
+
+def test_the_share_dialog_leads_to_a_film_of_a_walk(explore, wide):
+    explorer = explore("server", wide)
+    page = explorer.page
+    page.get_by_role("button", name="Share").click()
+    page.get_by_role("dialog").get_by_role("button", name="Film a walk").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page.get_by_role("list", name="Pins").or_(page.get_by_text("Timeline"))).to_be_visible()
+    name, path = saved(page, page.get_by_role("tabpanel").get_by_role("button", name="GIF"))
+    assert name.endswith(".gif") and Image.open(io.BytesIO(path.read_bytes())).n_frames > 30

@@ -131,3 +131,14 @@ def test_on_a_phone_image_and_map_are_visible_and_every_panel_is_reached(touched
         sheet, image = panel.bounding_box(), explorer.generated.bounding_box()
         assert sheet["y"] + sheet["height"] <= height
         assert image["y"] + image["height"] <= sheet["y"] + 1, f"{name} hides the image"
+
+
+def test_on_a_phone_two_maps_lie_below_each_other_with_their_names(explore, wide, digits):
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    explorer = explore("server", wide, digits, **phone)
+    first, second = explorer.box(0), explorer.box(1)
+    assert first["width"] == second["width"] == 390 and second["y"] >= first["y"] + first["height"]
+    corner = explorer.page.get_by_role("region", name="Generated").bounding_box()
+    for name in ("wide", "digits"):
+        box = explorer.page.get_by_role("button", name=name, exact=True).bounding_box()
+        assert box["x"] + box["width"] < corner["x"] or box["y"] > corner["y"] + corner["height"]

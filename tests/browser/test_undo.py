@@ -114,3 +114,16 @@ def test_the_first_image_is_a_real_one_and_a_slow_walk_plays_until_the_first_tou
     assert explorer.generated.evaluate("canvas => canvas.toDataURL()") == first
     still = explore("server", wide)
     named(still.generated, lambda name: name.startswith("Reconstruction of image"))
+
+
+def test_back_brings_removed_pins_back_and_takes_the_message_away(explore, wide):
+    explorer = explore("server", wide, link="pins=r3,r9")
+    page = explorer.page
+    page.wait_for_timeout(500)
+    explorer.maps.first.focus()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("alert")).to_contain_text("Removed 2 pins")
+    page.wait_for_timeout(500)
+    page.go_back()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    assert explorer.state()["pins"] == "r3,r9"

@@ -5,6 +5,8 @@ import pytest
 
 from tests.browser.conftest import MODES
 from tests.browser.explorer import named
+from tests.conftest import small_run
+from tests.test_few_images import few_images
 
 pytestmark = pytest.mark.browser
 STEPS = 100  # of the walk over the map, each a whole number of pixels
@@ -96,3 +98,29 @@ def test_a_pinned_place_keeps_its_verdict_and_so_does_its_link(name, explore, re
         other.page.wait_for_timeout(200)
         result = verdict(other)
         assert result[0] == text and abs(result[1] - expected) < 0.03
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_the_images_of_a_small_run_are_not_in_a_gap(count, explore, tmp_path):
+    workspace = small_run(tmp_path / "few", few_images(tmp_path / "images.npz", count), epochs=20)
+    explorer = explore("server", workspace)
+    explorer.view = explorer.fitted()
+    pixels = explorer.pixels_of(explorer.truth.positions())
+    if count == 1:
+        pixels = pixels + np.array([[0, 0], [90, 40], [-120, -60]])
+    for number, pixel in enumerate(pixels):
+        explorer.hover(*pixel)
+        explorer.eventually(lambda: named(explorer.generated, lambda name: name != "No image yet"))
+        explorer.page.wait_for_timeout(200)
+        assert good(verdict(explorer)), number
+    links = ["pins=r0"] + ["pins=r0,r1&method=lerp&panel=walk&at=0", "pins=r0,r1&method=spiral"] * (count > 1)
+    for link in links:
+        explorer.follow(link)
+        explorer.page.mouse.move(5, 5)
+        explorer.page.wait_for_timeout(400)
+        assert good(verdict(explorer)), link
+
+
+def good(verdict):
+    text, opacity = verdict
+    return ("inside" in text or "at the edge" in text) and opacity > 0.6

@@ -16,7 +16,7 @@ from zatlas.core.errors import BadRun, Damaged, ShapeError
 from zatlas.core.parsing import from_table
 from zatlas.latent.layouts import DEFAULT_LAYOUT, compute_layout, principal_components
 from zatlas.latent.names import LABEL
-from zatlas.latent.neighbors import Neighbors, nearest
+from zatlas.latent.neighbors import Neighbors, high_quantile, nearest
 from zatlas.latent.pixel_features import Decode, PixelFeatures, Table, decoded_pixels, fit_features
 from zatlas.latent.trust import MAX_RANKED, NEIGHBORS, trust_of_each
 from zatlas.render.html import card
@@ -184,7 +184,7 @@ class Chart:
 
     def outside_share(self, xy: ArrayLike) -> Values:
         """Return the distance from each position to its farthest neighbor, over `neighbor_radius`."""
-        return self._neighbors(as_plane(xy))[1][:, -1] / np.float32(max(self.neighbor_radius, 1e-12))
+        return self._neighbors(as_plane(xy))[1][:, -1] / np.float32(self.neighbor_radius)
 
     def nearest_covered(self, xy: ArrayLike) -> Plane:
         """Return positions (n, 2) inside the data: a position outside it becomes that of the nearest latent.
@@ -224,9 +224,13 @@ class Chart:
 
     @cached_property
     def box(self) -> Float32[np.ndarray, "2 2"]:
-        """The lower left and the upper right corner of the positions, with a small margin."""
+        """The lower left and the upper right corner of the positions, with a small margin.
+
+        Positions without any extent, as that of a single latent, get a margin as if it were 1.
+        """
         low, high = self.positions.min(axis=0), self.positions.max(axis=0)
-        size = np.maximum(high - low, 1e-6 + 1e-3 * float((high - low).max()))
+        extent = float((high - low).max())
+        size = np.maximum(high - low, 1e-6 + 1e-3 * extent if extent else 1)
         return np.stack([low - MARGIN * size, high + MARGIN * size]).astype(np.float32)
 
     def denormalised(self, normalised: ArrayLike) -> Plane:
@@ -307,9 +311,13 @@ class Chart:
 
     @cached_property
     def neighbor_radius(self) -> float:
-        """The 99th percentile of the distance from a position of the data to its farthest neighbor."""
+        """The 99th percentile of the distance from a position of the data to its farthest neighbor.
+
+        Where that is 0, as for a single latent, it is the diagonal of the box: no position of it is a gap.
+        """
         sample = self.positions[:: max(1, len(self.positions) // 2000)]
-        return float(np.quantile(self._neighbors(sample)[1][:, -1], 0.99))
+        radius = high_quantile(self._neighbors(sample)[1][:, -1])
+        return radius or float(np.linalg.norm(self.box[1] - self.box[0]))
 
 
 def make_chart(

@@ -8,10 +8,9 @@ from jaxtyping import Float32
 from zatlas.core.arrays import Latents, Rows, Values
 from zatlas.core.seeds import stream
 from zatlas.core.space import Space
-from zatlas.latent.neighbors import nearest
+from zatlas.latent.neighbors import FEW, high_quantile, nearest
 
 NEIGHBORS = 5
-OUTSIDE_QUANTILE = 0.99  # of the distances of the data; above it is outside the data
 MIN_VARIANCE = 1e-6  # of a dimension, relative to the mean of all
 MIN_INFORMATION = 0.1  # share of a dimension's variance between images, below which it holds only noise
 SLACK = 2.0  # for distances to neighbors in more than `MAX_GAP_DIM` dimensions, where all are nearly equal
@@ -31,9 +30,15 @@ class Scale:
 
     @classmethod
     def of(cls, values: Values, slack: float = 1.0) -> "Scale":
-        """Return 1 for the median, and 2 for `slack` times the way from there to the 99th percentile."""
-        median, high = map(float, np.quantile(values, [0.5, OUTSIDE_QUANTILE]))
-        return cls(median, median + slack * ((high - median) or abs(median) or 1.0))
+        """Return 1 for the median, and 2 for `slack` times the way from there to the 99th percentile.
+
+        Of few values, even the largest is below 2, and so is anything up to twice the median.
+        """
+        median, high = float(np.median(values)), high_quantile(values)
+        width = high - median
+        if len(values) < FEW:
+            width = max(2 * width, abs(median))
+        return cls(median, median + slack * (width or abs(median) or 1.0))
 
     def __call__(self, values: Values) -> Values:
         """Return the values on this scale, which is linear."""
@@ -45,7 +50,7 @@ class Coordinates:
     """The center of the data, and the weight of each dimension in norms.
 
     A dimension in which encoded images are equal and their posteriors are wide has no weight: it holds only
-    noise, which the decoder ignores.
+    noise, which the decoder ignores. A single image tells nothing about that.
     """
 
     center: Values  # (d,)
@@ -57,7 +62,7 @@ class Coordinates:
         between = latents.var(axis=0, dtype=np.float64)
         total = between if std is None else between + np.mean(std**2, axis=0, dtype=np.float64)
         smallest = MIN_VARIANCE * float(total.mean()) or 1.0
-        noise = between < MIN_INFORMATION * total
+        noise = (between < MIN_INFORMATION * total) & (len(latents) > 1)
         weights = np.where(noise, 0, 1 / np.maximum(total, smallest))
         return cls(latents.mean(axis=0, dtype=np.float64), weights)
 

@@ -11,6 +11,8 @@ from zatlas.core.errors import ShapeError
 Neighbors = tuple[Int64[np.ndarray, "m k"], Float32[np.ndarray, "m k"]]  # rows and distances
 
 MAX_DISTANCES = 8_000_000  # in memory at once: 32 MB
+HIGH = 0.99  # quantile of the distances of the data
+FEW = 30  # values that do not tell it
 GROUP = 32  # columns that share one minimum in `_smallest`
 
 
@@ -104,3 +106,8 @@ def _smallest(table: Float32[np.ndarray, "m n"], k: int) -> Int64[np.ndarray, "m
     candidates = np.concatenate([candidates, rest], axis=1)
     inner = np.argpartition(np.take_along_axis(table, candidates, 1), k - 1, axis=1)[:, :k]
     return np.take_along_axis(candidates, inner, 1)
+
+
+def high_quantile(values: Values) -> float:
+    """Return the 99th percentile, above which a distance is outside the data; of few values, the largest."""
+    return float(values.max() if len(values) < FEW else np.quantile(values, HIGH))

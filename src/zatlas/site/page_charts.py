@@ -75,7 +75,7 @@ class PageChart:
             "lattice": {"url": f"{folder}/lattice-{self.key}.f16", "n": self.steps},
             "coverage": f"{folder}/coverage-{self.key}.u8",
             "projection": self._projection(),
-            "reach": plain(max(chart.neighbor_radius, 1e-12))[0],
+            "reach": plain(chart.neighbor_radius)[0],
             "averaged": chart.averaged,
             "tiles": tiles,
         }

@@ -7,7 +7,22 @@ from typing import NoReturn
 
 from zatlas.core.errors import BadData, CannotRead
 
-NEEDS = ("charts", "decoder", "dimensions", "direction", "gap", "images", "shell")  # of a run
+NEEDS = (  # of a run
+    "autoencoder",
+    "charts",
+    "classes",
+    "correlated",
+    "decoder",
+    "dimensions",
+    "direction",
+    "exclusive",
+    "gap",
+    "images",
+    "points",
+    "prior",
+    "shell",
+    "uncorrelated",
+)
 MAX_STORY = 60_000  # characters
 MAX_STEPS = 50
 MAX_TITLE = 120  # characters
@@ -17,6 +32,7 @@ CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\
 STATE = re.compile(r"\[[^\[\]]*\]\(#([^\s()]*)\)")
 CHOICE = re.compile(r"- \[[ xX]\] +(.+)")
 LINK = re.compile(r"\[[^\[\]]+\]\(([^()]*)\)")
+CONDITION = re.compile(r"\{if (?:not )?([a-z]+): (?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}")
 ADDRESS = re.compile(r"https?://[^\s<>\"']+")
 
 
@@ -147,7 +163,7 @@ def _check_steps(lines: list[str], start: int) -> int:
 
 
 def _check_text(i: int, text: str, limit: int = MAX_STORY) -> None:
-    """Refuse images, HTML and links to anything but the web."""
+    """Refuse images, HTML, unknown conditions, and links to anything but the web."""
     if len(text) > limit:
         _fail(i, f"shorten this to {limit} characters.")
     plain = re.sub(r"`[^`]+`", "", text)
@@ -155,6 +171,12 @@ def _check_text(i: int, text: str, limit: int = MAX_STORY) -> None:
         _fail(i, "a story has no images of its own; the page shows those of the run.")
     if re.search(r"<[A-Za-z/!?]", plain):
         _fail(i, "HTML is not possible; write *emphasis*, **strong** text, `code` or a link.")
+    for begun in re.finditer(r"\{if\b", plain):
+        condition = CONDITION.match(plain, begun.start())
+        if condition is None or condition[1] not in NEEDS:
+            _fail(
+                i, "a condition is {if NAME: TEXT} or {if not NAME: TEXT}; docs/stories.md lists the names."
+            )
     if any(not ADDRESS.fullmatch(address) for address in LINK.findall(plain)):
         _fail(i, "a link leads to an address with https:// or http://.")
 

@@ -25,7 +25,7 @@ from zatlas.store import direction_files
 from zatlas.workspace import Workspace
 
 FORMAT = 1  # of the manifest
-BUILD_VERSION = 8  # increase it when cached files change for the same run
+BUILD_VERSION = 9  # increase it when cached files change for the same run
 IDS = "ab"  # of the runs of a page
 MAX_POINTS = 100_000  # of a served page
 QUICK_POINTS = 2000  # of a run that is still being trained

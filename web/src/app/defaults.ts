@@ -5,6 +5,9 @@ import { separation } from "../data";
 import type { Layer } from "./page.svelte";
 import type { RunState } from "./run.svelte";
 
+/** How much larger the text on the map is on a large screen, as the style sheet enlarges the rest of the page there. */
+export const enlarged = (): number => (innerWidth >= 1900 ? 1.35 : 1);
+
 /** What the map shows at first: decoded images, if the page decodes them itself. */
 export function defaultLayer({ entry }: RunState): Layer {
   return entry.decoder ? "decoded" : "images";

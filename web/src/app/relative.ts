@@ -1,6 +1,7 @@
 /** Anchors and directions that a link names by what they are, so that it works in every run that has them. */
 
-import type { DirectionEntry, RunEntry } from "../contract";
+import type { Column, DirectionEntry, RunEntry } from "../contract";
+import type { Table } from "../data";
 import { Grid, landmarks } from "../map";
 import type { Anchor } from "./anchor";
 import type { LinkState } from "./link";
@@ -98,6 +99,40 @@ export function exampleDirection({ directions }: RunEntry): { direction: Directi
   const fits = ({ direction: { range } }: (typeof candidates)[number]) => (range === undefined || range[1] >= SHOWN ? 2 : 0);
   const rank = (item: (typeof candidates)[number]) => fits(item) + (item.change > 0 ? 1 + item.change : -item.change); // properties that occur together first
   return candidates.sort((a, b) => rank(b) - rank(a))[0] ?? null;
+}
+
+/** The column and the value that a direction or a probe is named after; null for one of neither. */
+function columnOf(name: string, columns: readonly Column[]): { column: Column; value: number } | null {
+  const flag = columns.find((column) => column.name === name && column.kind !== "class");
+  if (flag) return { column: flag, value: 1 };
+  for (const column of columns) {
+    const value = column.values?.findIndex((text) => (column.name === "label" ? [text, `class:${text}`] : [`${column.name}=${text}`]).includes(name)) ?? -1;
+    if (value >= 0) return { column, value };
+  }
+  return null;
+}
+
+/** Whether an image can have only one of two properties, because both are classes of one column. */
+export function exclusive(a: string, b: string, columns: readonly Column[]): boolean {
+  const [first, second] = [columnOf(a, columns), columnOf(b, columns)];
+  return first?.column.kind === "class" && first.column === second?.column;
+}
+
+/** The correlation of two properties in the points of the page; NaN if it is unknown. */
+export function correlation(a: string, b: string, columns: readonly Column[], table: Table): number {
+  const values = [a, b].map((name) => {
+    const { column, value } = columnOf(name, columns) ?? {};
+    if (!column) return null;
+    if (column.kind === "class") return Float64Array.from(table.classOf(column.name), (item) => (item === value ? 1 : 0));
+    return Float64Array.from(column.kind === "flag" ? table.flag(column.name) : table.number(column.name));
+  });
+  const [x, y] = values;
+  if (!x || !y) return NaN;
+  const rows = Array.from(x.keys()).filter((row) => Number.isFinite(x[row] + y[row]));
+  const mean = (of: (row: number) => number) => rows.reduce((sum, row) => sum + of(row), 0) / rows.length;
+  const [meanX, meanY] = [mean((row) => x[row]), mean((row) => y[row])];
+  const [varianceX, varianceY] = [mean((row) => (x[row] - meanX) ** 2), mean((row) => (y[row] - meanY) ** 2)];
+  return mean((row) => (x[row] - meanX) * (y[row] - meanY)) / Math.sqrt(varianceX * varianceY);
 }
 
 /** A link with the names of this run's directions in place of the general one. */

@@ -1,12 +1,10 @@
 /** The stories of the page: which are offered, the open one with its step, and editing. */
 
-import { SHELL } from "../contract";
 import { anchorText } from "./anchor";
-import { integer, percent, short } from "./format";
 import { readLink, writeLink, type LinkState } from "./link";
 import type { Page } from "./page.svelte";
-import { exampleDirection, gapOf } from "./relative";
-import { readStory, writeStory, type Step, type Story } from "./storyText";
+import { FACTS, HOLDS } from "./storyFacts";
+import { readStory, stepFor, writeStory, type Step, type Story } from "./storyText";
 
 const FILES = import.meta.glob<string>("../stories/*.md", { eager: true, query: "?raw", import: "default" });
 const GIVEN = "given"; // the name of the story that the page was opened with
@@ -45,46 +43,31 @@ export class Stories {
     return this.story?.steps[this.at] ?? null;
   }
 
+  /** The steps for this run, each with its index in the story: those that have a text for it. */
+  readonly steps = $derived.by(() => (this.story?.steps ?? []).flatMap((step, at) => {
+    const shown = stepFor(step, (name) => this.has(name));
+    return shown ? [{ ...shown, at }] : [];
+  }));
+
+  /** Where the open step is among those for this run. */
+  get position(): number {
+    const result = this.steps.findIndex(({ at }) => at >= this.at);
+    return result < 0 ? this.steps.length - 1 : result;
+  }
+
   /** What a story needs and the run does not have; null if it has everything. */
   missing(story: Story): string | null {
     return story.needs.find((need) => !this.has(need)) ?? null;
   }
 
-  private has(need: string): boolean {
+  private has(name: string): boolean {
     const { run } = this.page;
-    const { entry } = run;
-    if (need === "decoder") return run.decodes && !run.problem;
-    if (need === "images") return entry.sprites !== null;
-    if (need === "dimensions") return entry.dim > 2;
-    if (need === "shell") return entry.dim >= SHELL && (entry.prior === "normal" || entry.prior === "sphere") && entry.samples !== null;
-    if (need === "direction") return exampleDirection(entry) !== null;
-    if (need === "gap") return gapOf(run) !== null;
-    return entry.charts.length > 1 && entry.charts.some(({ name }) => name === "pca"); // charts
+    return Object.hasOwn(HOLDS, name) && HOLDS[name](run);
   }
 
   /** A text with facts of the run in place of their names in braces. */
   fill(text: string): string {
-    return text.replace(/\{([a-z ]+)\}/g, (whole, name: string) => this.fact(name) ?? whole);
-  }
-
-  private fact(name: string): string | undefined {
-    const { run } = this.page;
-    const { entry } = run;
-    const example = exampleDirection(entry);
-    const ranked = entry.charts.filter(({ trustworthiness }) => Number.isFinite(trustworthiness));
-    const facts: Record<string, () => string | undefined> = {
-      run: () => entry.name,
-      data: () => entry.data,
-      dimensions: () => String(entry.dim),
-      values: () => integer(entry.image.channels * entry.image.height * entry.image.width),
-      radius: () => short(Math.sqrt(entry.dim)),
-      chord: () => short(Math.sqrt(entry.dim / 2)),
-      direction: () => example?.direction.title.replaceAll("_", " "),
-      auc: () => (example?.direction.score ? percent(example.direction.score.auc) : undefined),
-      "side effect": () => example?.effect.replaceAll("_", " "),
-      trustworthiness: () => ranked.map(({ title, trustworthiness }) => `${title} ${short(trustworthiness)}`).join(", "),
-    };
-    return Object.hasOwn(facts, name) ? facts[name]() : undefined;
+    return text.replace(/\{([a-z ]+)\}/g, (whole, name: string) => (Object.hasOwn(FACTS, name) ? FACTS[name](this.page.run) : undefined) ?? whole);
   }
 
   /** Show the list, or hide the column. */
@@ -146,11 +129,17 @@ export class Stories {
     await this.take({ title: "My story", about: "", needs: [], steps }, true);
   }
 
+  /** Show the next or the previous step that has a text for this run. */
+  async turn(by: -1 | 1): Promise<void> {
+    const step = this.steps[this.position + by];
+    if (step) await this.go(step.at);
+  }
+
   /** Show a step: its state is a link. The next step may have none; then the page stays as it is. */
   async go(at: number): Promise<void> {
     const step = this.story?.steps[at];
     if (!step) return;
-    if (step.state === null && at === this.at + 1) {
+    if (step.state === null && this.steps[this.position + 1]?.at === at) {
       this.at = at;
       return;
     }
@@ -222,7 +211,9 @@ export class Stories {
     }
     if (!this.editing) await this.find(name);
     if (!this.story) return state;
-    this.at = Math.min(Math.max(Math.round(step ?? 1) - 1, 0), this.story.steps.length - 1);
+    const at = Math.min(Math.max(Math.round(step ?? 1) - 1, 0), this.story.steps.length - 1);
+    const shown = this.steps.find((item) => item.at >= at) ?? this.steps.at(-1);
+    this.at = this.editing ? at : (shown?.at ?? at);
     return Object.keys(state).length ? state : readLink(withStates(this.story.steps)[this.at].state!);
   }
 

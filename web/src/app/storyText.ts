@@ -35,6 +35,8 @@ const KEYS = ["title", "about", "needs"];
 const CONTROL = /[\0-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/;
 const STATE = /^\[[^[\]]*\]\(#([^\s()]*)\)$/;
 const CHOICE = /^- \[([ xX])\] +(.+)$/;
+const CONDITION = /\{if (not )?([a-z]+): ((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}/g;
+const NESTED = 3; // conditions in each other that are resolved
 const LINK = /\[([^[\]]+)\]\(([^()]*)\)/g;
 const ADDRESS = /^https?:\/\/[^\s<>"']+$/;
 const INLINE = /`([^`]+)`|\*\*([^*\s](?:[^*]*[^*\s])?)\*\*|\*([^*\s](?:[^*]*[^*\s])?)\*|\[([^[\]]+)\]\((https?:\/\/[^\s()<>"']+)\)/g;
@@ -60,6 +62,20 @@ export function readStory(markdown: string): Story {
 export function writeStory({ title, about, needs, steps }: Story): string {
   const head = ["---", `title: ${title}`, ...(about ? [`about: ${about}`] : []), ...(needs.length ? [`needs: ${needs.join(", ")}`] : []), "---"];
   return `${[head.join("\n"), ...steps.map(writeStep)].join("\n\n")}\n`;
+}
+
+/** A step with the parts whose conditions hold; null if no text is left, so that the story goes on without the step. */
+export function stepFor(step: Step, holds: (name: string) => boolean): Step | null {
+  const resolved = (text: string) => {
+    for (let round = 0; round < NESTED; round++) text = text.replace(CONDITION, (_, not: string | undefined, name: string, part: string) => (holds(name) === !not ? part : ""));
+    return text.replace(/ {2,}/g, " ").trim();
+  };
+  const text = step.text.split("\n\n").map(resolved).filter(Boolean).join("\n\n");
+  if (!text) return null;
+  const { question } = step;
+  const choices = question?.choices.map((choice) => ({ ...choice, text: resolved(choice.text) })).filter(({ text }) => text) ?? [];
+  const asked = question && choices.length > 1 && resolved(question.text);
+  return { ...step, title: resolved(step.title), text, question: asked ? { text: asked, choices, answer: resolved(question.answer) } : null };
 }
 
 /** The pieces of a text between its marks; anything else stays as it is. */
@@ -149,12 +165,17 @@ function complete(i: number, { text, question }: Step): void {
   if (count < 2 || count > MAX_CHOICES) fail(i, `a question has 2 to ${MAX_CHOICES} choices.`);
 }
 
-/** Refuse what the page would not show as a reader expects: images, HTML and links to anything but the web. */
+/** Refuse what the page would not show as a reader expects: images, HTML, unknown conditions, and links to anything but the web. */
 function check(i: number, text: string, limit = Infinity): void {
   if (text.length > limit) fail(i, `shorten this to ${limit} characters.`);
   const plain = text.replace(/`[^`]+`/g, "");
   if (plain.includes("![")) fail(i, "a story has no images of its own; the page shows those of the run.");
   if (/<[A-Za-z/!?]/.test(plain)) fail(i, "HTML is not possible; write *emphasis*, **strong** text, `code` or a link.");
+  for (const begun of plain.matchAll(/\{if\b/g)) {
+    const condition = new RegExp(CONDITION.source, "y");
+    condition.lastIndex = begun.index;
+    if (!NEEDS.includes(condition.exec(plain)?.[2] ?? "")) fail(i, "a condition is {if NAME: TEXT} or {if not NAME: TEXT}; docs/stories.md lists the names.");
+  }
   for (const [, , href] of plain.matchAll(LINK)) if (!ADDRESS.test(href)) fail(i, "a link leads to an address with https:// or http://.");
 }
 

@@ -91,6 +91,15 @@ test("without a lattice, data coverage is 1 where Python finds data", () => {
   });
 });
 
+test.each([1, 2, 5])("the chart of two dimensions of %i latents has no gap at them", (count) => {
+  const latents = Float32Array.from({ length: 3 * count }, (_, i) => (i * i) % 7);
+  const chart = dimensionChart(latents, 3, 0, 1);
+  const inverse = new PlaneInverse(chart, 3);
+  inverse.refine(fittedPoints(latents, chart.positions));
+  for (let i = 0; i < count; i++) expect(inverse.coverage(chart.positions[2 * i], chart.positions[2 * i + 1])).toBe(1);
+  if (count === 1) expect(inverse.coverage(chart.box[0], chart.box[1])).toBe(1);
+});
+
 function opened(item: Case): PlaneInverse {
   const inverse = new PlaneInverse(planeOf(item), DIM, latticeOf(item));
   inverse.refine(fittedPoints(floats(item.latents), floats(item.positions)));

@@ -96,7 +96,7 @@ export class PlaneInverse {
     if (!this.#fitted) return 1;
     const { distances } = this.#fitted.nearest(x, y, INVERSE + 1);
     const last = distances[distances.length - 1];
-    return Math.min(Math.max(2 - last / Math.max(this.plane.reach, 1e-12), 0), 1);
+    return Math.min(Math.max(2 - last / this.plane.reach, 0), 1);
   }
 
   /** The weighted mean of the neighbors' latents, scaled to their mean norm. */

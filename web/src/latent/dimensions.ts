@@ -1,6 +1,6 @@
 /** Charts computed in the page: two dimensions of the latent space. */
 
-import { CHART_MARGIN, INVERSE } from "../contract";
+import { CHART_MARGIN, FEW, INVERSE } from "../contract";
 import { boxOf } from "../map/camera";
 import type { Plane } from "./chart";
 import { mean } from "./vectors";
@@ -21,25 +21,27 @@ export function dimensionChart(latents: Float32Array, dim: number, i: number, j:
   const center = mean(latents, dim);
   const components = new Array<number>(2 * dim).fill(0);
   components[i] = components[dim + j] = 1;
+  const box = boxAround(positions);
   return {
     name: `dimensions ${i} ${j}`,
     title: `Dimensions ${i} and ${j}`,
     positions,
-    box: boxAround(positions),
+    box,
     projection: { components, mean: Array.from(center), origin: [center[i], center[j]] },
-    reach: reachOf(positions),
+    reach: reachOf(positions) || Math.hypot(box[2] - box[0], box[3] - box[1]), // one point: no place of the box is a gap
     averaged: INVERSE,
   };
 }
 
 function boxAround(positions: Float32Array): [number, number, number, number] {
   const [left, bottom, right, top] = boxOf(positions);
-  const minimum = 1e-6 + 1e-3 * Math.max(right - left, top - bottom);
+  const extent = Math.max(right - left, top - bottom);
+  const minimum = extent ? 1e-6 + 1e-3 * extent : 1;
   const [dx, dy] = [right - left, top - bottom].map((size) => CHART_MARGIN * Math.max(size, minimum));
   return [left - dx, bottom - dy, right + dx, top + dy];
 }
 
-/** The 99th percentile of the distance to the 17th nearest position. */
+/** The 99th percentile of the distance to the 17th nearest position; of few positions, the largest. */
 function reachOf(positions: Float32Array): number {
   const count = positions.length / 2;
   const step = Math.max(1, Math.floor(count / SAMPLED));
@@ -53,7 +55,7 @@ function reachOf(positions: Float32Array): number {
     reaches.push(Math.sqrt(squares.sort()[Math.min(NEIGHBORS, count) - 1]));
   }
   reaches.sort((a, b) => a - b);
-  return quantile(reaches, 0.99);
+  return count < FEW ? reaches.at(-1)! : quantile(reaches, 0.99);
 }
 
 function quantile(sorted: number[], share: number): number {

@@ -25,6 +25,6 @@ export { draw, uniform } from "./random";
 export { openSearch, type NeighborSearch } from "./search";
 export { freehand, overChart, placed, spiral, spline } from "./shapes";
 export { mixed, truncated } from "./styles";
-export { gather, mean, row, stack } from "./vectors";
+export { gather, mean, norm, row, stack } from "./vectors";
 export { Compass } from "./compass";
 export { curveTime, duration, EASINGS, type Easing, frameCount, frameTimes, MAX_SECONDS, type Timing, TIMING } from "./timeline";

@@ -11,7 +11,14 @@ test("the mean change ignores opacity and is 1 from black to white", () => {
 
 test("a difference is grey where nothing changed, and signed", () => {
   const result = difference(images(10, 100, 50, 255), images(10, 150, 0, 255));
-  expect(Array.from(result.rgba)).toEqual([128, 178, 78, 255]);
+  expect([Array.from(result.images.rgba), result.gain]).toEqual([[128, 228, 28, 255], 2]);
+});
+
+test("a small difference is enlarged at most eight times, and a large one is not cut", () => {
+  const small = difference(images(10, 100, 50, 255), images(11, 100, 49, 255));
+  expect([Array.from(small.images.rgba), small.gain]).toEqual([[136, 128, 120, 255], 8]);
+  const large = difference(images(0, 200, 50, 255), images(127, 100, 50, 255));
+  expect([Array.from(large.images.rgba), large.gain]).toEqual([[255, 28, 128, 255], 1]);
 });
 
 test("a subset has its own count", () => {

@@ -2,7 +2,7 @@
 
 import type { Images } from "../types";
 
-const GAIN = 2; // of the difference, so that small changes are visible
+const MAX_GAIN = 8; // of a difference, so that small changes are visible
 
 /** `count` of the images from `first` on; they share memory with the others. */
 export function subset(images: Images, first: number, count: number): Images {
@@ -19,8 +19,11 @@ export function meanChange({ rgba }: Images): number {
 }
 
 /** Where an image changed: grey where it is the same, lighter where a colour increased, darker where it decreased. */
-export function difference(before: Images, after: Images): Images {
+export function difference(before: Images, after: Images): { images: Images; gain: number } {
+  const changes = Array.from(after.rgba, (value, i) => (i % 4 < 3 ? value - before.rgba[i] : 0));
+  const largest = changes.reduce((most, change) => Math.max(most, Math.abs(change)), 1);
+  const gain = Math.min(Math.max(Math.floor(127 / largest), 1), MAX_GAIN);
   const rgba = after.rgba.slice();
-  for (let i = 0; i < rgba.length; i++) if (i % 4 < 3) rgba[i] = 128 + (GAIN * (after.rgba[i] - before.rgba[i])) / 2;
-  return { ...after, rgba };
+  for (let i = 0; i < rgba.length; i++) if (i % 4 < 3) rgba[i] = 128 + gain * changes[i];
+  return { images: { ...after, rgba }, gain };
 }
