@@ -16,7 +16,7 @@ from zatlas.figures.run_card import run_card, run_lines
 from zatlas.latent.inversion import InversionResult
 from zatlas.models.generator import ClassLabel, Generator
 from zatlas.models.realism import realism
-from zatlas.sample import sample_latents
+from zatlas.sample import generate, sample_latents
 from zatlas.training.recipe import Recipe
 from zatlas.training.torch_images import TorchImages
 from zatlas.wide_table import latent_frame, latent_table
@@ -308,7 +308,7 @@ class AtlasData:
         >>> conditional.generate(4, label="left").shape
         (4, 1, 8, 8)
         """
-        return self.decode(self.sample_latents(n, seed=seed, prior=prior, temperature=temperature), label)
+        return generate(self.workspace, n, label, seed=seed, prior=prior, temperature=temperature)
 
     def sample_latents(
         self, n: int, *, seed: int = 0, prior: str = "model", temperature: float = 1.0

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from zatlas.notebook import ExplorerView, show
 from zatlas.plots import Plots
@@ -91,13 +92,6 @@ class AtlasPages:
         >>> atlas.export("walk", figure="walk", anchors=["left", "right"]).name
         'walk'
         """
-        return export(
-            [self.workspace],
-            Path(out),
-            points=points,
-            prior=prior,
-            story=story,
-            other_spaces=other_spaces,
-            figure=figure,
-            anchors=anchors,
-        )
+        settings: dict[str, Any] = {"points": points, "prior": prior, "story": story, "figure": figure}
+        chosen: dict[str, Any] = {"other_spaces": other_spaces, "anchors": anchors}
+        return export([self.workspace], Path(out), **settings, **chosen)
