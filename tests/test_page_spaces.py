@@ -1,6 +1,7 @@
 """The page of a run whose model has several latent spaces: served on demand, and exported."""
 
 import json
+import shutil
 from threading import Thread
 
 import numpy as np
@@ -11,10 +12,15 @@ from tests import stylegan_files
 from tests.serving import FILES, Page, get
 from tests.stylegan_files import Case
 from zatlas.cli import main
-from zatlas.core.errors import BadRecipe, UnknownName
+from zatlas.core.errors import BadRecipe, BadRun, UnknownName
 from zatlas.create import import_model
+from zatlas.directions.find import store_of
+from zatlas.directions.fit.principal import principal_directions
+from zatlas.gallery import draw_gallery
 from zatlas.sample import sample_latents
+from zatlas.server import serve
 from zatlas.server.serve import serving
+from zatlas.store import direction_files
 from zatlas.workspace import Workspace
 
 CASE = Case("ada", widths=(16, 8), psi=0.7)
@@ -101,3 +107,50 @@ def test_a_space_that_the_model_lacks_is_refused(run, digits, tmp_path):
     with pytest.raises(BadRecipe, match="one latent space"):
         zatlas.export(str(run), tmp_path / "page", figure="map", other_spaces=["w"])
     assert not (tmp_path / "page").exists()
+
+
+@pytest.mark.slow
+def test_each_latent_space_has_a_frame_of_its_own_in_a_notebook(run, monkeypatch):
+    monkeypatch.setattr(serve, "page", lambda: FILES)
+    atlas = zatlas.load(run)
+    frames = [each.explore() for each in (atlas, atlas.space("w"), atlas, zatlas.load(run).space("w"))]
+    try:
+        assert [entry_of(frame.url)["runs"][0]["space"] for frame in frames] == ["z", "w", "z", "w"]
+        assert frames[0].url == frames[2].url and frames[1].url == frames[3].url
+    finally:
+        for frame in frames:
+            frame.close()
+
+
+@pytest.mark.slow
+def test_a_frame_shows_the_encoder_that_was_trained_after_the_last_frame(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(serve, "page", lambda: FILES)
+    shutil.copytree(run, tmp_path / "run")
+    atlas = zatlas.load(tmp_path / "run")
+    before = atlas.explore()
+    after = atlas.train_encoder(epochs=1).explore()
+    try:
+        encoders = [entry_of(frame.url)["runs"][0]["encoder"] for frame in (before, after)]
+        assert encoders[0] is None and encoders[1] is not None
+    finally:
+        before.close()
+        after.close()
+
+
+@pytest.mark.slow
+def test_a_gallery_links_the_report_of_its_own_space(run, tmp_path):
+    for name in ("z", "w"):
+        Workspace.open(run, space=name).folder("report.html").write_text(name, encoding="utf-8")
+    page = draw_gallery(Workspace.open(run, space="w"), tmp_path / "gallery").read_text(encoding="utf-8")
+    assert "run/spaces/w/report.html" in page and "run/report.html" not in page
+
+
+def test_a_direction_of_another_space_is_refused(run, tmp_path, capsys):
+    z, w = (Workspace.open(run, space=name) for name in ("z", "w"))
+    assert z.dim == w.dim
+    path = store_of(w).save(principal_directions(w.cloud, 1)[0])
+    assert main(["directions", "take", str(run), str(path)]) == 2
+    assert "was fitted in the latent space 'w' of this model" in capsys.readouterr().err
+    with pytest.raises(BadRun, match="cannot be used in 'z'"):
+        store_of(z).restore(direction_files.read(path))
+    assert store_of(w).all()[0].name == store_of(w).restore(direction_files.read(path)).name

@@ -52,7 +52,8 @@ def same(images, expected):
 
 def decoded(workspace, *anchors):
     """The bytes of anchors, each decoded in its own class."""
-    images = [workspace.decode(anchor.latent, anchor.label) for anchor in anchors]
+    labels = [anchor.label if workspace.generator.classes else None for anchor in anchors]
+    images = [workspace.decode(anchor.latent, y) for anchor, y in zip(anchors, labels, strict=True)]
     return to_bytes(np.concatenate(images))
 
 

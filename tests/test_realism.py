@@ -58,17 +58,17 @@ def test_a_perceptual_inversion_makes_the_features_of_the_discriminator_similar(
     images = w.decode(w.sample_latents(3, seed=5))[:, :, ::-1]  # upside down, so no latent is exact
     distance = feature_distance(w.generator)
     errors = {}
-    for perceptual in (False, True):
+    for perceptual in (None, "discriminator"):
         result = w.invert(images.copy(), perceptual=perceptual)
         errors[perceptual] = distance(torch.from_numpy(result.images), torch.from_numpy(images.copy()))
-    assert errors[True].mean() < 0.9 * errors[False].mean()
+    assert errors["discriminator"].mean() < 0.9 * errors[None].mean()
     run = str(tmp_path / "run")
-    words = ["invert", run, "--steps", "4", "--perceptual", "--out", str(tmp_path / "a.npz")]
+    words = ["invert", run, "--steps", "4", "--perceptual", "discriminator", "--out", str(tmp_path / "a.npz")]
     assert main(words) == 0
 
 
 def test_a_perceptual_inversion_needs_a_discriminator(digits, capsys):
-    assert main(["invert", str(digits.run.folder), "--perceptual"]) == 2
+    assert main(["invert", str(digits.run.folder), "--perceptual", "discriminator"]) == 2
     assert "has no discriminator whose features" in capsys.readouterr().err
 
 

@@ -17,10 +17,19 @@ from zatlas.models.classifier import Classifier
 CASE = Case("ada", widths=(24, 16), psi=0.7)
 
 
+def imported(case, folder):
+    return import_model(stylegan_files.write(case, folder), folder / "run", truncation=0.7, verbose=False)
+
+
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("styles")
-    return import_model(stylegan_files.write(CASE, folder), folder / "run", truncation=0.7, verbose=False)
+    return imported(CASE, tmp_path_factory.mktemp("styles"))
+
+
+@pytest.fixture(scope="module")
+def without_aliasing(tmp_path_factory):
+    """A StyleGAN3, whose s has the motion of the waves and a channel for each input of its layers."""
+    return imported(Case("stylegan3", widths=(16,)), tmp_path_factory.mktemp("stylegan3"))
 
 
 def style_weights(workspace, rows):
@@ -97,8 +106,9 @@ def test_a_rare_attribute_is_balanced_or_refused(workspace):
                 find_directions(w, "boundary", classifier=rare, samples=600)
 
 
-def test_style_channels_are_ranked_for_an_attribute(workspace):
-    s = workspace.in_space("s")
+@pytest.mark.parametrize("model", ["workspace", "without_aliasing"])
+def test_style_channels_are_ranked_for_an_attribute(model, request):
+    s = request.getfixturevalue(model).in_space("s")
     values = s.generator.space.sample(600, seed=0)
     limit = float(np.quantile(values[:, 30], 0.8))
 
@@ -109,6 +119,21 @@ def test_style_channels_are_ranked_for_an_attribute(workspace):
     rule = classifier(lambda x: above(x[:, 0, 0, 0], limit), "large")
     first, *_ = find_directions(shown, "channels", classifier=rule, samples=600, count=3)
     assert first.facts["channel"] == 30 and first.vector[30] == 1 and first.name == "large 30"
+
+
+def test_the_style_channels_of_stylegan3_are_the_motion_of_the_waves_and_the_inputs_of_each_layer(
+    without_aliasing,
+):
+    s = without_aliasing.in_space("s")
+    synthesis = without_aliasing.generator.decoder.__self__.owner.synthesis
+    assert s.dim == 4 + sum(layer.style.out_features for layer in synthesis.blocks)
+    z = s.generator.space.sample(8, seed=0)
+    longer = z.copy()
+    longer[:, :4] *= 3  # the rotation has length 1, and the translation is relative to it
+    np.testing.assert_allclose(s.decode(longer), s.decode(z), atol=1e-4)
+    moved = z.copy()
+    moved[:, 2] += 0.2
+    assert np.abs(s.decode(moved) - s.decode(z)).mean() > 0.01
 
 
 @pytest.mark.slow

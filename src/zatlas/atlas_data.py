@@ -15,8 +15,8 @@ from zatlas.encoder import invert
 from zatlas.figures.run_card import run_card, run_lines
 from zatlas.latent.inversion import InversionResult
 from zatlas.models.generator import ClassLabel, Generator
-from zatlas.models.realism import realism
-from zatlas.sample import sample_latents
+from zatlas.models.realism import Features, realism
+from zatlas.sample import generate, sample_latents
 from zatlas.training.recipe import Recipe
 from zatlas.training.torch_images import TorchImages
 from zatlas.wide_table import latent_frame, latent_table
@@ -308,7 +308,7 @@ class AtlasData:
         >>> conditional.generate(4, label="left").shape
         (4, 1, 8, 8)
         """
-        return self.decode(self.sample_latents(n, seed=seed, prior=prior, temperature=temperature), label)
+        return generate(self.workspace, n, label, seed=seed, prior=prior, temperature=temperature)
 
     def sample_latents(
         self, n: int, *, seed: int = 0, prior: str = "model", temperature: float = 1.0
@@ -344,7 +344,7 @@ class AtlasData:
         return sample_latents(self.workspace, n, seed=seed, prior=prior, temperature=temperature)
 
     def invert(
-        self, images: ImagesLike, label: ClassLabel = None, *, seed: int = 0, perceptual: bool = False
+        self, images: ImagesLike, label: ClassLabel = None, *, seed: int = 0, perceptual: Features = None
     ) -> InversionResult:
         """Search for the latents whose decoded images are nearest to any images.
 
@@ -356,8 +356,8 @@ class AtlasData:
             The class of the images for a conditional model.
         seed : int
             Random seed of the starting latents (default 0).
-        perceptual : bool
-            Also compare the features that the discriminator of an imported StyleGAN computes.
+        perceptual : str or Path
+            Also compare the features of an imported StyleGAN's "discriminator", or of an ONNX file.
 
         Returns
         -------

@@ -11,7 +11,7 @@ from zatlas.latent.inversion import STARTS, STEPS, InversionResult
 from zatlas.latent.inversion import invert as search
 from zatlas.latent.names import LABEL
 from zatlas.models.inverter import Inverter, save_inverter
-from zatlas.models.realism import feature_distance
+from zatlas.models.realism import Features, feature_distance
 from zatlas.sample import sample_latents
 from zatlas.store import atomic
 from zatlas.training.inverter_training import TRAINING, train_inverter
@@ -56,17 +56,17 @@ def invert(
     steps: int = STEPS,
     seed: int = 0,
     show: bool = True,
-    perceptual: bool = False,
+    perceptual: Features = None,
 ) -> InversionResult:
     """Return the latents whose decoded images come nearest to any images, by optimisation.
 
     The search starts from the encoder's answer where there is an encoder, else from several samples. With
-    `perceptual`, the features of the run's discriminator must be similar, too.
+    `perceptual`, the features of a network must be similar, too: "discriminator", or an ONNX file.
     """
     generator = workspace.generator
     guess = None if generator.encoder is None else generator.encode(images, labels)
     pool = workspace.cloud if guess is None and generator.space.prior == "none" else None
-    distance = feature_distance(generator) if perceptual else None
+    distance = None if perceptual is None else feature_distance(generator, perceptual)
     settings: dict[str, Any] = {"starts": starts, "steps": steps, "seed": seed, "show": show}
     return search(generator, images, labels, guess=guess, pool=pool, distance=distance, **settings)
 

@@ -47,7 +47,7 @@ def draw_gallery(workspace: Workspace, folder: Path | str | None = None, *, them
         _sections(workspace, figures, folder),
         skipped,
         explore=workspace.command("explore", workspace.run.folder),
-        links=existing_links(folder / "index.html", {"Evaluation report": workspace.run.path("report.html")}),
+        links=existing_links(folder / "index.html", {"Evaluation report": workspace.folder("report.html")}),
         dark=theme.name == "dark",
     )
     return atomic.write_file(folder / "index.html", text.encode())

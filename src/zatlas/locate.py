@@ -65,6 +65,7 @@ def locate(workspace: Workspace, name: AnchorLike, label: int | None = None) -> 
         latent = as_latents(name, *workspace.generator.space.shape)
         if len(latent) != 1:
             raise ShapeError(f"An anchor is one latent, and these are {len(latent)}. Pass them one by one.")
+        workspace.generator.class_numbers(1, label)  # raises if images decode without a class
         return Anchor("latent", latent, label=label, title="latent")
     text = os.fspath(name) if isinstance(name, os.PathLike) else str(name)
     names = known_names(workspace)
@@ -79,6 +80,9 @@ def locate(workspace: Workspace, name: AnchorLike, label: int | None = None) -> 
 
 
 def _anchor(workspace: Workspace, text: str, name: ParsedName, label: int | None = None) -> Anchor:
+    sampled = name.kind in RANDOM or (name.kind == "row" and workspace.source.kind == "sample")
+    if not sampled:
+        workspace.generator.class_numbers(1, label)  # raises if images decode without a class
     if name.kind in RANDOM:
         prior = "model" if name.kind == RANDOM[0] else name.kind
         latent = numbered_sample(workspace, name.number or 0, prior, label)
@@ -154,12 +158,14 @@ def _names_in(line: str) -> list[str]:
     return line.split() if re.fullmatch(r"[\d\s]+", line) else split_list(line)
 
 
-def default_anchors(workspace: Workspace, count: int) -> list[Anchor]:
+def default_anchors(workspace: Workspace, count: int, label: int | None = None) -> list[Anchor]:
     """Return anchors to use by default: typical images of classes spread over the list of classes, the first
-    test images where there are no classes, or the first samples where images have no latents.
+    test images where there are no classes, or the first samples where images have no latents. `label` is the
+    class of these samples.
     """
     if not workspace.source.indexed:
-        return locate_all(workspace, [str(number) for number in range(count)])
+        return locate_all(workspace, [str(number) for number in range(count)], label=label)
+    workspace.generator.class_numbers(1, label)  # raises if images decode without a class
     classes = classes_with_images(workspace)
     if len(classes) < count:
         present = min(count, len(workspace.table("test")))
@@ -343,7 +349,9 @@ def _group(workspace: Workspace, sign: int, text: str) -> Group:
     parts = [text] if name is not None else split_list(text)
     anchors = [locate(workspace, part) for part in parts]
     images = [
-        workspace.decode(anchor.latent, anchor.label) if anchor.image is None else anchor.image
+        workspace.decode(anchor.latent, anchor.label if workspace.generator.classes else None)
+        if anchor.image is None
+        else anchor.image
         for anchor in anchors
     ]
     latents = np.concatenate([anchor.latent for anchor in anchors])

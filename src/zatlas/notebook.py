@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 MIN_HEIGHT, MAX_HEIGHT = 200, 4000  # pixels
 
-_servers: dict[tuple[Path | str | None, ...], Server] = {}  # by the story and the folders of the runs
+PageKey = tuple[str | None, ...]  # of what a page shows: the same key, the same page
+
+_servers: dict[tuple[str | None, tuple[PageKey, ...]], Server] = {}  # by the story and the pages of the runs
 
 
 class ExplorerFrame:
@@ -59,7 +61,8 @@ def show(
     """The explorer of one run, or of two side by side: a widget in a notebook, or without anywidget a frame.
 
     inline: put the page with its data into the notebook, so that it needs no kernel. height: in pixels.
-    story: file of a story that the page opens with. Later frames of the same runs and story share a server.
+    story: file of a story that the page opens with. Later frames of the same runs, in the same latent spaces,
+    and of the same story share a server.
     The page follows runs that are being trained.
     """
     if not 1 <= len(workspaces) <= len(IDS):
@@ -73,7 +76,7 @@ def show(
         from zatlas.server.widget import ExplorerWidget
 
         return ExplorerWidget(workspaces, height, markdown)
-    key = (markdown, *(workspace.run.folder.resolve() for workspace in workspaces))
+    key = (markdown, tuple(page_key(workspace) for workspace in workspaces))
     if key not in _servers:
         server = Server(max_request_bytes(workspaces), port=0, framed=True, story=markdown)
         try:
@@ -84,6 +87,13 @@ def show(
         _servers[key] = server
     server = _servers[key]
     return ExplorerFrame(f'src="{server.url}"', height, server)
+
+
+def page_key(workspace: Workspace) -> PageKey:
+    """What the page of a run depends on; the page of a run that is being trained follows its model."""
+    training = workspace.run.lock_holder is not None
+    model = (None, None) if training else (workspace.digest, workspace.data[1])
+    return str(workspace.run.folder.resolve()), workspace.space, *model
 
 
 def inline_page(workspaces: tuple[Workspace, ...], story: str | PathLike[str] | None = None) -> str:

@@ -151,7 +151,7 @@ class Plots:
         number, theme = self._number(label), self.theme
         if by == "class":
             located = locate_all(self.workspace, anchors, label=number) if anchors else None
-            return _on(ax, anchor_sheets.class_sheet(self.workspace, located, theme=theme))
+            return _on(ax, anchor_sheets.class_sheet(self.workspace, located, label=number, theme=theme))
         figure = sheets.manifold(self.workspace, n, by=by, dimensions=dimensions, label=number, theme=theme)
         return _on(ax, figure)
 
@@ -262,7 +262,7 @@ class Plots:
         'path.png'
         """
         number, run = self._number(label), self.workspace
-        located = locate_all(run, anchors, label=number) if anchors else default_anchors(run, 2)
+        located = locate_all(run, anchors, label=number) if anchors else default_anchors(run, 2, number)
         if number is None and not anchors:
             number = default_label(run, located)
         path = paths.interpolation(self.workspace, located, method=method, label=number)

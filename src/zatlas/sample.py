@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zatlas.core.arrays import Latents
+from zatlas.core.arrays import Images, Latents
 from zatlas.core.errors import NotSupported, UnknownName
 from zatlas.core.seeds import stream
 from zatlas.core.space import MappedSpace
@@ -23,6 +23,7 @@ from zatlas.latent.priors import (
     split_latents,
 )
 from zatlas.latent.sampling import Mixture, check_sample, fit_mixture, from_posterior, from_prior
+from zatlas.models.generator import ClassLabel
 from zatlas.training.flow_training import STEPS, fit_flow
 from zatlas.workspace import Workspace
 
@@ -51,6 +52,11 @@ def sample_latents(
     if isinstance(space, MappedSpace) and prior == "model" and truncation is None:
         check_sample(n, temperature)
         return space.sample(n, seed=seed, temperature=temperature, label=label)
+    if isinstance(space, MappedSpace) and label is not None:
+        raise NotSupported(
+            "Only the model's own prior has samples of one class in this latent space. Omit --prior and "
+            "--truncation, or --label (in Python: prior=, label=)."
+        )
     if prior == "model" and space.prior != "none":
         return from_prior(space, n, seed=seed, temperature=temperature, truncation=truncation)
     if truncation is not None:
@@ -77,6 +83,23 @@ def sample_latents(
         std = table.std[rows] * np.float32(temperature)
         return from_posterior(table.latents[rows], std, seed=seed)
     raise UnknownName("prior", prior, ("model", *KINDS, "posterior"))
+
+
+def generate(
+    workspace: Workspace,
+    n: int,
+    label: ClassLabel = None,
+    *,
+    seed: int = 0,
+    prior: str = "model",
+    temperature: float = 1.0,
+) -> Images:
+    """Return n decoded samples. In a space inside a conditional model, such as w, `label` is their class."""
+    number = None
+    if isinstance(workspace.generator.space, MappedSpace) and isinstance(label, int | str):
+        number, label = workspace.generator.class_number(label), None
+    z = sample_latents(workspace, n, seed=seed, prior=prior, temperature=temperature, label=number)
+    return workspace.decode(z, label)
 
 
 def rows_of(latents: Latents, n: int, seed: int) -> Latents:

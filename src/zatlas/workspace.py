@@ -107,6 +107,10 @@ class Workspace(RunModel):
             return None
         return None if self.dataset.labels is None else self.dataset.labels[rows]
 
+    def conditions(self, rows: Rows) -> Labels | None:
+        """The class numbers by which a conditional model encodes and decodes these rows; None for others."""
+        return self.labels(rows) if self.generator.classes else None
+
     def flags(self, name: str, rows: Rows) -> Flags:
         """Whether each row has a class or an attribute: "Sneaker", "not Male", "hair_colour=gray"."""
         return flags_of(self.dataset, rows, name)

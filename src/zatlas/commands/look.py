@@ -165,7 +165,8 @@ def grid(
     number = class_of(workspace, label)
     if by == "class":
         located = locate_all(workspace, anchors, label=number) if anchors else None
-        print_figure(class_sheet(workspace, located, theme=theme), workspace, "classes", out)
+        figure = class_sheet(workspace, located, label=number, theme=theme)
+        print_figure(figure, workspace, "classes", out)
         return
     if anchors:
         raise BadRecipe(
@@ -290,6 +291,7 @@ def decode(
             f"Positions are pairs of numbers, such as -0.857 0. You gave {len(positions)} numbers."
         )
     workspace = open_workspace(run)
+    number = class_of(workspace, label)
     pairs = np.array(positions, np.float32).reshape(-1, 2)
     result = _chart_of(workspace, layout, supervise, set)
     if isinstance(source := workspace.source, Given) and not source.indexed:  # there are no images to draw
@@ -300,7 +302,7 @@ def decode(
         return
     for text in outside_texts(result, pairs):
         message(text)
-    figure = chart_positions(workspace, result, pairs, label=class_of(workspace, label), theme=theme_of(dark))
+    figure = chart_positions(workspace, result, pairs, label=number, theme=theme_of(dark))
     print_figure(figure, workspace, "decoded", out)
 
 

@@ -86,7 +86,7 @@ def interpolate(
     if anchors:
         located = locate_all(workspace, anchors, seed=seed, label=number)
     else:
-        located = default_anchors(workspace, count)
+        located = default_anchors(workspace, count, number)
         number = default_label(workspace, located) if number is None else number
     _check_count(len(located), corners, pairs, to_all)
     if corners:

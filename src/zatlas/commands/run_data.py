@@ -53,7 +53,7 @@ def invert(
     train_encoder: bool = False,
     steps: int | None = None,
     starts: int | None = None,
-    perceptual: bool = False,
+    perceptual: Annotated[str | None, arg(metavar="discriminator|FILE.onnx")] = None,
     tune: Annotated[Path | None, arg(metavar="RUN")] = None,
     label: Label = None,
     seed: Seed = 0,
@@ -70,7 +70,8 @@ def invert(
             and every command then knows the latents of real images.
         steps: Number of optimization steps; 0 uses the encoder alone.
         starts: Number of starting latents for each image, without an encoder.
-        perceptual: Also compare the features that the discriminator of an imported StyleGAN computes.
+        perceptual: Also compare the features of a network: of the run's discriminator, or of an ONNX file
+            (FILE.onnx, or FILE.onnx:mean=...,std=... as for a classifier).
         tune: Also change the weights of an imported StyleGAN, BigGAN or ProGAN until the latent decodes to
             one image, and write that model into this new run.
         out: File of the figure, or of the latents if the name ends in .npz; the other file has the same

@@ -138,3 +138,15 @@ class MappedSpace(Space):
             return self.map(self.source.center(label), None)
         samples = self.sample(CENTER_SAMPLES, seed=0, label=label)
         return samples.mean(axis=0, keepdims=True)
+
+
+def no_class(space: Space) -> NotSupported:
+    """Return the error for a class that is given where latents of this space decode without one."""
+    if isinstance(space, MappedSpace) and space.classes:
+        return NotSupported(
+            "In this latent space the class is part of the latent, so images decode without a label. Omit it "
+            "(--label; in Python: label=), and name samples of a class, such as class:2."
+        )
+    return NotSupported(
+        "This model is not conditional, so it takes no class. Omit the label (--label; in Python: label=)."
+    )

@@ -15,6 +15,7 @@ from zatlas.directions.direction_report import DirectionReport, EffectMeasuremen
 from zatlas.directions.estimate import HELD_OUT_SHARE, std_along
 from zatlas.directions.field_networks import from_arrays, to_arrays
 from zatlas.directions.types import Direction, FieldDirection, LinearDirection, SeparationScore, in_std
+from zatlas.models.generator import INPUT
 from zatlas.models.safe_build import shape_of
 from zatlas.store import direction_files
 from zatlas.store.direction_files import SavedDirection
@@ -32,6 +33,7 @@ class ModelIdentity:
 
     weights: str  # SHA-256
     shape: Any  # of its latents
+    space: str = ""  # as in `DirectionStore`
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class DirectionStore:
             "facts": dict(direction.facts),
             "description": direction.description,
             "report": None if report is None else report.measured(),
-            "model": {"weights": self.digest, "shape": list(self.shape)},
+            "model": {"weights": self.digest, "shape": list(self.shape), "space": self.space},
         }
         saved = SavedDirection(direction.name, arrays, description)
         return direction_files.save(self.folder, saved, replace=overwrite, space=self.space)
@@ -111,6 +113,12 @@ class DirectionStore:
                 f"{saved.name!r} was fitted to another model, with {dim} dimensions, and cannot be used with "
                 f"this one{alike}. If both runs encode the same images, transfer it: "
                 "zatlas directions take RUN FILE --other OTHER_RUN"
+            )
+        if model.space != self.space:
+            own, other = (name or INPUT for name in (self.space, model.space))
+            raise BadRun(
+                f"{saved.name!r} was fitted in the latent space {other!r} of this model, and cannot be used "
+                f"in {own!r}. Use it with --space {other} (in Python: atlas.space({other!r}))."
             )
         size = next((saved.arrays[key].size for key in DIMENSION_ARRAYS if key in saved.arrays), 0)
         if size != own_dim:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from zatlas.core.arrays import Images
-from zatlas.core.errors import BadData, NotSupported
+from zatlas.core.errors import BadData, BadRecipe, NotSupported
 from zatlas.figures.class_inputs import MIXED, class_caption, path_classes
 from zatlas.figures.paths import COLUMNS, LatentPath, interpolation
 from zatlas.latent.curves import Curve, default_blend, lerp
@@ -129,9 +129,21 @@ def together(paths: Sequence[LatentPath], names: Sequence[str], title: str) -> L
 
 
 def class_sheet(
-    workspace: Workspace, anchors: Sequence[Anchor] | None = None, *, theme: Theme = LIGHT
+    workspace: Workspace,
+    anchors: Sequence[Anchor] | None = None,
+    *,
+    label: int | None = None,
+    theme: Theme = LIGHT,
 ) -> Canvas:
-    """The latent of each anchor, decoded in every class of a conditional model (C6): "this style as a 7"."""
+    """The latent of each anchor, decoded in every class of a conditional model (C6): "this style as a 7".
+
+    `label` is the class of anchors that are image files, so it is refused without anchors.
+    """
+    if label is not None and anchors is None:
+        raise BadRecipe(
+            "A grid by class decodes every class, so it takes no class without anchors. Omit the label "
+            "(--label; in Python: label=)."
+        )
     classes = workspace.generator.classes
     if not classes:
         raise NotSupported(

@@ -14,7 +14,7 @@ from zatlas.directions.layers import LayerRange, in_layers
 from zatlas.directions.types import Direction, LinearDirection, in_std
 from zatlas.figures import captions
 from zatlas.figures.attribute_medians import JITTER, path_of_medians, path_on_chart
-from zatlas.figures.class_inputs import class_caption
+from zatlas.figures.class_inputs import anchor_label, class_caption
 from zatlas.figures.paths import LatentPath
 from zatlas.figures.style_sheets import layered
 from zatlas.latent.attributes import pretty, title_of
@@ -53,7 +53,8 @@ def attribute(
         raise UnknownName("method for an attribute", method, ATTRIBUTE_METHODS)
     if name == "Random" and find(name, known_names(workspace), anchor=False) is None:
         ends = locate_all(workspace, ["random", "random"])
-        return LatentPath(workspace, (interpolate(workspace, ends),), (), f"Random in {workspace.name}")
+        curve = interpolate(workspace, ends, label=label)
+        return LatentPath(workspace, (curve,), (), f"Random in {workspace.name}", label=label)
     if method in MEDIAN_METHODS:
         curve = MEDIAN_METHODS[method](workspace, name, jitter, seed)
         words = title_of(parse_property(workspace, name))
@@ -71,7 +72,7 @@ def attribute(
     ends_named = ((0.0, f"-{reach:g} std"), (0.5, "unchanged"), (1.0, f"+{reach:g} std"))
     names = tuple(anchor.title for anchor in starts)
     title = f"{pretty(direction.name)} in {workspace.name}"
-    classes = tuple(anchor.label if label is None else label for anchor in starts)
+    classes = tuple(anchor_label(workspace, anchor) if label is None else label for anchor in starts)
     return LatentPath(workspace, curves, names, title, ends_named, classes, quality(direction))
 
 

@@ -33,16 +33,23 @@ def path_classes(
     return tuple(result)
 
 
+def anchor_label(workspace: Workspace, anchor: Anchor) -> int | None:
+    """Return the class in which a conditional model decodes an anchor; None for other models."""
+    return anchor.label if workspace.generator.classes else None
+
+
 def repeated(label: RowLabels, columns: int) -> ClassLabel:
     """Return the class of each image of a figure, row by row, from the class of each row."""
     if label is None or isinstance(label, int):
         return label
+    if all(each is None for each in label):
+        return None
     return np.repeat([each or 0 for each in label], columns)
 
 
 def cloud_classes(workspace: Workspace) -> Labels | None:
-    """Return the class of each latent of the cloud; None if they have none."""
-    return workspace.labels(workspace.table("train").rows) if workspace.source.indexed else None
+    """Return the class in which a conditional model decodes each latent of the cloud, if they have one."""
+    return workspace.conditions(workspace.table("train").rows) if workspace.source.indexed else None
 
 
 def interpolate_anchors(

@@ -59,7 +59,7 @@ def compare_run(workspace: Workspace, *, samples: int = MAX_IMAGES, seed: int = 
     table = workspace.table("test")
     rows = table.rows[:samples]
     real = workspace.dataset.images(rows)
-    rebuilt = workspace.generator.decode(table.latents[: len(rows)], workspace.labels(rows))
+    rebuilt = workspace.generator.decode(table.latents[: len(rows)], workspace.conditions(rows))
     error = float(np.sqrt(((rebuilt - real) ** 2).mean()))
     gaps = latent_gaps(workspace, samples=samples, seed=seed)
     probe, most_frequent = _probe(workspace, seed)

@@ -10,6 +10,7 @@ from zatlas.core.errors import NotSupported
 from zatlas.directions.direction_report import DirectionReport, effect_text, range_text
 from zatlas.directions.joint import entanglement, leak
 from zatlas.directions.types import Direction, LinearDirection, in_std, is_nonlinear
+from zatlas.figures.class_inputs import anchor_label
 from zatlas.figures.paths import LatentPath
 from zatlas.latent.attributes import pretty
 from zatlas.latent.curves import Curve
@@ -87,7 +88,7 @@ def report_strip(
         tuple(anchor.title for anchor in starts),
         f"{pretty(report.name)} in {workspace.name}",
         marks,
-        tuple(anchor.label for anchor in starts),
+        tuple(anchor_label(workspace, anchor) for anchor in starts),
         report.summary(),
     ).strip(9, theme=theme)
 

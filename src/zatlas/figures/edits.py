@@ -9,7 +9,7 @@ from zatlas.core.arrays import Images, Values
 from zatlas.directions.image_edits import EDITS, measure_edit
 from zatlas.directions.types import Direction, FieldDirection
 from zatlas.figures.attribute_edits import quality
-from zatlas.figures.class_inputs import repeated
+from zatlas.figures.class_inputs import anchor_label, repeated
 from zatlas.figures.paths import LatentPath
 from zatlas.latent.attributes import pretty
 from zatlas.locate import Anchor, default_anchors
@@ -51,8 +51,8 @@ def edit_strip(
     amounts = np.concatenate([np.linspace(low, 0, half + 1), np.linspace(0, high, half + 1)[1:]])
     rows = [direction.move(np.repeat(s.latent, len(amounts), axis=0), amounts) for s in starts]
     z = np.concatenate(rows).astype(np.float32)
-    classes = label if label is not None else repeated([start.label for start in starts], len(amounts))
-    images = workspace.decode(z, classes)
+    labels = [anchor_label(workspace, start) if label is None else label for start in starts]
+    images = workspace.decode(z, repeated(labels, len(amounts)))
     numbers = [read_images(images[i : i + len(amounts)]) for i in range(0, len(images), len(amounts))]
     return strip(
         images,
@@ -81,7 +81,7 @@ def edit_path(
 ) -> LatentPath:
     """The path along a direction through one latent, for a film."""
     curve = direction.walk(start.latent, *amount_range(direction, reach))
-    number = start.label if label is None else label
+    number = anchor_label(workspace, start) if label is None else label
     return LatentPath(workspace, (curve,), (start.title,), pretty(direction.name), label=number)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from zatlas.core.arrays import Images, Latents, Values
 from zatlas.core.errors import NotSupported
 from zatlas.figures import captions, class_inputs
-from zatlas.figures.class_inputs import RowLabels, class_caption, cloud_classes
+from zatlas.figures.class_inputs import RowLabels, anchor_label, class_caption, cloud_classes
 from zatlas.figures.film_panel import film_panel
 from zatlas.figures.sheets import dimension_values, plot_dimensions
 from zatlas.latent.curves import Curve, at_constant_speed, in_dimensions, times_through, traverse
@@ -282,7 +282,7 @@ def traversal(
         changes = dict(zip(dimensions, map(float, change), strict=False))
     center = latents.mean(axis=0, keepdims=True)
     through = "the center of the latents" if anchor is None else anchor.title
-    label = anchor.label if label is None and anchor is not None else label
+    label = anchor_label(workspace, anchor) if label is None and anchor is not None else label
     if anchor is None and workspace.source.indexed:
         row = nearest(center, latents, 1)[0][0]
         center, own = latents[row], cloud_classes(workspace)

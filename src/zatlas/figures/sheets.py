@@ -69,7 +69,7 @@ def sample_sheet(
     if classes and label is not None:
         title = f"Samples of class {classes[label]} of {workspace.name}, from {source}"
     if not workspace.generator.classes or label is not None:
-        images = workspace.decode(z, label)
+        images = workspace.decode(z, label if workspace.generator.classes else None)
         return sheet(images, columns, title=title, note=note, names=numbers, theme=theme)
     each = z[:columns]
     by_class = [workspace.decode(each, kind) for kind in range(len(classes))]
@@ -93,7 +93,8 @@ def prior_sheet(
     """
     check_range("images of a block", count, MAX_SHEET)
     kinds = ["model", "mixture", *(["flow"] if flow or find_prior(workspace, "flow") else [])]
-    turns = np.arange(count) % max(len(workspace.generator.classes), 1)
+    classes = len(workspace.generator.classes)
+    turns = np.arange(count) % classes if classes else None
     groups = {}
     for kind in kinds:
         name = own_prior_text(workspace) if kind == "model" else PRIOR_TEXT[kind]
@@ -117,7 +118,7 @@ def reconstruction_sheet(
     real = first.dataset.images(rows)
     groups, names = [real], ["real"]
     for workspace in workspaces:
-        labels = workspace.labels(rows)
+        labels = workspace.conditions(rows)
         latents = workspace.generator.encode(real, labels)
         rebuilt = workspace.generator.decode(latents, labels)
         error = float(np.sqrt(((rebuilt - real) ** 2).mean()))

@@ -28,6 +28,7 @@ def timeline_path(
         raise BadRecipe(
             f"This timeline has {frames:,} frames, more than {MAX_FRAMES:,}. Lower --fps (in Python: fps=)."
         )
+    workspace.generator.class_numbers(1, label)  # raises if images decode without a class
     anchors = [_anchor(workspace, keyframe) for keyframe in timeline.keyframes]
     path = interpolation(
         workspace,

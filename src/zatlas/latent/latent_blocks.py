@@ -34,7 +34,7 @@ def latent_blocks(
         for number, part in enumerate(blocks):
             x = ahead.pop().result()
             ahead += [pool.submit(images.read_pixels, part) for part in blocks[number + 1 : number + 2]]
-            result = generator.latents(x, labels_of(images, part))
+            result = generator.latents(x, labels_of(images, part) if generator.classes else None)
             yield LatentBlock(LatentTable(part, *result), columns(images, part))
             advance(len(part))
 

@@ -162,8 +162,7 @@ def _weighing(model: VAE, pixels: int, reconstruction: Metric) -> list[Metric]:
 
 def _reconstruction(workspace: Workspace, rows: Rows) -> Metric:
     """Root mean square error of reconstructions; its standard error by the delta method."""
-    x, labels = workspace.dataset.images(rows), workspace.labels(rows)
-    condition = labels if workspace.generator.classes else None
+    x, condition = workspace.dataset.images(rows), workspace.conditions(rows)
     decoded = workspace.generator.decode(workspace.generator.encode(x, condition), condition)
     mean, error = mean_and_error(((decoded - x) ** 2).reshape(len(x), -1).mean(axis=1))
     root = math.sqrt(mean)

@@ -106,7 +106,7 @@ class Decoded:
     def reconstructions(self) -> Table:
         """The reconstructions of the test images."""
         z, rows = self.tested
-        return self._decode(z, self._conditions(self.workspace.labels(rows)))
+        return self._decode(z, self.workspace.conditions(rows))
 
     def empty(self) -> Estimate:
         """The share of latents from anywhere in the range that decode to images unlike reconstructions."""

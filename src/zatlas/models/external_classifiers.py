@@ -4,7 +4,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
@@ -30,6 +30,7 @@ from zatlas.models.classifier_settings import NUMBERS, ImageLayout, OnnxSettings
 from zatlas.models.importers.imported import PixelRange
 from zatlas.models.importers.onnx_model import Session
 from zatlas.models.nets import Shape
+from zatlas.models.onnx_network import open_network
 from zatlas.store import digests
 
 CHANNELS = (1, 3)  # possible numbers of channels of an image
@@ -49,9 +50,8 @@ def open_classifier(
     `stored` has the settings of ONNX files by their SHA-256, as a run stores them with predictions.
     """
     text = str(spec)
-    file, _, options = text.partition(".onnx:")
-    if options or text.endswith(".onnx"):
-        path = Path(f"{file}.onnx" if options else text)
+    if (onnx := _onnx_file(text)) is not None:
+        path, options = onnx
         _check_trust(path)
         return onnx_classifier(path, options, stored)
     module, colon, name = text.rpartition(":")
@@ -60,6 +60,33 @@ def open_classifier(
     if not Path(text).is_file():
         raise BadRun(f"There is no classifier at {text}. {USAGE}")
     return load_classifier(Path(text), device)
+
+
+def open_features(spec: str | Path, device: str = "cpu") -> Callable[[Tensor], list[Tensor]]:
+    """Return the function from images (n, c, h, w) in [0, 1] to the feature maps of an ONNX network.
+
+    `spec` is a file, with settings of its pixels if need be: FILE.onnx:mean=0.485,0.456,0.406. The function
+    has gradients.
+    """
+    onnx = _onnx_file(str(spec))
+    if onnx is None:
+        raise BadRecipe(
+            f"{spec} is no ONNX file. Give discriminator, or the file of a convolutional network, such as "
+            "vgg.onnx or vgg.onnx:mean=0.485,0.456,0.406,std=0.229,0.224,0.225."
+        )
+    _check_trust(onnx[0])
+    taken = _input_of(*onnx, {})
+    rows = taken.example.to(device).expand(taken.session.rows or 1, -1, -1, -1)
+    network = open_network(onnx[0], taken(rows))
+    return lambda images: network(taken(images))
+
+
+def _onnx_file(text: str) -> tuple[Path, str] | None:
+    """Return the path and the settings in "FILE.onnx:mean=0.5"; None for anything else."""
+    file, _, options = text.partition(".onnx:")
+    if options:
+        return Path(f"{file}.onnx"), options
+    return (Path(text), "") if text.endswith(".onnx") else None
 
 
 def _check_trust(path: Path) -> None:
@@ -99,46 +126,73 @@ def onnx_classifier(
     give pixels="signed" for -1 to 1. A final sigmoid means flags, a final softmax means classes, and
     anything else means numbers. `options` are settings of `OnnxSettings`, as in "pixels=signed,std=0.5".
     """
-    if not path.is_file():
-        raise BadRun(f"There is no classifier at {path}. {USAGE}")
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    settings = read_settings(path, options, (stored or {}).get(digest, {}))
-    graph, session = _graph(path), Session(path)
-    wants = session.main_input.shape
-    if len(wants) != 4:
-        raise NotSupported(
-            f"{path} takes an array of shape {wants}. A classifier takes images as "
-            "(n, channels, height, width) or (n, height, width, channels)."
-        )
-    nhwc = wants[3] in CHANNELS and wants[1] not in CHANNELS
-    layout: ImageLayout = settings.layout or ("nhwc" if nhwc else "nchw")
-    pixels: PixelRange = settings.pixels or ("bytes" if _wants_bytes(graph, session) else "unit")
-    shape = _shape(wants if layout == "nchw" else [wants[0], wants[3], wants[1], wants[2]])
-    channels = shape[0] if shape else _channels(wants[1] if layout == "nchw" else wants[3])
-    example = torch.zeros(1, *(shape or (channels, 64, 64)))
+    images = _input_of(path, options, stored or {})
+    settings, graph = images.settings, _graph(path)
 
     def predict(x: Tensor) -> Tensor:
-        x = resized(x, (channels, *x.shape[2:]))  # a classifier of any size has no shape
-        output = session(input_of(x, settings, pixels, layout))
+        output = images.session(images(x))
         parts = output if isinstance(output, tuple) else (output,)
         return torch.cat([part.float().reshape(len(x), -1) for part in parts], dim=1)
 
-    count = _outputs(predict, example, path)
+    count = _outputs(predict, images.example, path)
     last: Kind = KIND_OF_LAST.get(graph.node[-1].op_type, "number") if len(graph.node) else "number"
     kind: Kind = "flag" if count == 1 and last == "class" else last
-    size = "any size" if shape is None else "x".join(map(str, shape))
-    source = "given" if settings.pixels else "from the file" if pixels == "bytes" else "assumed"
-    takes = f"images of {size}, {layout}, pixels {pixels} ({source}){_described(settings)}"
+    size = "any size" if images.shape is None else "x".join(map(str, images.shape))
+    source = "given" if settings.pixels else "from the file" if images.pixels == "bytes" else "assumed"
+    takes = f"images of {size}, {images.layout}, pixels {images.pixels} ({source}){_described(settings)}"
     return Classifier(
         _names(graph, path, count, kind, settings.names),
         predict,
         (kind,) * count,
-        shape,
+        images.shape,
         about=f"takes {takes}; returns {count} of kind {kind}",
-        digest=digest,
+        digest=images.digest,
         settings={name: value for name, value in asdict(settings).items() if value},
     )
+
+
+@dataclass(frozen=True)
+class ImageInput:
+    """How an ONNX file takes images; a call makes its input array of images (n, c, h, w) in [0, 1]."""
+
+    session: Session
+    digest: str
+    settings: OnnxSettings
+    layout: ImageLayout
+    pixels: PixelRange
+    shape: Shape | None  # None for images of any size
+    channels: int
+
+    def __call__(self, images: Tensor) -> Tensor:
+        x = resized(images, self.shape or (self.channels, *images.shape[2:]))
+        return input_of(x, self.settings, self.pixels, self.layout)
+
+    @property
+    def example(self) -> Tensor:
+        """An image that the file takes."""
+        return torch.zeros(1, *(self.shape or (self.channels, 64, 64)))
+
+
+def _input_of(path: Path, options: str, stored: Mapping[str, Mapping[str, Any]]) -> ImageInput:
+    """Return how the network in a file takes images, as its settings say or its graph shows."""
+    if not path.is_file():
+        raise BadRun(f"There is no ONNX file at {path}. {USAGE}")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    settings = read_settings(path, options, stored.get(digest, {}))
+    session = Session(path)
+    wants = session.main_input.shape
+    if len(wants) != 4:
+        raise NotSupported(
+            f"{path} takes an array of shape {wants}. A network of images takes "
+            "(n, channels, height, width) or (n, height, width, channels)."
+        )
+    nhwc = wants[3] in CHANNELS and wants[1] not in CHANNELS
+    layout: ImageLayout = settings.layout or ("nhwc" if nhwc else "nchw")
+    pixels: PixelRange = settings.pixels or ("bytes" if _wants_bytes(_graph(path), session) else "unit")
+    shape = _shape(wants if layout == "nchw" else [wants[0], wants[3], wants[1], wants[2]])
+    channels = shape[0] if shape else _channels(wants[1] if layout == "nchw" else wants[3])
+    return ImageInput(session, digest, settings, layout, pixels, shape, channels)
 
 
 def _channels(size: Any) -> int:

@@ -19,7 +19,7 @@ from zatlas.core.arrays import (
     check_finite,
 )
 from zatlas.core.errors import NotSupported, ShapeError, UnknownName
-from zatlas.core.space import MappedSpace, Space
+from zatlas.core.space import MappedSpace, Space, no_class
 from zatlas.data.image_input import ImagesLike, as_images
 from zatlas.models.device import images_per_batch
 from zatlas.models.trainable import Encoder
@@ -101,7 +101,7 @@ class Generator:
     def for_class(self, label: int | str | None = None) -> "Generator":
         """Return an unconditional generator of one class, by its number or name (default: the first).
 
-        An unconditional generator returns itself.
+        An unconditional generator returns itself, and takes no label.
 
         Examples
         --------
@@ -168,7 +168,7 @@ class Generator:
         return np.concatenate(parts)
 
     def class_numbers(self, n: int, label: ClassLabel = None) -> Labels | None:
-        """Return the class number of each of n rows, (n,); None for an unconditional generator.
+        """Return the class number of each of n rows, (n,); None without a label and without classes.
 
         Parameters
         ----------
@@ -188,6 +188,8 @@ class Generator:
         array([0, 0])
         """
         if not self.classes:
+            if label is not None:
+                raise no_class(self.space)
             return None
         single = label is None or np.ndim(label) == 0
         given = as_array([label if label is not None else 0] * n if single else label)
@@ -202,14 +204,14 @@ class Generator:
         return given.astype(np.int64)
 
     def class_number(self, label: int | str | None) -> int | None:
-        """Return the number of one class; None without a label, and for an unconditional generator.
+        """Return the number of one class of `class_names`; None without a label.
 
         Examples
         --------
         >>> conditional.generator.class_number("left")
         1
         """
-        numbers = None if label is None else self.class_numbers(1, label)
+        numbers = None if label is None else replace(self, classes=self.class_names).class_numbers(1, label)
         return None if numbers is None else int(numbers[0])
 
     def class_inputs(self, n: int, label: ClassLabel = None) -> ClassInputs:
@@ -331,9 +333,11 @@ class Generator:
         return arrays[0], arrays[1] if len(arrays) == 2 else None
 
     def _check_labels(self, rows: np.ndarray, y: ClassInputs) -> None:
+        if y is not None and not self.classes:
+            raise no_class(self.space)
         if y is not None and len(y) != len(rows):
             raise ShapeError(f"There are {len(rows)} rows and {len(y)} labels. Give one label for each row.")
-        if not self.classes or y is None or not len(y):
+        if y is None or not len(y):
             return
         if y.ndim == 2:
             self.class_inputs(len(y), y)

@@ -7,6 +7,7 @@ higher sampling rate, and a low-pass filter removes the frequencies that it adds
 """
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated
@@ -99,9 +100,24 @@ class Synthesis(nn.Module):
 
     def forward(self, w: Tensor) -> Tensor:
         """Return images (n, c, h, w), in about [-1, 1], for w (n, layers, w_dim)."""
-        x = self.input(w[:, 0])
+        return self.from_styles(self.styles(w))
+
+    def styles(self, w: Tensor) -> list[Tensor]:
+        """Return the motion of the waves (n, 4), and the factors of the input channels of each layer."""
+        return [layer.style(w[:, row]) for row, layer in self.modulated()]
+
+    def modulated(self) -> "Iterator[tuple[int, FourierFeatures | Layer]]":
+        """Yield what takes a style, in its order, each with the number of its row of w."""
+        yield 0, self.input
         for number, block in enumerate(self.blocks):
-            x = block(x, w[:, number + 1])
+            assert isinstance(block, Layer)
+            yield number + 1, block
+
+    def from_styles(self, styles: Sequence[Tensor]) -> Tensor:
+        """Return images for the styles of all layers."""
+        x = self.input(styles[0])
+        for block, style in zip(self.blocks, styles[1:], strict=True):
+            x = block(x, style)
         return x * self.scale
 
 
@@ -127,9 +143,8 @@ class FourierFeatures(nn.Module):
         self.register_buffer("positions", positions, persistent=False)
         self.band = band
 
-    def forward(self, w: Tensor) -> Tensor:
+    def forward(self, style: Tensor) -> Tensor:
         """Return the features (n, width, side, side)."""
-        style = self.style(w)
         style = style / style[:, :2].norm(dim=1, keepdim=True)
         cosine, sine, moved = style[:, 0], style[:, 1], style[:, 2:]
         rotation = torch.stack([torch.stack([cosine, -sine], 1), torch.stack([sine, cosine], 1)], 1)
@@ -176,9 +191,8 @@ class Layer(nn.Module):
         self.padding = (first, total - first)
         self.clamp = config.clamp
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """Return the features after the layer."""
-        style = self.style(w)
         x = F.conv2d(x * style[:, :, None, None], self.weight, padding=self.weight.shape[-1] - 1)
         scale = self.gain
         if not self.pixels:

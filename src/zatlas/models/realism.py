@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from os import PathLike, fspath
 
 import numpy as np
 import torch
@@ -10,9 +11,12 @@ from torch.nn import functional
 
 from zatlas.core.arrays import Images, Values
 from zatlas.core.errors import NotSupported
+from zatlas.models.external_classifiers import open_features
 from zatlas.models.generator import ClassLabel, Generator
 from zatlas.models.importers.imported import Adapter
 
+Features = str | PathLike[str] | None  # "discriminator", or the file of a network
+DISCRIMINATOR = "discriminator"
 BATCH = 16  # images whose activations are in memory at once
 
 
@@ -39,24 +43,35 @@ def realism(generator: Generator, images: Images, label: ClassLabel = None) -> V
     return np.concatenate([np.empty(0, np.float32), *scores])
 
 
-def feature_distance(generator: Generator) -> Callable[[Tensor, Tensor], Tensor]:
+def feature_distance(
+    generator: Generator, source: str | PathLike[str] = DISCRIMINATOR
+) -> Callable[[Tensor, Tensor], Tensor]:
     """Return the function of two batches of images in [0, 1] that gives their perceptual distances (n,).
 
-    It is the mean squared difference of the features of the discriminator, scaled to length 1 at each pixel.
-    Zhang et al. 2018 (with another network), https://arxiv.org/abs/1801.03924
+    It is the mean squared difference of features, scaled to length 1 at each pixel. They are those of the
+    generator's discriminator, or of the convolutional network in an ONNX file.
+    Zhang et al. 2018 (with weights for each channel), https://arxiv.org/abs/1801.03924
     """
-    adapter = getattr(generator.critic, "__self__", None)
-    if not isinstance(adapter, Adapter) or adapter.discriminator is None:
-        raise NotSupported(
-            "This run has no discriminator whose features could be compared. Imported StyleGANs have one if "
-            "their file holds it. Omit --perceptual (in Python: perceptual=)."
-        )
+    own = source == DISCRIMINATOR
+    levels = _levels(generator) if own else open_features(fspath(source), generator.device)
 
     def distance(images: Tensor, targets: Tensor) -> Tensor:
         total = images.new_zeros(len(images))
-        for first, second in zip(adapter.levels(images), adapter.levels(targets), strict=True):
+        for first, second in zip(levels(images), levels(targets), strict=True):
             difference = functional.normalize(first) - functional.normalize(second)
             total = total + difference.square().sum(1).mean((1, 2))
         return total
 
     return distance
+
+
+def _levels(generator: Generator) -> Callable[[Tensor], list[Tensor]]:
+    """Return the function from images to the features of the generator's discriminator."""
+    adapter = getattr(generator.critic, "__self__", None)
+    if not isinstance(adapter, Adapter) or adapter.discriminator is None:
+        raise NotSupported(
+            "This run has no discriminator whose features could be compared. Imported StyleGANs have one if "
+            "their file holds it. Give the file of another network: --perceptual FILE.onnx (in Python: "
+            "perceptual=)."
+        )
+    return adapter.levels

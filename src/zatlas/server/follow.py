@@ -110,7 +110,7 @@ class FollowedRun:
     @property
     def cold(self) -> bool:
         """Whether the run has images, and its page is not computed yet."""
-        workspace = Workspace.open(self.run.folder)
+        workspace = Workspace.open(self.run.folder, space=self.space)
         pages = cache_folder(workspace).glob(f"{self.id}-*/entry.json")
         return workspace.source.kind == "image" and next(iter(pages), None) is None
 

@@ -98,27 +98,37 @@ def write_model(source: Path, side: Path, role: str) -> str:
     import onnx
 
     target = side / f"{role}.onnx"
+    model, external = load_model(source)
+    if external:
+        onnx.save(model, target)
+    else:
+        shutil.copyfile(source, target)
+    return target.name
+
+
+def load_model(source: Path) -> tuple[Any, bool]:
+    """Return the model in an ONNX file with its weights, and whether they are in other files."""
+    import onnx
+
     try:
         model = onnx.load(source, load_external_data=False)
     except ZatlasError:
         raise
     except Exception as error:  # protobuf's errors
         raise BadData(f"{source} cannot be read as ONNX: {first_line(error)}.") from error
-    if any(tensor.external_data for tensor in model.graph.initializer):
-        # The checker refuses names of files outside the model's folder.
-        try:
-            model = onnx.load(source)
-            onnx.checker.check_model(str(source))
-        except ZatlasError:
-            raise
-        except Exception as error:
-            raise BadData(
-                f"{source} has its weights in other files, which cannot be read: {first_line(error)}."
-            ) from error
-        onnx.save(model, target)
-    else:
-        shutil.copyfile(source, target)
-    return target.name
+    if not any(tensor.external_data for tensor in model.graph.initializer):
+        return model, False
+    # The checker refuses names of files outside the model's folder.
+    try:
+        model = onnx.load(source)
+        onnx.checker.check_model(str(source))
+    except ZatlasError:
+        raise
+    except Exception as error:
+        raise BadData(
+            f"{source} has its weights in other files, which cannot be read: {first_line(error)}."
+        ) from error
+    return model, True
 
 
 def source_info(names: dict[str, str], decoder: Path) -> SourceInfo:

@@ -6,13 +6,13 @@ w+: Abdal et al. 2019, https://arxiv.org/abs/1904.03189 . s: Wu et al. 2021, htt
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import get_args
+from typing import cast, get_args
 
 import torch
 from torch import Tensor
 
 from zatlas.core.errors import NotSupported, UnknownName
-from zatlas.models import nets_stylegan2, nets_stylegan2_light
+from zatlas.models import nets_stylegan2, nets_stylegan2_light, nets_stylegan3
 from zatlas.models.generator import Generator
 from zatlas.models.importers.imported import Adapter, Coarse, InnerSpace, NoiseInput
 from zatlas.models.nets_stylegan2 import SMALLEST, StyleNet
@@ -22,7 +22,7 @@ NOISES = get_args(NoiseInput)
 
 
 def style_spaces(net: StyleNet, psi: float = 1.0, cutoff: int | None = None) -> dict[str, InnerSpace]:
-    """Return the spaces w, w+ and, of a StyleGAN2, s. Truncation is between w and w+."""
+    """Return the spaces w, w+ and, of StyleGAN2 and StyleGAN3, s. Truncation is between w and w+."""
     mapping, synthesis = net.mapping, net.synthesis
     width = len(mapping.mean)
     coarse = partial(coarse_of, net)
@@ -38,17 +38,16 @@ def style_spaces(net: StyleNet, psi: float = 1.0, cutoff: int | None = None) -> 
             (mapping.layers, width), lambda w, y: layered(w), synthesis, coarse=coarse(lambda w: w)
         ),
     }
-    if not isinstance(synthesis, nets_stylegan2.Synthesis):
+    if not isinstance(synthesis, nets_stylegan2.Synthesis | nets_stylegan3.Synthesis):
         return result
     sizes = style_sizes(synthesis)
-    early = coarse(lambda w: w)
+    early, decode = coarse(lambda w: w), cast(Callable[..., Tensor], synthesis.from_styles)
     blocks = 0 if early is None else coarse_blocks(synthesis)
     result["s"] = InnerSpace(
         (sum(sizes),),
         lambda w, y: torch.cat(synthesis.styles(w), 1),
-        lambda s: synthesis.from_styles(s.split(sizes, 1)),
-        coarse=early
-        and replace(early, decode=lambda s: synthesis.from_styles(s.split(sizes, 1), blocks=blocks)),
+        lambda s: decode(s.split(sizes, 1)),
+        coarse=early and replace(early, decode=lambda s: decode(s.split(sizes, 1), blocks=blocks)),
     )
     return result
 
@@ -119,6 +118,6 @@ def row_of_weights(net: StyleNet, name: str) -> int | None:
     return {"conv": last, "pixels": last + 1}.get(parts[3], first)
 
 
-def style_sizes(synthesis: nets_stylegan2.Synthesis) -> list[int]:
-    """Return the number of style channels of each modulated convolution."""
+def style_sizes(synthesis: nets_stylegan2.Synthesis | nets_stylegan3.Synthesis) -> list[int]:
+    """Return the number of style channels of each layer."""
     return [layer.style.out_features for _, layer in synthesis.modulated()]
