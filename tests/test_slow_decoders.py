@@ -1,21 +1,34 @@
 """A decoder that takes long for an image: fewer images, progress, and a server that stays responsive."""
 
 import asyncio
+import json
 import logging
+import threading
 import time
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from tests import stylegan_files
+from tests.serving import FILES, Page, get
+from tests.stylegan_files import Case
 from zatlas.core import progress
 from zatlas.create import import_model
+from zatlas.latent.chart import Chart
 from zatlas.latent.dimension_ranking import MIN_IMAGES, images_to_rank, rank_dimensions
 from zatlas.models import decoding_time
+from zatlas.models.importers.imported import Adapter
 from zatlas.sample import sample_latents
+from zatlas.server.background import Background
+from zatlas.server.follow import follow_run
 from zatlas.server.queues import Decoder, DecodeScheduler, Decoding
+from zatlas.server.serve import Server
+from zatlas.server.session import prepare
+from zatlas.site import run_tree
 from zatlas.workspace import MIN_DECODED, Workspace
 
 
@@ -131,3 +144,45 @@ def test_the_announced_images_of_a_ranking_are_those_that_it_decodes(slow, monke
     monkeypatch.setattr("zatlas.latent.dimension_ranking.affordable", lambda limit, *_: limit)
     rank_dimensions(replace(slow.generator, decoder=counted), latents)
     assert sum(calls) == announced
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("space", ["z", "w"])
+def test_the_page_of_a_decoder_that_never_answers_opens_with_samples(space, tmp_path, monkeypatch):
+    """The thread that makes the page may decode nothing before the page opens; the map then replaces it."""
+    source = stylegan_files.write(Case("ada", widths=(16, 8)), tmp_path)
+    folder = import_model(source, tmp_path / "run", verbose=False).run.folder
+    decode, released = Adapter.decode, threading.Event()
+
+    def waiting(adapter, z, y=None):
+        if threading.current_thread().name == "zatlas-page":
+            assert released.wait(60)
+        return decode(adapter, z, y)
+
+    monkeypatch.setattr(Adapter, "decode", waiting)
+    run = follow_run(folder, "a", partial(run_tree, max_points=300), space)
+    server = Server(1 << 20, port=0, files=FILES)
+    preparation = Background(partial(prepare, [run], server), "zatlas-page")
+    try:
+        (quick,) = json.loads(get(server.url, "/data/manifest.json")[2])["runs"]
+        assert [chart["name"] for chart in quick["charts"]] == ["pca"] and quick["count"] == 300
+        assert quick["notice"].startswith("This is a PCA of some samples.") and quick["space"] == space
+        with Page(server.url) as page:
+            z = sample_latents(run.workspace(), 2)
+            assert page.request("decode", z.tobytes(), n=2)[0]["shape"] == [2, 3, 8, 8]
+        released.set()
+        preparation.wait()
+        (complete,) = json.loads(get(server.url, "/data/manifest.json")[2])["runs"]
+        assert complete["charts"][0]["name"] == "grid_umap" and "notice" not in complete
+    finally:
+        released.set()
+        run.stopped.set()
+        server.close()
+
+
+def test_the_map_of_a_page_of_a_slow_decoder_uses_fewer_samples(slow, monkeypatch):
+    monkeypatch.setattr(decoding_time, "BUDGET_SECONDS", 0.02)
+    tree = run_tree(slow, max_points=600)
+    assert tree.entry["count"] == 600 and len(tree.entry["charts"]) == 2
+    charts = [Chart.load(path) for path in slow.folder("charts").glob("page-*.safetensors")]
+    assert [len(chart.latents) for chart in charts] == [MIN_DECODED, MIN_DECODED]

@@ -234,7 +234,7 @@ class Workspace(RunModel):
         """The chart of this request, saved in the run."""
         table = self.chart_table(request.split, samples=request.samples, seed=request.seed)
         decode = self.decode if self.source.kind == "sample" and request.layout != "dimensions" else None
-        chosen = landmarks(len(table), None if decode is None else self._decoded_count(table.latents))
+        chosen = landmarks(len(table), None if decode is None else self.decoded_count(table.latents))
         rows = table.rows[chosen]
         provenance = {**self.provenance(request.split), "latents": len(chosen), "images": decode is not None}
 
@@ -301,7 +301,7 @@ class Workspace(RunModel):
             )
         return contents.open_dataset(self.run, data_changed=self.data_changed)
 
-    def _decoded_count(self, latents: Latents) -> int:
+    def decoded_count(self, latents: Latents) -> int:
         """The number of latents that a chart decodes: fewer for a slow decoder, which is measured once."""
         count = self.charts.decoded
         if count is None:

@@ -24,7 +24,7 @@ from zatlas.training.recipe import Recipe, make_recipe, read_recipe
 from zatlas.workspace import Workspace
 
 CHECK_SECONDS = 2.0  # between two checks of the run's files
-PREPARING = "This is a PCA of some images. zatlas is computing the map with all of them."
+PREPARING = "This is a PCA of some {kind}s. zatlas is computing the map with all of them."
 MAX_FAILURES = 3  # failed checks in a row until the page says so
 RETRY_FACTOR = 20  # the next check of the weights waits this many times the duration of the last update
 
@@ -53,6 +53,7 @@ class FollowedRun:
     reported: object = None  # the last training entry
     failures: int = 0  # failed checks in a row
     stopped: threading.Event = field(default_factory=threading.Event)
+    opened: tuple[object, Workspace] | None = None  # the stamp of the weights, and the run
 
     @cached_property
     def imported(self) -> ImportedModel | None:
@@ -68,9 +69,16 @@ class FollowedRun:
     def sizes(self) -> tuple[int, tuple[int, int, int]]:
         """The dimensions of the largest latent space, and the shape of an image."""
         if self.imported is not None:
-            workspace = Workspace.open(self.run.folder)
+            workspace = self.workspace()
             return largest_dim(workspace), workspace.description.shape
         return int(self.recipe.model["dim"]), self.images.shape
+
+    def workspace(self) -> Workspace:
+        """The run, which is opened once for each state of its weights."""
+        state = stamp(self.model_file)
+        if self.opened is None or self.opened[0] != state:
+            self.opened = state, Workspace.open(self.run.folder, space=self.space)
+        return self.opened[1]
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -109,15 +117,14 @@ class FollowedRun:
 
     @property
     def cold(self) -> bool:
-        """Whether the run has images, and its page is not computed yet."""
-        workspace = Workspace.open(self.run.folder, space=self.space)
-        pages = cache_folder(workspace).glob(f"{self.id}-*/entry.json")
-        return workspace.source.kind == "image" and next(iter(pages), None) is None
+        """Whether the page of the run is not computed yet."""
+        pages = cache_folder(self.workspace()).glob(f"{self.id}-*/entry.json")
+        return next(iter(pages), None) is None
 
     def show_quickly(self, display: Display) -> None:
         """Show a few points on a PCA, so that the page opens before its layout is computed."""
         self._show(display, stamp(self.model_file), None, light=True)
-        display.update(self.id, notice=PREPARING)
+        display.update(self.id, notice=PREPARING.format(kind=self.shown_tree.entry["kind"]))
 
     def check(self, display: Display) -> None:
         """Show what has changed since the last check."""
@@ -133,7 +140,7 @@ class FollowedRun:
 
     def _show(self, display: Display, state: object, training: dict[str, Any] | None, *, light: bool) -> None:
         begin = time.monotonic()
-        workspace = Workspace.open(self.run.folder, space=self.space)
+        workspace = self.workspace()
         if self.imported is None and not workspace.source.generated:
             workspace = replace(workspace, opened_dataset=self.images)
         tree = self.tree(workspace, self.id, light=light)

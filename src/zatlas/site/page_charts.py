@@ -29,7 +29,7 @@ from zatlas.site.quantize import half, plain
 from zatlas.site.subset import PageSubset
 from zatlas.store import chart_positions
 from zatlas.store.latent_table import LatentTable
-from zatlas.workspace import MAX_DECODED, Workspace
+from zatlas.workspace import Workspace
 
 MAX_GRID_NUMBERS = 1_000_000  # of all latents of a grid: 2 MB
 MIN_STEPS, USUAL_STEPS, MAX_STEPS = 24, 64, 128  # along each side of a grid
@@ -126,9 +126,12 @@ def page_chart(
     saved: bool = True,
     subprocess: bool = False,
 ) -> PageChart:
-    """A chart of these points, saved in the run. A layout of very many places the others among the first."""
-    by_images = workspace.source.kind == "sample" and layout not in ("dimensions", "line")
-    fitted = subset.first(MAX_DECODED if by_images else MAX_CHARTED)
+    """A chart of these points, saved in the run. A layout of very many places the others among the first.
+
+    Samples are laid out by what their images look like; but a chart that is not saved decodes nothing.
+    """
+    by_images = saved and workspace.source.kind == "sample" and layout not in ("dimensions", "line")
+    fitted = subset.first(workspace.decoded_count(subset.latents) if by_images else MAX_CHARTED)
     if by is not None and not subset.has_images:
         raise NotSupported("The points are samples without images, so no label can supervise their layout.")
     parts = (layout, by, workspace.digest, workspace.data[1], len(fitted), by_images)

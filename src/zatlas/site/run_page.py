@@ -247,12 +247,15 @@ class RunPage:
         """Print how long it takes to decode the images of the slow parts, if that is long."""
         if self.light or not self.workspace.source.decodes or not len(self.subset):
             return
-        rebuilt = min(len(self.subset), MAX_RECONSTRUCTED) if self.subset.has_images else 0
+        if self.workspace.source.kind == "sample":  # a chart lays their images out
+            images = min(self.workspace.decoded_count(self.subset.latents), len(self.subset))
+        else:
+            images = min(len(self.subset), MAX_RECONSTRUCTED) if self.subset.has_images else 0
         labels = subset_labels(self.workspace, self.subset.rows[:EXAMPLES])
         ranked = dimension_ranking.images_to_rank(
             self.workspace.generator, self._examples, labels, min(len(self.subset), RANKING_LATENTS)
         )
-        images = rebuilt + ranked + most_images(self.workspace)
+        images += ranked + most_images(self.workspace)
         announce_decoding(
             f"Decoding images for the page of {self.workspace.name}",
             images,

@@ -73,6 +73,8 @@ def select_quickly(workspace: Workspace, max_points: int) -> PageSubset:
     if workspace.holds_out:
         rows = np.concatenate([rows, workspace.rows("test")])
     total, rows = len(rows), rows[_order(len(rows))[:max_points]]
+    if workspace.source.latents is not None:
+        return PageSubset(rows, workspace.source.latents[rows], total)
     images = workspace.dataset.images(rows)
     return PageSubset(rows, workspace.generator.encode(images, subset_labels(workspace, rows)), total)
 

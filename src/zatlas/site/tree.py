@@ -126,7 +126,7 @@ def run_tree(
                 make()
     files |= {f"{name}.onnx": partial(page.network, name) for name in NETWORKS if entry.get(name) is not None}
     entry |= _identity(workspace, id, stamp)
-    entry["training"] = training(workspace) if light else None
+    entry["training"] = training(workspace) if light and workspace.run.recipe_file.exists() else None
     if not light and (timelines := saved_timelines(workspace.folder(FOLDER))):
         entry["timelines"] = timelines
     entry["fitted_prior"] = None
