@@ -14,7 +14,8 @@ def test_latents_of_bytes_equal_latents_of_float_images_to_the_bit(run, request,
     monkeypatch.setattr(blocks_module, "BLOCK", 300 * int(np.prod(workspace.dataset.shape)))
     blocks = [block.table for block in latent_blocks(workspace.generator, workspace.dataset, rows)]
     assert [len(table) for table in blocks] == [256, 256, 188]
-    complete = workspace.generator.latents(workspace.dataset.images(rows), labels_of(workspace.dataset, rows))
+    labels = labels_of(workspace.dataset, rows) if workspace.generator.classes else None
+    complete = workspace.generator.latents(workspace.dataset.images(rows), labels)
     result = [[latents.latents for latents in blocks], [codes.std for codes in blocks]]
     for parts, expected in zip(result, complete, strict=True):
         if expected is None:

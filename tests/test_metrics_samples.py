@@ -227,7 +227,7 @@ def test_an_onnx_file_is_a_feature_space_named_by_its_digest(digits, tmp_path):
     assert features.name.startswith("mine.onnx ") and "SHA-256" in features.about
     figures = found(digits, features=features)
     assert "mine.onnx" in figures["frechet"].about and "FID" not in figures["frechet"].about
-    with pytest.raises(BadRun, match="no classifier"):
+    with pytest.raises(BadRun, match="no ONNX file"):
         read_features(tmp_path / "none.onnx")
 
 

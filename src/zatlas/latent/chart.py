@@ -339,8 +339,7 @@ def chart_by_images(latents: Latents, decode: Decode, fit: Callable[[Table], Cha
     pixels = decoded_pixels(decode, latents)
     projection = fit_features(pixels)
     features = projection(pixels)
-    latents = np.ascontiguousarray(latents, np.float32)
-    chart = replace(fit(features), latents=latents, components=None)
+    chart = replace(fit(features), latents=np.ascontiguousarray(latents, np.float32), components=None)
     return replace(chart, features=features, pixels=projection, decode=decode)
 
 
