@@ -80,8 +80,8 @@ def decodes_each_latent_alone(description: Description) -> None:
     """An image does not depend on the other latents of its batch."""
     model = generator(description, description.build().eval())
     z, y = random_latents(6), _labels(model, 6)
-    alone = model.decode(z[2:4], None if y is None else y[2:4])
-    difference = np.abs(model.decode(z, y)[2:4] - alone).max()
+    part = model.decode(z[2:4], None if y is None else y[2:4])
+    difference = np.abs(model.decode(z, y)[2:4] - part).max()
     assert difference < 1e-5, f"In another batch the image of a latent differs by {difference:.2g}."
 
 
