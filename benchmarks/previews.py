@@ -8,6 +8,7 @@ Figures are the median and the 95th percentile in milliseconds.
 
 import argparse
 import json
+import os
 import struct
 import tempfile
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import numpy as np
+import torch
 from tests import stylegan_files
 from tests.stylegan_files import Case
 from websockets.sync.client import ClientConnection, connect
@@ -58,6 +60,7 @@ def main() -> None:
     parser.add_argument("--widths", nargs="+", default=list(WIDTHS), choices=list(WIDTHS))
     parser.add_argument("--requests", type=int, default=40)
     given = parser.parse_args()
+    torch.set_num_threads(os.cpu_count() or 1)  # the tests' package sets one
     print(machine_line())
     for name in given.widths:
         with tempfile.TemporaryDirectory() as folder:

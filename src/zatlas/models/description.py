@@ -5,13 +5,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
 
 from zatlas.core.registry import MODELS, NETS
 from zatlas.core.runtime import check_numbers
 from zatlas.core.settings import fill
 from zatlas.models import weights
+from zatlas.models.device import channels_last
 from zatlas.models.generator import Generator
 from zatlas.models.nets import Shape
 from zatlas.models.safe_build import build_checked, image_shape
@@ -74,8 +74,7 @@ def load_weights(path: Path) -> tuple[Description, nn.Module]:
 
 def generator(description: Description, model: nn.Module, device: str = "cpu") -> Generator:
     """Return the `Generator` that calls this model on this device."""
-    moved = cast(Any, model.to(device))  # torch does not declare the next argument
-    trainable: Trainable = moved.to(memory_format=torch.channels_last)  # in which convolutions are quicker
+    trainable = cast(Trainable, channels_last(model.to(device)))
     classes = description.classes if trainable.classes else ()
     result = Generator(trainable.space, trainable.decode, trainable.encode, classes, device)
     return replace(result, critic=getattr(trainable, "realism", None))

@@ -1,8 +1,13 @@
 """The device that a model runs on."""
 
+from typing import TypeVar
+
 import torch
+from torch import nn
 
 from zatlas.core.errors import NotSupported, UnknownName
+
+Network = TypeVar("Network", bound=nn.Module)
 
 GPUS = ("cuda", "mps")  # kinds of GPU that zatlas supports: Nvidia or AMD, and Apple
 BATCH_VALUES = {"cpu": 1 << 19}  # of the images in a batch; more, and layers leave the processor's cache
@@ -29,3 +34,11 @@ def images_per_batch(values: int, device: str, largest: int = 256) -> int:
     """Return how many images of this many values a network takes at a time: a power of two."""
     fitting = BATCH_VALUES.get(device, BATCH_VALUES_GPU) // max(values, 1)
     return min(1 << max(fitting.bit_length() - 1, 0), largest)
+
+
+def channels_last(model: Network) -> Network:
+    """Store the weights in the order in which convolutions are quicker, and return the model."""
+    for parameter in model.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return model

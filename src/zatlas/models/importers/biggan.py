@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zatlas.core.errors import BadData, BadRecipe, NotFound
 from zatlas.core.settings import fill
+from zatlas.models.device import channels_last
 from zatlas.models.importers.imported import (
     Halves,
     ImportOptions,
@@ -107,7 +108,7 @@ class BigGAN(Importer):
         net = build_checked(lambda: BigGANGenerator(config), as_float(read(path)), path)
         assert isinstance(net, BigGANGenerator)
         net.set_truncation(float(truncation))
-        no_gradient(net)
+        channels_last(no_gradient(net))
         rows = InnerSpace((2, config.z_dim), net.rows, net.from_rows)
         spaces = {"embedding": rows}
         return Halves(net, None, net, last="tanh", labelled=True, batch=BATCH, spaces=spaces)

@@ -19,6 +19,7 @@ from torch import Tensor
 from zatlas.core.errors import BadData, NotSupported
 from zatlas.core.seeds import stream
 from zatlas.core.settings import fill
+from zatlas.models.device import channels_last
 from zatlas.models.importers import discriminator, stylegan3
 from zatlas.models.importers.imported import (
     Halves,
@@ -154,7 +155,7 @@ def load(files: Mapping[str, Path], settings: Mapping[str, Any]) -> Halves:
     """Return the generator of a run, with the truncation of its settings."""
     path = file_of(files, "weights")
     config = fill(CONFIGS[settings["net"]], settings["config"], "imported.settings.config")
-    net = no_gradient(build_checked(config.build, read(path), path))
+    net = channels_last(no_gradient(build_checked(config.build, read(path), path)))
     assert isinstance(net, StyleNet)
     psi, cutoff = float(settings["psi"]), settings.get("cutoff")
     batch = max(BATCH_PIXELS // config.side**2, 1)
@@ -163,9 +164,8 @@ def load(files: Mapping[str, Path], settings: Mapping[str, Any]) -> Halves:
     score = None
     if discriminator.ROLE in files:
         score = discriminator.load(files[discriminator.ROLE], settings["discriminator"])
-    labelled = config.classes > 0
     coarse = coarse_of(net, partial(net.mapping, psi=psi, cutoff=cutoff))
-    halves = Halves(decode, None, net, labelled=labelled, batch=batch, spaces=spaces, realism=score)
+    halves = Halves(decode, None, net, labelled=config.classes > 0, batch=batch, spaces=spaces, realism=score)
     return replace(halves, coarse=coarse)
 
 
