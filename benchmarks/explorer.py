@@ -207,34 +207,18 @@ PARTS = {
 @cache
 def runs(folder: Path) -> dict[str, Workspace]:
     """Models of realistic size; the length of their training does not matter."""
-    default = {"training.preview": 0}
-    small = train(
-        "fashion-mini",
-        dim=2,
-        epochs=1,
-        settings={**default, "net.name": "mlp"},
-        out=folder / "mlp",
-        verbose=False,
+    kinds = (
+        ("2-D MLP 28x28", "fashion-mini", 2, 28, "mlp"),
+        ("64-D conv 64x64", "faces:count=600", 64, 64, "conv"),
+        ("32-D conv-patch 128x128", "faces:count=600", 32, 128, "conv-patch"),
     )
-    large = train(
-        "faces:count=600",
-        dim=64,
-        epochs=1,
-        size=64,
-        settings={**default, "net.name": "conv"},
-        out=folder / "conv",
-        verbose=False,
-    )
-    largest = train(
-        "faces:count=600",
-        dim=32,
-        epochs=1,
-        size=128,
-        settings={**default, "net.name": "conv-patch"},
-        out=folder / "conv-patch",
-        verbose=False,
-    )
-    return {"2-D MLP 28x28": small, "64-D conv 64x64": large, "32-D conv-patch 128x128": largest}
+    result = {}
+    for name, data, dim, size, net in kinds:
+        settings = {"training.preview": 0, "net.name": net}
+        result[name] = train(
+            data, dim=dim, size=size, epochs=1, settings=settings, out=folder / net, verbose=False
+        )
+    return result
 
 
 def pages(workspace: Workspace, folder: Path) -> Iterator[tuple[str, str]]:

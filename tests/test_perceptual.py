@@ -30,13 +30,13 @@ class Residual(nn.Module):
         self.norm.running_mean.normal_()
         self.norm.running_var.uniform_(0.5, 2)
         self.wide = nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=4)
-        self.slopes = nn.PReLU(8)
+        self.leaky = nn.PReLU(8)
         self.last = nn.Conv2d(16, 12, 3, padding=1)
         self.head = nn.Linear(12, 5)
 
     def maps(self, x):
         x = F.leaky_relu(self.norm(self.first(x)), 0.1)
-        x = x + self.slopes(self.wide(F.pad(x, (1, 1, 1, 1), mode="reflect"))[:, :, 1:-1, 1:-1])
+        x = x + self.leaky(self.wide(F.pad(x, (1, 1, 1, 1), mode="reflect"))[:, :, 1:-1, 1:-1])
         half = F.avg_pool2d(x, 3, 2, 1)
         both = torch.cat([half, F.max_pool2d(x, 3, 2, 1)], 1)
         return [x, F.hardswish(self.last(both)).clamp(-1, 4)]

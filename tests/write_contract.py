@@ -5,6 +5,7 @@ import inspect
 import json
 import re
 from pathlib import Path
+from types import ModuleType
 
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
@@ -13,15 +14,20 @@ from zatlas.directions import preference, types
 from zatlas.latent import arithmetic, chart, curves, neighbors, priors
 from zatlas.models import flow
 from zatlas.render.theme import DARK, LIGHT, Theme
-from zatlas.site import frames, schema, story, tree
+from zatlas.site import export, frames, schema, story, tree
 
 SOURCES = Path(__file__).parents[1] / "web" / "src"
 HEAD = "/** Written by `python -m tests.write_contract` from the Python package. Do not edit. */\n"
-ABOUT = """export * from "./constants";
+MANIFEST = """export * from "./constants";
+export * from "./messages";
 
-// The manifest and the server's socket. URLs are relative to the page; numbers in files are little-endian."""
+// The manifest. URLs are relative to the page; numbers in files are little-endian."""
+MESSAGES = """import type { ChartEntry } from "./contract";
+
+// The messages of the server's socket. Numbers in them are little-endian."""
 CONSTANTS: dict[str, tuple[float | str, str]] = {
     "FORMAT": (tree.FORMAT, "of the manifest"),
+    "GPU_PIXELS": (export.GPU_PIXELS, "of an image from which on the page tries the GPU"),
     "SHELL": (curves.SHELL_DIM, "dimensions from which on samples of a normal prior lie on a shell"),
     "MAX_ON_SHELL": (arithmetic.MAX_ON_SHELL, "latents whose mean keeps their norm"),
     "DENSE": (curves.DENSE_SAMPLES, "straight pieces per spline segment"),
@@ -60,7 +66,11 @@ NAMES = {"str": "string", "int": "number", "float": "number", "bool": "boolean"}
 
 def written() -> dict[Path, str]:
     """The TypeScript files."""
-    return {SOURCES / "constants.ts": constants(), SOURCES / "contract.ts": contract()}
+    return {
+        SOURCES / "constants.ts": constants(),
+        SOURCES / "contract.ts": contract(schema, MANIFEST),
+        SOURCES / "messages.ts": contract(frames, MESSAGES),
+    }
 
 
 def constants() -> str:
@@ -68,10 +78,10 @@ def constants() -> str:
     return "\n".join([HEAD, *lines, themes()]) + "\n"
 
 
-def contract() -> str:
-    source = inspect.getsource(schema) + inspect.getsource(frames)
+def contract(module: ModuleType, about: str) -> str:
+    source = inspect.getsource(module)
     lines = source.splitlines()
-    parts = [HEAD, ABOUT]
+    parts = [HEAD, about]
     for node in ast.parse(source).body:
         if isinstance(node, ast.ClassDef):
             parts.append(interface(node, lines))

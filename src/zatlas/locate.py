@@ -158,6 +158,11 @@ def _names_in(line: str) -> list[str]:
     return line.split() if re.fullmatch(r"[\d\s]+", line) else split_list(line)
 
 
+def anchor_label(workspace: Workspace, anchor: Anchor) -> int | None:
+    """Return the class in which a conditional model decodes an anchor; None for other models."""
+    return anchor.label if workspace.generator.classes else None
+
+
 def default_anchors(workspace: Workspace, count: int, label: int | None = None) -> list[Anchor]:
     """Return anchors to use by default: typical images of classes spread over the list of classes, the first
     test images where there are no classes, or the first samples where images have no latents. `label` is the
@@ -349,7 +354,7 @@ def _group(workspace: Workspace, sign: int, text: str) -> Group:
     parts = [text] if name is not None else split_list(text)
     anchors = [locate(workspace, part) for part in parts]
     images = [
-        workspace.decode(anchor.latent, anchor.label if workspace.generator.classes else None)
+        workspace.decode(anchor.latent, anchor_label(workspace, anchor))
         if anchor.image is None
         else anchor.image
         for anchor in anchors

@@ -56,14 +56,19 @@ def slow(engine):
     return fulfill
 
 
+def tried(ended):
+    assert ended, "no worker has ended: both engines are still compared"
+
+
 @pytest.mark.parametrize(("slower", "text"), [("wasm", "by your GPU"), ("webgpu", "in this page")])
 def test_the_quicker_engine_decodes_what_python_decodes(slower, text, webgpu, large, tmp_path):
     assert (zatlas.export(large, tmp_path / "page", points=50) / "gpu").is_dir()
-    page = webgpu.new_page(reduced_motion="reduce")
+    page, ended = webgpu.new_page(reduced_motion="reduce"), []
+    page.on("worker", lambda worker: worker.on("close", lambda it: ended.append(it.url)))
     page.route("**/assets/worker-*.js", slow(slower))
     with hosted(tmp_path) as url:
         explorer = Explorer(page, f"{url}/page/", [run_tree(large, max_points=50)]).open()
-        page.wait_for_load_state("networkidle")
+        explorer.eventually(lambda: tried(ended))
         expect(page.locator(".where")).to_have_text(f"decoded {text}", timeout=60_000)
         explorer.go(explorer.at(3, zoom=9))
         (target,) = explorer.free(1, margin=12)

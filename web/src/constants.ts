@@ -1,6 +1,7 @@
 /** Written by `python -m tests.write_contract` from the Python package. Do not edit. */
 
 export const FORMAT = 1; // of the manifest
+export const GPU_PIXELS = 16384; // of an image from which on the page tries the GPU
 export const SHELL = 8; // dimensions from which on samples of a normal prior lie on a shell
 export const MAX_ON_SHELL = 24; // latents whose mean keeps their norm
 export const DENSE = 48; // straight pieces per spline segment

@@ -14,12 +14,12 @@ from zatlas.directions.layers import LayerRange, in_layers
 from zatlas.directions.types import Direction, LinearDirection, in_std
 from zatlas.figures import captions
 from zatlas.figures.attribute_medians import JITTER, path_of_medians, path_on_chart
-from zatlas.figures.class_inputs import anchor_label, class_caption
+from zatlas.figures.class_inputs import class_caption
 from zatlas.figures.paths import LatentPath
 from zatlas.figures.style_sheets import layered
 from zatlas.latent.attributes import pretty, title_of
 from zatlas.latent.names import find
-from zatlas.locate import Anchor, interpolate, locate, locate_all
+from zatlas.locate import Anchor, anchor_label, interpolate, locate, locate_all
 from zatlas.workspace import Workspace
 
 MEDIAN_METHODS = {"medians": path_of_medians, "chart": path_on_chart}

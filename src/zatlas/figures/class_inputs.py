@@ -33,11 +33,6 @@ def path_classes(
     return tuple(result)
 
 
-def anchor_label(workspace: Workspace, anchor: Anchor) -> int | None:
-    """Return the class in which a conditional model decodes an anchor; None for other models."""
-    return anchor.label if workspace.generator.classes else None
-
-
 def repeated(label: RowLabels, columns: int) -> ClassLabel:
     """Return the class of each image of a figure, row by row, from the class of each row."""
     if label is None or isinstance(label, int):

@@ -10,11 +10,10 @@ from zatlas.core.errors import NotSupported
 from zatlas.directions.direction_report import DirectionReport, effect_text, range_text
 from zatlas.directions.joint import entanglement, leak
 from zatlas.directions.types import Direction, LinearDirection, in_std, is_nonlinear
-from zatlas.figures.class_inputs import anchor_label
 from zatlas.figures.paths import LatentPath
 from zatlas.latent.attributes import pretty
 from zatlas.latent.curves import Curve
-from zatlas.locate import Anchor, default_anchors
+from zatlas.locate import Anchor, anchor_label, default_anchors
 from zatlas.render.canvas import Canvas
 from zatlas.render.figure import Plot
 from zatlas.render.matrix import matrix

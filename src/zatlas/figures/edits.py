@@ -9,10 +9,10 @@ from zatlas.core.arrays import Images, Values
 from zatlas.directions.image_edits import EDITS, measure_edit
 from zatlas.directions.types import Direction, FieldDirection
 from zatlas.figures.attribute_edits import quality
-from zatlas.figures.class_inputs import anchor_label, repeated
+from zatlas.figures.class_inputs import repeated
 from zatlas.figures.paths import LatentPath
 from zatlas.latent.attributes import pretty
-from zatlas.locate import Anchor, default_anchors
+from zatlas.locate import Anchor, anchor_label, default_anchors
 from zatlas.models.classifier import Classifier
 from zatlas.render.canvas import Canvas
 from zatlas.render.strip import strip

@@ -11,13 +11,13 @@ import numpy as np
 from zatlas.core.arrays import Images, Latents, Values
 from zatlas.core.errors import NotSupported
 from zatlas.figures import captions, class_inputs
-from zatlas.figures.class_inputs import RowLabels, anchor_label, class_caption, cloud_classes
+from zatlas.figures.class_inputs import RowLabels, class_caption, cloud_classes
 from zatlas.figures.film_panel import film_panel
 from zatlas.figures.sheets import dimension_values, plot_dimensions
 from zatlas.latent.curves import Curve, at_constant_speed, in_dimensions, times_through, traverse
 from zatlas.latent.dimension_ranking import rank_dimensions
 from zatlas.latent.neighbors import nearest
-from zatlas.locate import Anchor
+from zatlas.locate import Anchor, anchor_label
 from zatlas.models.generator import ClassInputs, ClassLabel
 from zatlas.render import film as films
 from zatlas.render.canvas import Canvas

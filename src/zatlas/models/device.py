@@ -10,7 +10,7 @@ from zatlas.core.errors import NotSupported, UnknownName
 Network = TypeVar("Network", bound=nn.Module)
 
 GPUS = ("cuda", "mps")  # kinds of GPU that zatlas supports: Nvidia or AMD, and Apple
-BATCH_VALUES = {"cpu": 1 << 19}  # of the images in a batch; more, and layers leave the processor's cache
+BATCH_VALUES = 1 << 19  # of the images in a batch; more, and layers leave the processor's cache
 BATCH_VALUES_GPU = 1 << 21
 
 
@@ -32,7 +32,7 @@ def resolve_device(device: str = "auto") -> str:
 
 def images_per_batch(values: int, device: str, largest: int = 256) -> int:
     """Return how many images of this many values a network takes at a time: a power of two."""
-    fitting = BATCH_VALUES.get(device, BATCH_VALUES_GPU) // max(values, 1)
+    fitting = (BATCH_VALUES if device == "cpu" else BATCH_VALUES_GPU) // max(values, 1)
     return min(1 << max(fitting.bit_length() - 1, 0), largest)
 
 

@@ -44,7 +44,7 @@ PREVIEW = "preview.png"  # of a folder
 TITLE = b"<title>zatlas</title>"  # in the built page
 RUNTIME = "runtime/"  # files that the page loads when it decodes
 GPU = "gpu/"  # and when it decodes large images by WebGPU
-LARGE = 128 * 128  # pixels of an image; web/src/decoder/gpu.ts tries the GPU from this size on
+GPU_PIXELS = 128 * 128  # of an image from which on the page tries the GPU
 PLACEHOLDER = b"<!--zatlas:data-->"  # in the page, for the data
 DATA_SUFFIX = ".js"  # of a file with the data of a figure
 COMPRESSED = (".png", ".webp")  # formats that gzip does not make smaller
@@ -111,7 +111,7 @@ def export(
 def _assets(page: Mapping[str, Traversable], trees: Sequence[RunTree]) -> dict[str, Callable[[], bytes]]:
     """The files of the page in a folder, with the template of a single file."""
     shapes = [tree.entry["image"] for tree in trees]
-    large = any(shape["width"] * shape["height"] >= LARGE for shape in shapes)
+    large = any(shape["width"] * shape["height"] >= GPU_PIXELS for shape in shapes)
     return {url: file.read_bytes for url, file in page.items() if large or not url.startswith(GPU)}
 
 

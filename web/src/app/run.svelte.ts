@@ -14,6 +14,7 @@ import { command } from "./command";
 import { Speed } from "./refine";
 import { type Place } from "./place";
 import { ranked } from "./predictions";
+import { numbered, readSamples, type Samples } from "./samples";
 
 const NEAREST = 6; // nearest images that are shown
 const LANDMARKS = 4; // dense regions of the map that the page shows first
@@ -29,7 +30,7 @@ export class RunState {
   sliders = $state.raw<Slider[]>([]);
   probes = $state.raw<Probes | null>(null);
   prior = $state.raw<Prior | null>(null); // prior fitted to the latents after training
-  samples = $state.raw<Partial<Record<SamplePrior, Float32Array>>>({}); // numbered samples, of each prior
+  samples = $state.raw<Samples>({}); // numbered samples, of each prior
   fromModelPrior = $state(false); // sample from the model's own prior although one was fitted
   label = $state(0); // class index for a conditional model
   loaded = $state(false); // latents, directions and decoder
@@ -300,10 +301,7 @@ export class RunState {
   }
 
   private async readSamples(): Promise<void> {
-    const { samples, fitted_prior: fitted } = this.entry;
-    const read = async (url: string) => fromHalf(await this.files.bytes(url));
-    const own: Partial<Record<SamplePrior, Float32Array>> = samples ? { random: await read(samples) } : {};
-    this.samples = fitted ? { ...own, [fitted.kind]: await read(fitted.samples) } : own;
+    this.samples = await readSamples(this.files, this.entry);
   }
 
   /** The prior of the samples that the page shows. */
@@ -314,11 +312,7 @@ export class RunState {
 
   /** The anchor of a numbered sample; null if the page does not have it. */
   numbered(name: SampleName): Anchor | null {
-    const latents = this.samples[name.prior];
-    const { dim } = this.entry;
-    if (!latents || (name.number + 1) * dim > latents.length) return null;
-    const about = name.prior === "random" ? `sample ${name.number}` : `sample ${name.number}, ${name.prior}`;
-    return { z: latents.slice(name.number * dim, (name.number + 1) * dim), row: null, name: "", about, sample: name };
+    return numbered(this.samples, name, this.entry.dim);
   }
 
   /** n random latents from the fitted prior, or from the model's own prior. */

@@ -1,16 +1,15 @@
 /** Moves the decoder of large images to the GPU, if that gives the same images sooner. */
 
-import type { RunEntry } from "../contract";
+import { GPU_PIXELS, type RunEntry } from "../contract";
 import type { Files, Images } from "../types";
 import { hasGpu } from "./runtime";
 import { type Model, openModel } from "./thread";
 
-const LARGE = 128 * 128; // pixels of an image; site/export.py writes the GPU's runtime from this size on
 const MAX_DIFFERENCE = 2; // grey levels between the images of both engines
 
 /** The model in the GPU's worker; null if it is no quicker, if its images differ, or if there is no GPU. */
 export async function quickerOnGpu(files: Files, run: RunEntry, model: Model): Promise<Model | null> {
-  if (!run.decoder || run.image.width * run.image.height < LARGE) return null;
+  if (!run.decoder || run.image.width * run.image.height < GPU_PIXELS) return null;
   let gpu: Model | null = null;
   try {
     if (!(await hasGpu())) return null;
