@@ -224,6 +224,9 @@ def screenshot(locator):
 def same(locator, image, within=CLOSE):
     """Assert that a canvas shows an image (channels, height, width)."""
     result = pixels(locator)[..., :3]
+    height, width = np.shape(image)[-2:]
+    size = f"is {result.shape[1]}x{result.shape[0]} instead of {width}x{height} (a preview?)"
+    assert result.shape[:2] == (height, width), size
     distance = difference(result, image)
     assert distance < within, f"differs from the expected image by {255 * distance:.1f} of 255"
     return result
