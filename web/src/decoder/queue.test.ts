@@ -87,11 +87,13 @@ test("a failed request does not stop the others", async () => {
   expect(next.status).toBe("fulfilled");
 });
 
-test("a closed queue resolves waiting requests with null", async () => {
-  const { queue } = painter();
+test("a closed queue resolves waiting and later requests with null", async () => {
+  const { queue, calls } = painter();
   const first = queue.request(points(0), 1);
   const second = queue.request(points(1), 1);
   queue.close();
   expect(await second).toBeNull();
+  expect(await queue.request(points(2), 1)).toBeNull();
   await first;
+  expect(calls).toEqual([[0]]);
 });

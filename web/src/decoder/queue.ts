@@ -23,6 +23,7 @@ interface Job {
 export class Queue {
   #jobs: Job[] = [];
   #busy = false;
+  #closed = false;
   #cost = 1; // milliseconds per image
   #quick = false; // whether the last turn was quick
   #rest: Kind = "long"; // kind of the last turn that was not quick
@@ -33,6 +34,7 @@ export class Queue {
   ) {}
 
   request(z: Float32Array, n: number, options: { labels?: number[]; stream?: string } = {}): Promise<Images | null> {
+    if (this.#closed) return Promise.resolve(null);
     return new Promise((answer, fail) => {
       if (options.stream) this.#drop((job) => job.stream === options.stream && !job.begun);
       this.#jobs.push({ z, n, ...options, begun: 0, result: null, answer, fail });
@@ -40,8 +42,9 @@ export class Queue {
     });
   }
 
-  /** Resolve all waiting requests with null. */
+  /** Resolve all waiting and later requests with null. */
   close(): void {
+    this.#closed = true;
     this.#drop(() => true);
   }
 
