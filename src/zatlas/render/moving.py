@@ -8,11 +8,11 @@ import io
 import struct
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,7 +27,8 @@ Frames = Iterator[Frame]  # of one size; both sides are even after enlargement
 Writer = Callable[[Path, Frames, float, int, bool], None]
 Box = tuple[int, int, int, int]
 
-AHEAD = 8  # largest number of frames that wait for compression
+TOGETHER = 8  # frames that one call converts, because each call waits for Python's lock
+AHEAD = 2  # largest number of such groups that wait for compression
 BT709 = 1  # number of the BT.709 colour space in H.264
 # The same frames give the same file: with more threads, or with mbtree, x264 does not always do that.
 # cabac made a film of decoded images a sixth smaller.
@@ -78,15 +79,19 @@ def write_mp4(side: Path, frames: Frames, fps: float, times: int, exact: bool) -
             dst_color_range=ColorRange.MPEG,
         )
 
-        def add(image: Frame) -> None:
-            frame = reformat(av.VideoFrame.from_ndarray(image, format="rgb24"))
-            film.mux(stream.encode(frame))
+        def convert(images: Sequence[Frame]) -> list[av.VideoFrame]:
+            return [reformat(av.VideoFrame.from_ndarray(image, format="rgb24")) for image in images]
 
-        # One thread compresses frames while the caller decodes the next ones.
-        with ThreadPoolExecutor(1) as pool:
+        def add(converted: Future[list[av.VideoFrame]]) -> None:
+            for frame in converted.result():
+                film.mux(stream.encode(frame))
+
+        # While the caller decodes the next frames, one thread converts colours and one compresses.
+        with ThreadPoolExecutor(1) as compressing, ThreadPoolExecutor(1) as converting:
             waiting: deque[Future[None]] = deque()
-            for image in chain([first], frames):
-                waiting.append(pool.submit(add, image))
+            frames = chain([first], frames)
+            while images := list(islice(frames, TOGETHER)):
+                waiting.append(compressing.submit(add, converting.submit(convert, images)))
                 if len(waiting) > AHEAD:
                     waiting.popleft().result()
             for job in waiting:
