@@ -10,9 +10,11 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
+from zatlas.core.runtime import use_large_pages
 from zatlas.core.system import SYSTEM
 
 RIVALS = Path(__file__).parent / "rivals"
+use_large_pages()  # as the command line does
 
 
 def environment(name: str, *packages: str) -> Path:

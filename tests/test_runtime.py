@@ -10,6 +10,7 @@ import torch
 
 from zatlas.cli import main
 from zatlas.core.errors import BadEnvironment, ZatlasError
+from zatlas.core.runtime import LARGE_PAGES
 from zatlas.create import train
 from zatlas.store import run as runs
 
@@ -156,3 +157,32 @@ def test_a_result_that_cannot_be_written_to_stdout_is_reported():
 def test_a_run_is_never_created_at_a_path_that_is_not_utf8(tmp_path):
     with pytest.raises(ZatlasError, match="is not UTF-8"):
         runs.create_run(tmp_path / "r\udcffn", {"made.json": b"{}"})
+
+
+# Prints how many pages the system clears for a layer of 64 MB once a command has run.
+PAGES = """
+import resource, torch
+from zatlas.cli import main
+main(["datasets"])
+torch.ones(16, 2**20)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    torch.ones(16, 2**20)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 10)
+"""
+HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
+
+def cleared_pages(**settings):
+    environment = {name: value for name, value in os.environ.items() if name != LARGE_PAGES} | settings
+    command = [sys.executable, "-c", PAGES]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    return float(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.skipif(
+    not HUGE_PAGES.exists() or "[madvise]" not in HUGE_PAGES.read_text(), reason="needs Linux, and a setting"
+)
+def test_a_command_uses_large_pages_unless_the_user_decides():
+    assert cleared_pages() < 1000
+    assert cleared_pages(**{LARGE_PAGES: "0"}) > 16_000

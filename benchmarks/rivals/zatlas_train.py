@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
+from zatlas.core.runtime import use_large_pages
 from zatlas.data import sources
 from zatlas.training.loop import fit
 from zatlas.training.recipe import make_recipe
@@ -22,6 +23,7 @@ parser.add_argument("--seed", type=int, default=0)
 parser.add_argument("--precision", default="auto")
 given = parser.parse_args()
 
+use_large_pages()  # as the command line does
 options = {"root": given.root} if given.root else {}
 training = {"epochs": given.epochs, "preview": 0, "precision": given.precision}
 training |= {"batch": given.batch} if given.batch else {}

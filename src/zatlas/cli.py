@@ -32,6 +32,7 @@ def _status(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         runtime.check()
+        runtime.use_large_pages()
         with runtime.print_any_path():
             _run(list(arguments))
     except Interrupted as interrupt:

@@ -1,4 +1,4 @@
-"""Checks of the process before work starts: current folder, limit of open files, default type of torch."""
+"""The process before work starts: current folder, limit of open files, default type and memory of torch."""
 
 import codecs
 import errno
@@ -13,6 +13,7 @@ from zatlas.core.system import SYSTEM
 
 FILES = 32  # files that zatlas and its libraries open at once
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+LARGE_PAGES = "THP_MEM_ALLOC_ENABLE"  # torch on Linux then asks for pages of 2 MB for large tensors
 PATHS = "zatlas-paths"  # name of the error handler for characters that stdout cannot encode
 
 
@@ -29,6 +30,14 @@ def check() -> None:
             "ulimit -n 1024"
         )
     check_numbers()
+
+
+def use_large_pages() -> None:
+    """Let torch use large pages, if the user has not decided; it reads this before it makes the first tensor.
+
+    With pages of 4 KB, the system can need as long for the memory of a large layer as its arithmetic takes.
+    """
+    os.environ.setdefault(LARGE_PAGES, "1")
 
 
 def check_numbers() -> None:
