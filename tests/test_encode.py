@@ -12,6 +12,7 @@ def test_latents_of_bytes_equal_latents_of_float_images_to_the_bit(run, request,
     workspace = request.getfixturevalue(run)
     rows = workspace.rows("train")[:700]
     monkeypatch.setattr(blocks_module, "BLOCK", 300 * int(np.prod(workspace.dataset.shape)))
+    monkeypatch.setattr(blocks_module, "FEW", 1)
     blocks = [block.table for block in latent_blocks(workspace.generator, workspace.dataset, rows)]
     assert [len(table) for table in blocks] == [256, 256, 188]
     labels = labels_of(workspace.dataset, rows) if workspace.generator.classes else None

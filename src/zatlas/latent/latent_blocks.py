@@ -1,5 +1,6 @@
 """Encode a dataset block by block, so that memory does not grow with the number of images."""
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,7 +12,8 @@ from zatlas.data.image_dataset import SPLITS, ImageDataset
 from zatlas.models.generator import Generator
 from zatlas.store.latent_table import LatentBlock, LatentTable
 
-BLOCK = 8 << 20  # bytes of images at a time
+BLOCK = 2 << 20  # bytes of images at a time; more of them if that is less than `FEW` images
+FEW, LARGE_BLOCK = 512, 8 << 20  # each block is a row group of the table, and a file of many is slow
 MAX_IMAGES = 1 << 15  # images at a time
 LABEL = "label"
 
@@ -26,8 +28,9 @@ def latent_blocks(
     if latents is not None:
         yield LatentBlock(LatentTable(rows, latents[rows]), columns(images, rows))
         return
-    batches = int(np.clip(BLOCK // np.prod(images.shape), 1, MAX_IMAGES)) // generator.batch
-    size = max(batches, 1) * generator.batch  # a multiple of the batch size
+    values = math.prod(images.shape)
+    count = max(min(BLOCK // values, MAX_IMAGES), min(LARGE_BLOCK // values, FEW))
+    size = max(count // generator.batch, 1) * generator.batch  # a multiple of the batch size
     blocks = [rows[i : i + size] for i in range(0, len(rows), size)]
     with ThreadPoolExecutor(1) as pool, bar("encoding", len(rows)) as advance:
         ahead = [pool.submit(images.read_pixels, part) for part in blocks[:1]]
