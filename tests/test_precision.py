@@ -113,6 +113,6 @@ def test_a_family_of_another_package_is_trained_in_float32_unless_it_asks_for_bf
     natively(monkeypatch, True)
     monkeypatch.setattr(VAEConfig, "BFLOAT16", False)
     chosen = precision.choose_precision(recipe(), torch.device("cpu"))
-    assert chosen.dtype == torch.float32 and chosen.reason == "vae was not measured in bfloat16"
+    assert chosen.dtype == torch.float32 and chosen.reason == "vae is not known to gain from bfloat16"
     asked = recipe(training={"precision": "bf16-mixed"})
     assert precision.choose_precision(asked, torch.device("cpu")).dtype == torch.bfloat16

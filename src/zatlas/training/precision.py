@@ -53,7 +53,7 @@ def choose_precision(recipe: Recipe, device: torch.device) -> Precision:
         return Precision(dtype, f"training.precision is {setting}", device.type)
     for kind, name in ((MODELS.get(recipe.family), recipe.family), (NETS.get(recipe.net), recipe.net)):
         if not getattr(kind, "BFLOAT16", False):
-            return Precision(torch.float32, f"{name} was not measured in bfloat16", device.type)
+            return Precision(torch.float32, f"{name} is not known to gain from bfloat16", device.type)
     native = native_bfloat16(device)
     reason = f"{native} multiplies bfloat16" if native else "the device has no native bfloat16"
     return Precision(torch.bfloat16 if native else torch.float32, reason, device.type)
