@@ -27,7 +27,8 @@ Frames = Iterator[Frame]  # of one size; both sides are even after enlargement
 Writer = Callable[[Path, Frames, float, int, bool], None]
 Box = tuple[int, int, int, int]
 
-TOGETHER = 8  # frames that one call converts, because each call waits for Python's lock
+# Frames that one call converts, because each call waits for Python's lock: so many, or so many bytes.
+TOGETHER, TOGETHER_BYTES = 8, 4 << 20
 AHEAD = 2  # largest number of such groups that wait for compression
 BT709 = 1  # number of the BT.709 colour space in H.264
 # The same frames give the same file: with more threads, or with mbtree, x264 does not always do that.
@@ -90,7 +91,8 @@ def write_mp4(side: Path, frames: Frames, fps: float, times: int, exact: bool) -
         with ThreadPoolExecutor(1) as compressing, ThreadPoolExecutor(1) as converting:
             waiting: deque[Future[None]] = deque()
             frames = chain([first], frames)
-            while images := list(islice(frames, TOGETHER)):
+            together = max(min(TOGETHER, TOGETHER_BYTES // first.nbytes), 1)
+            while images := list(islice(frames, together)):
                 waiting.append(compressing.submit(add, converting.submit(convert, images)))
                 if len(waiting) > AHEAD:
                     waiting.popleft().result()
