@@ -28,7 +28,7 @@ Writer = Callable[[Path, Frames, float, int, bool], None]
 Box = tuple[int, int, int, int]
 
 # Frames that one call converts, because each call waits for Python's lock: so many, or so many bytes.
-TOGETHER, TOGETHER_BYTES = 8, 4 << 20
+TOGETHER, TOGETHER_BYTES = 8, 8 << 20
 AHEAD = 2  # largest number of such groups that wait for compression
 BT709 = 1  # number of the BT.709 colour space in H.264
 # The same frames give the same file: with more threads, or with mbtree, x264 does not always do that.
