@@ -27,7 +27,7 @@ Frames = Iterator[Frame]  # of one size; both sides are even after enlargement
 Writer = Callable[[Path, Frames, float, int, bool], None]
 Box = tuple[int, int, int, int]
 
-# Frames that one call converts, because each call waits for Python's lock: so many, or so many bytes.
+# The most frames that one call converts, and their bytes; each call waits for Python's lock.
 TOGETHER, TOGETHER_BYTES = 8, 8 << 20
 AHEAD = 2  # largest number of such groups that wait for compression
 BT709 = 1  # number of the BT.709 colour space in H.264
