@@ -28,6 +28,7 @@ from zatlas.server.serve import CannotServe, Server, serving
 def server(digits, wide):
     """Two runs, served as they would be to a browser."""
     with serving([digits, wide], points=300, files=FILES) as result:
+        get(result.url, "/data/manifest.json")  # waits until the runs are shown
         yield result
 
 
@@ -480,6 +481,7 @@ def test_a_model_that_never_returns_blocks_no_other_run(digits, wide, monkeypatc
     monkeypatch.setitem(app.SECONDS, "decoder", 0.3)
     never = threading.Event()
     with serving([digits, wide], points=50, files=FILES) as result:
+        get(result.url, "/data/manifest.json")  # waits until the runs are shown
         decoder = result.explorer.handlers["a"].decoder
         original, decoder.decode = decoder.decode, lambda *_: never.wait(60)
         z, other = sample_latents(digits, 1, seed=0).tobytes(), sample_latents(wide, 1, seed=0).tobytes()

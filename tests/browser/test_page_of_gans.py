@@ -12,6 +12,7 @@ import zatlas
 from tests import stylegan_files
 from tests.browser.conftest import AXE, SERIOUS
 from tests.browser.explorer import Explorer, named, pixels
+from tests.serving import get
 from tests.stylegan_files import Case
 from tests.test_imported_gans import SMALL, small_shapes
 from tests.test_references import torch_weights
@@ -103,6 +104,7 @@ def test_a_slow_decoder_shows_a_preview_until_the_pointer_rests(explore, tmp_pat
     case = Case("ada", widths=(16, 16, 16, 8, 8), psi=0.7)  # of 64 pixels
     workspace = import_model(stylegan_files.write(case, tmp_path), tmp_path / "slow", verbose=False)
     with serving([workspace], points=60) as server:
+        get(server.url, "/data/manifest.json")  # waits until the run is shown
         server.explorer.update("a", decoder=None)  # as for a model that is too large for a page
         decoder = server.explorer.handlers["a"].decoder
         original = decoder.decode
