@@ -13,7 +13,7 @@ from zatlas.models.generator import Generator
 from zatlas.store.latent_table import LatentBlock, LatentTable
 
 BLOCK = 2 << 20  # bytes of images at a time; more of them if that is less than `FEW` images
-FEW, LARGE_BLOCK = 512, 8 << 20  # each block is a row group of the table, and a file of many is slow
+FEW, LARGE_BLOCK = 512, 8 << 20  # each block is a row group of the table, with data of its own
 MAX_IMAGES = 1 << 15  # images at a time
 LABEL = "label"
 
