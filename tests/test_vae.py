@@ -34,6 +34,17 @@ def test_the_rate_is_the_divergence_of_torch():
     torch.testing.assert_close(terms(model)["rate"], divergence.sum(1).mean())
 
 
+def test_an_image_far_from_all_others_has_a_finite_loss_and_usual_gradients():
+    model = small()
+    usual = terms(model)["rate"].item()
+    with torch.no_grad():
+        model.encoder.layers[-1].bias[2:] = 200.0  # of the log-variance: its exp is infinite
+    result = terms(model)
+    result["loss"].backward()
+    assert usual < result["rate"] < 1000
+    assert all(weights.grad.abs().max() < 100 for weights in model.parameters())
+
+
 def test_warm_up_raises_the_weight_of_the_rate_from_zero():
     model = small(warmup=10.0)
     first, center, late = (terms(model, epoch) for epoch in (0.0, 5.0, 50.0))

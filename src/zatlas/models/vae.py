@@ -25,6 +25,7 @@ from zatlas.models.trainable import Choice, Family, Terms, Trainable
 from zatlas.models.usual_settings import usual_settings
 
 Samples = Annotated[int, Within(1, 10_000)]
+WIDE = 1.0  # log-variance of a posterior that is much wider than the prior
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,8 @@ class VAE(Trainable):
     def posterior(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return mean and log-variance of q(z | x, y), each (n, dim)."""
         scaled = 2 * x - 1 if self.config.signed else x
-        mean, log_variance = apply_encoder(self.encoder, scaled, one_hot(y, self.classes, x)).chunk(2, dim=1)
-        return mean, log_variance
+        mean, raw = apply_encoder(self.encoder, scaled, one_hot(y, self.classes, x)).chunk(2, dim=1)
+        return mean, stable_log_variance(raw)
 
     def encode(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return mean and standard deviation of q(z | x, y), each (n, dim)."""
@@ -142,6 +143,15 @@ class VAE(Trainable):
             loss = distortion + weight * penalty
         terms = {"loss": loss, "distortion": distortion.detach(), "rate": rate.detach()}
         return {**terms, "elbo": -(distortion + rate).detach()} if self.bound else terms
+
+
+def stable_log_variance(raw: Tensor) -> Tensor:
+    """Return a log-variance that is `raw` up to `WIDE`; above it the variance grows linearly with `raw`.
+
+    If it grew exponentially, one unusual image could make the rate (KL) infinite.
+    """
+    above = (raw - WIDE).relu()
+    return raw - above + above.log1p()
 
 
 def importance_weighted(
