@@ -1,9 +1,9 @@
-"""What torch.compile would gain: the training step of the 784-512-16 VAE, with its whole loss compiled.
+"""What torch.compile would gain: training steps of three VAEs, with their networks or whole losses compiled.
 
 The loss is written again here without what the compiler cannot follow: our random generator and our own
-gradients. Encoder and decoder alone are measured compiled too, as a setting of the recipe could do.
+gradients. The two limits of malloc keep the system from clearing memory again at each step.
 
-    python benchmarks/compiled.py [--batch 256] [--steps 60]
+    MALLOC_TRIM_THRESHOLD_=1000000000 MALLOC_MMAP_THRESHOLD_=1000000000 python benchmarks/compiled.py
 """
 
 import argparse
@@ -16,42 +16,50 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from common import machine_line
-from zatlas.models.nets import MLP
+from zatlas.models.nets import MLP, Net, Shape
+from zatlas.models.nets_patch import ConvPatch
 from zatlas.models.noise import SharedNoise
 from zatlas.models.vae import VAE, VAEConfig
 from zatlas.training.precision import native_bfloat16
 
 Step = Callable[[], None]
+GREY, COLOUR = (1, 28, 28), (3, 64, 64)
+NETS: tuple[tuple[str, Net, Shape, int], ...] = (
+    ("mlp 512, 28x28, 128", MLP((512,), "relu"), GREY, 128),
+    ("mlp 512, 28x28, 512", MLP((512,), "relu"), GREY, 512),
+    ("mlp 512-256 (default), 28x28, 512", MLP(), GREY, 512),
+    ("conv-patch (default), 64x64, 32", ConvPatch(), COLOUR, 32),
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--batch", type=int, default=256)
-    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--steps", type=int, default=200)
     given = parser.parse_args()
-    x = torch.rand(given.batch, 1, 28, 28)
     half = bool(native_bfloat16(torch.device("cpu")))
-    print(f"{machine_line()}; batch {given.batch}; bfloat16 {half}")
-    steps = {"eager": step_of(x, half), "networks compiled": step_of(x, half, "networks")}
-    steps["loss compiled"] = step_of(x, half, "loss")
-    first = {name: seconds(step) for name, step in steps.items()}
-    times = {name: [] for name in steps}
-    for _ in range(given.steps):
-        for name, step in steps.items():
-            times[name].append(seconds(step))
-    usual = {name: median(values) for name, values in times.items()}
-    for name, each in usual.items():
-        gain = usual["eager"] - each
-        pays = f"pays after {first[name] / gain * usual['eager']:,.0f} s of training" if gain > 0 else ""
-        print(f"{name:18} first step {first[name]:6.2f} s, then {each * 1e3:6.2f} ms {pays}")
+    print(f"{machine_line()}; bfloat16 {half}")
+    print(
+        f"{'net, images, batch':34} {'eager':>8} {'networks':>9} {'loss':>8} {'gain':>6} {'first step':>11}"
+    )
+    for name, net, shape, batch in NETS:
+        x = torch.rand(batch, *shape)
+        steps = {how: step_of(net, x, half, how) for how in ("eager", "networks", "loss")}
+        first = {how: seconds(step) for how, step in steps.items()}
+        times = {how: [] for how in steps}
+        for _ in range(given.steps):
+            for how, step in steps.items():
+                times[how].append(seconds(step))
+        each = {how: median(values) * 1e3 for how, values in times.items()}
+        columns = f"{each['eager']:5.2f} ms {each['networks']:6.2f} ms {each['loss']:5.2f} ms"
+        print(f"{name:34} {columns} {each['eager'] / each['loss']:6.2f} {first['loss']:9.1f} s", flush=True)
 
 
-def step_of(x: Tensor, half: bool, compiled: str = "") -> Step:
+def step_of(net: Net, x: Tensor, half: bool, compiled: str) -> Step:
     """A training step of a new model; `compiled` names what torch.compile gets."""
     torch.manual_seed(0)
-    model = VAEConfig(dim=16, likelihood="bernoulli").build(MLP((512,), "relu"), (1, 28, 28), 0)
+    model = VAEConfig(dim=16, likelihood="bernoulli").build(net, tuple(x.shape[1:]), 0)
     optimizer = torch.optim.Adam(model.parameters(), 1e-3, (0.9, 0.99), fused=True)
     noise = SharedNoise(x.device)
     if compiled == "networks":

@@ -21,11 +21,12 @@ parser.add_argument("--dim", type=int, default=16)
 parser.add_argument("--widths", default="512")
 parser.add_argument("--seed", type=int, default=0)
 parser.add_argument("--precision", default="auto")
+parser.add_argument("--compile", default="off")
 given = parser.parse_args()
 
 use_large_pages()  # as the command line does
 options = {"root": given.root} if given.root else {}
-training = {"epochs": given.epochs, "preview": 0, "precision": given.precision}
+training = {"epochs": given.epochs, "preview": 0, "precision": given.precision, "compile": given.compile}
 training |= {"batch": given.batch} if given.batch else {}
 training |= {"rate": given.rate} if given.rate else {}
 recipe = make_recipe(

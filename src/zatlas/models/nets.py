@@ -41,6 +41,7 @@ class Net(ABC):
 
     TRAINING: ClassVar[Mapping[str, object]] = {}  # its default batch size and learning rate
     BFLOAT16: ClassVar[bool] = False  # whether it trains as well with products in bfloat16
+    COMPILES: ClassVar[bool] = False  # whether a loss that torch has compiled is quicker
 
     @abstractmethod
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
@@ -64,6 +65,7 @@ class MLP(Net):
 
     TRAINING: ClassVar[Mapping[str, object]] = {"batch": 256, "rate": 6e-3}
     BFLOAT16: ClassVar[bool] = True
+    COMPILES: ClassVar[bool] = True
 
     def encoder(self, shape: Shape, out: int, classes: int = 0) -> nn.Module:
         """Return an MLP from pixels and labels to `out`."""

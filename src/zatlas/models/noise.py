@@ -1,8 +1,9 @@
 """Random numbers for a batch that do not depend on how many processes share it."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -30,6 +31,24 @@ class SharedNoise(torch.Generator):
     part: BatchPart | None = None
 
 
+Draw = Callable[[SharedNoise], Tensor]  # draws random numbers of one shape
+
+
+class NoiseRecord(SharedNoise):
+    """A generator that records what it is asked for, so that the same can be drawn again."""
+
+    def __init__(self, device: torch.device) -> None:
+        super().__init__()
+        self.draws: list[Draw] = []
+
+
+class DrawnNoise:
+    """Random numbers that were drawn before, in the place of a generator."""
+
+    def __init__(self, samples: Iterable[Tensor]) -> None:
+        self.samples = [*samples]
+
+
 def normal(shape: Sequence[int], like: Tensor, rng: torch.Generator | None, axis: int = 0) -> Tensor:
     """Return standard normal numbers; `axis` counts the rows, `like` gives device and dtype."""
     return _sample(torch.randn, shape, like, rng, axis)
@@ -54,8 +73,16 @@ def first_rows(share: float, count: int, rng: torch.Generator | None) -> tuple[i
 
 
 def _sample(
-    draw: Callable[..., Tensor], shape: Sequence[int], like: Tensor, rng: torch.Generator | None, axis: int
+    draw: Callable[..., Tensor],
+    shape: Sequence[int],
+    like: Tensor,
+    rng: torch.Generator | DrawnNoise | None,
+    axis: int,
 ) -> Tensor:
+    if isinstance(rng, DrawnNoise):
+        return rng.samples.pop(0)
+    if isinstance(rng, NoiseRecord):
+        rng.draws.append(partial(_sample, draw, (*shape,), torch.empty_like(like[:0]), axis=axis))
     sizes = list(shape)
     part = rng.part if isinstance(rng, SharedNoise) else None
     if part:

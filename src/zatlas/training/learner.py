@@ -1,7 +1,7 @@
 """The state of a training as named tensors, which a checkpoint stores."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -13,12 +13,16 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from zatlas.core.errors import Damaged
 from zatlas.core.seeds import derive
+from zatlas.models.nets import Shape
 from zatlas.models.noise import BatchPart, SharedNoise
 from zatlas.models.trainable import Terms, Trainable
 from zatlas.training import distributed
+from zatlas.training.compiled_loss import CompiledLoss, compile_loss, is_worth_compiling
 from zatlas.training.latest_losses import LatestLosses
 from zatlas.training.precision import choose_precision
 from zatlas.training.recipe import Recipe, Training
+
+NOT_COMPILED = "torch cannot compile the loss of this training ({}), so the training uses it as it is."
 
 
 class Learner:
@@ -45,7 +49,30 @@ class Learner:
         self.noise.manual_seed(derive(recipe.seed, "noise", 0))
         self.gpu: Any = None if fabric.device.type == "cpu" else torch.get_device_module(fabric.device)
         self.latest = LatestLosses(fabric.device)
+        self.loss: Callable[..., Terms] = self.module.loss
+        self.messages: list[str] = []  # for the user
         self.steps = 0
+
+    def compile_loss(self, recipe: Recipe, shape: Shape, steps: int) -> None:
+        """Compile the loss if the recipe asks for it or this number of steps gains from it, and torch can."""
+        setting, device = self.training.compile, self.fabric.device
+        if setting == "off":
+            return
+        if setting == "auto" and not is_worth_compiling(recipe, self.model, device, steps):
+            return
+        if self.fabric.world_size > 1 or len(self.players) > 1:
+            self.messages += [NOT_COMPILED.format("several processes, or a model with several losses")]
+            return
+        result = compile_loss(self.model, self.training.batch, shape, self.precision, device)
+        if isinstance(result, CompiledLoss):
+            self.loss = result
+        else:
+            self.messages += [NOT_COMPILED.format(result)]
+
+    @property
+    def loss_kind(self) -> str:
+        """What a training must have in common with another to give the same bits: "compiled" or "eager"."""
+        return "compiled" if isinstance(self.loss, CompiledLoss) else "eager"
 
     def step(self, x: Tensor, y: Tensor | None, part: BatchPart, epoch: float, rate: float) -> Terms | None:
         """Update the weights of each player once with this part of a batch.
@@ -65,7 +92,7 @@ class Learner:
             self._freeze_others(name)
             optimizer.zero_grad()
             with self.precision.autocast():
-                terms = self.module.loss(x, labels, name, self.noise, epoch)
+                terms = self.loss(x, labels, name, self.noise, epoch)
             means = self._batch_means(terms, part)
             losses.append(means["loss"])
             self.fabric.backward(terms["loss"] if weight == 1 else terms["loss"] * weight)

@@ -37,8 +37,6 @@ from zatlas.training.running_totals import RunningTotals, means
 from zatlas.training.schedule import rate_at
 from zatlas.training.validation import evaluate
 
-ECHO_SIGNALS = 5.0  # seconds in which a launcher may repeat a signal that all processes received
-
 
 @dataclass(frozen=True)
 class TrainingSession:
@@ -138,19 +136,21 @@ def _train_run(
     """
     batches = _batches(images, recipe.training.batch, fabric, labelled=bool(model.classes))
     model.initialize(batches["train"].mean())
-    echo = ECHO_SIGNALS if fabric.world_size > 1 else 0.0
+    echo = signals.ECHO if fabric.world_size > 1 else 0.0
     with signals.catch_signals(echo) as stop, run.lock(enabled=fabric.is_global_zero):
+        learner = Learner(fabric, model, recipe)
+        learner.compile_loss(recipe, images.shape, recipe.training.epochs * len(batches["train"]))
         session = TrainingSession(
             run=run,
             recipe=recipe,
             description=recipe.describe(images.shape, images.classes),
             fabric=fabric,
-            learner=Learner(fabric, model, recipe),
+            learner=learner,
             batches=batches,
             previews=Previews(run, recipe),
             callbacks=callbacks,
             stop=stop,
-            context=_context(recipe, images, fabric),
+            context=_context(recipe, images, learner),
             started=time.monotonic(),
         )
         longer = earlier is not None and recipe.training.epochs > earlier.training.epochs
@@ -169,7 +169,7 @@ def _train_run(
     return run
 
 
-def _context(recipe: Recipe, images: ImageDataset, fabric: Fabric) -> dict[str, Any]:
+def _context(recipe: Recipe, images: ImageDataset, learner: Learner) -> dict[str, Any]:
     """Return what a checkpoint stores in meta.json with the cursor."""
     return {
         "format": runs.FORMAT,
@@ -177,7 +177,7 @@ def _context(recipe: Recipe, images: ImageDataset, fabric: Fabric) -> dict[str, 
         "data": images.fingerprint,
         "shape": images.shape,
         "classes": images.classes,
-        "machine": machine(recipe, fabric),
+        "machine": {**machine(recipe, learner.fabric), "loss": learner.loss_kind},
     }
 
 
@@ -205,7 +205,7 @@ def _start(s: TrainingSession, *, restart: bool, longer: bool) -> Cursor | None:
     start = s.fabric.broadcast(start)
     if isinstance(start, ZatlasError):
         raise start
-    lines, cursor = [*start.lines], Cursor()
+    lines, cursor = [*s.learner.messages, *start.lines], Cursor()
     if start.step is not None:
         tensors, meta = checkpoint.load_checkpoint(s.run.checkpoints, start.step)
         lines += _check_resumable(s, meta)
@@ -234,7 +234,7 @@ def _check_resumable(s: TrainingSession, meta: dict[str, Any]) -> list[str]:
             "Undo the changes, or train a new run with --out (in Python: out=)."
         )
     before, after = meta["machine"], s.context["machine"]
-    changes = [f"{k} was {before.get(k)}, now {after[k]}" for k in after if before.get(k) != after[k]]
+    changes = [f"{k} was {before[k]}, now {v}" for k, v in after.items() if before.get(k, v) != v]
     return [f"Resuming is not exact to the bit: {'; '.join(changes)}."] if changes else []
 
 

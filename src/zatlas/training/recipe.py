@@ -52,6 +52,9 @@ class Training:
     precision: Literal["auto", "32-true", "bf16-mixed"] = (
         "auto"  # of the arithmetic; auto is bfloat16 where the device and the model suit it
     )
+    compile: Literal["auto", "on", "off"] = (
+        "auto"  # the loss, by torch; auto for long trainings that gain from it
+    )
     strategy: Literal["ddp", "fsdp"] = "ddp"  # whether each process holds all weights or a shard of each
 
 

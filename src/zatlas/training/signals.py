@@ -13,6 +13,8 @@ from types import FrameType
 
 from zatlas.core.system import SYSTEM
 
+ECHO = 5.0  # seconds in which a launcher may repeat a signal that all processes received
+
 
 class StopSignal:
     """The first stop signal that came; false if none did."""
