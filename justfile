@@ -87,6 +87,7 @@ fuzz:
 # Repeat every measurement of docs/speed.md.
 bench:
     python benchmarks/train_throughput.py
+    python benchmarks/compiled.py
     python benchmarks/time_to_elbo.py
     python benchmarks/time_to_manifold.py
     python benchmarks/data.py
@@ -96,12 +97,17 @@ bench:
     python benchmarks/chart_inverse.py
     python benchmarks/sheet.py
     python benchmarks/film.py
+    python benchmarks/decoders.py
     python benchmarks/explorer.py
     python benchmarks/metrics/frechet.py
     python benchmarks/startup.py
     python -m benchmarks.import_kinds
     python -m benchmarks.scale
     python -m benchmarks.scale.neighbours
+
+# Measure training and decoding on a GPU, or on all GPUs of this machine.
+bench-gpu:
+    python benchmarks/gpu.py
 
 # Measure directions on the shipped faces.
 truth:
