@@ -35,10 +35,12 @@ def site():
 
 @pytest.fixture
 def open_page(browser, site):
-    """Opens pages of the site; an error or a request to another host fails the test."""
+    """Opens a page of the site after the other; an error or a request to another host fails the test."""
     contexts, faults = [], []
 
     def open_page(name, **settings):
+        if contexts:
+            contexts.pop().close()  # its figures would decode beside those of the next page
         contexts.append(browser.new_context(**settings))
         page = contexts[-1].new_page()
         watch(page, site, faults)
