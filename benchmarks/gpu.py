@@ -35,7 +35,7 @@ from zatlas.training.callbacks import Callback
 from zatlas.training.loop import fit
 from zatlas.training.recipe import make_recipe
 
-WIDTHS = (512, 512, 512, 512, 256, 128, 64, 32, 16)  # channels of StyleGAN2's blocks, from 4 to 1024 pixels
+WIDTHS = (512, 512, 512, 512, 512, 256, 128, 64, 32)  # channels of StyleGAN2's blocks, from 4 to 1024 pixels
 PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 STEPS = 30  # measured steps with a batch that is on the device
 
@@ -162,7 +162,7 @@ def report_processes(size: str, count: int) -> None:
 
 def seconds(work: Callable[[], object], device: torch.device) -> float:
     """Seconds of one call, until the device has ended it."""
-    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    wait = torch.accelerator.synchronize if device.type != "cpu" else lambda: None
     wait()
     begun = perf_counter()
     work()

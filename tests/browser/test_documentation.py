@@ -35,7 +35,7 @@ def site():
 
 @pytest.fixture
 def open_page(browser, site):
-    """Opens a page of the site after the other; an error or a request to another host fails the test."""
+    """Opens pages of the site, one at a time; an error or a request to another host fails the test."""
     contexts, faults = [], []
 
     def open_page(name, **settings):
